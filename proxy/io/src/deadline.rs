@@ -1,0 +1,186 @@
+//! Deadlines: when one passes, the stream it guards is shut down and the pending operation completes by itself.
+//!
+//! Owns: one flat table per worker, scanned once a tick while anything is guarded. Setting a deadline is one store, so a
+//! request may set several; expiry is at most one tick late. (A scan reads 8 bytes a connection. A timing wheel would
+//! save that and cost each request an unlink and a link.)
+//! Refuses: to cancel operations. Buffers the kernel owns come back by completion only.
+//! Assumes: whoever awaits reads its result together with [`Armed::expired`]: after expiry a receive of 0 is a timeout,
+//! never an end of message, and a send may have been partial.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::{Closer, Side, now, sleep, spawn};
+
+/// How often deadlines are looked at, and so how late one can fire.
+pub const TICK: Duration = Duration::from_millis(10);
+/// The table's value for "no deadline".
+const NEVER: u64 = u64::MAX;
+
+/// The deadlines of one worker.
+#[derive(Clone)]
+pub struct Deadlines {
+    table: Rc<Table>,
+}
+
+struct Table {
+    epoch: Instant,
+    /// Milliseconds after `epoch`, by slot.
+    due: RefCell<Vec<u64>>,
+    slots: RefCell<Vec<Slot>>,
+    free: RefCell<Vec<usize>>,
+    ticking: Cell<bool>,
+}
+
+struct Slot {
+    closer: Closer,
+    side: Side,
+    idle: bool,
+    expired: bool,
+}
+
+impl Deadlines {
+    /// An empty table. It costs nothing while nothing is guarded.
+    pub fn new() -> Deadlines {
+        let table = Table {
+            epoch: now(),
+            due: RefCell::default(),
+            slots: RefCell::default(),
+            free: RefCell::default(),
+            ticking: Cell::new(false),
+        };
+        Deadlines { table: Rc::new(table) }
+    }
+
+    /// Guards the stream of `closer`. The guard must be dropped before the stream: descriptor numbers are reused.
+    pub fn guard(&self, closer: Closer) -> Armed {
+        let slot = Slot { closer, side: Side::Both, idle: false, expired: false };
+        let index = self.table.insert(slot);
+        if !self.table.ticking.replace(true) {
+            spawn(tick(self.table.clone()));
+        }
+        Armed { table: self.table.clone(), index }
+    }
+
+    /// Streams guarded now.
+    pub fn guarded(&self) -> usize {
+        self.table.guarded()
+    }
+
+    /// Ends, for receiving, the streams that wait [idle](Armed::set_idle): what a drain does first.
+    pub fn end_idle(&self) {
+        for slot in self.table.slots.borrow().iter().filter(|slot| slot.idle) {
+            slot.closer.shutdown(Side::Receive);
+        }
+    }
+
+    /// Ends every guarded stream, both ways, as if its deadline had passed: what a drain does last.
+    pub fn expire_all(&self) {
+        for index in 0..self.table.slots.borrow().len() {
+            self.table.set(index, 0, Side::Both, false);
+        }
+        self.table.expire(1);
+    }
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Deadlines::new()
+    }
+}
+
+async fn tick(table: Rc<Table>) {
+    while table.guarded() > 0 {
+        sleep(TICK).await;
+        table.expire(table.milliseconds(now()));
+    }
+    table.ticking.set(false);
+}
+
+impl Table {
+    fn insert(&self, slot: Slot) -> usize {
+        let (mut slots, mut due) = (self.slots.borrow_mut(), self.due.borrow_mut());
+        if let Some(index) = self.free.borrow_mut().pop() {
+            slots[index] = slot;
+            return index;
+        }
+        slots.push(slot);
+        due.push(NEVER);
+        slots.len() - 1
+    }
+
+    fn remove(&self, index: usize) {
+        self.due.borrow_mut()[index] = NEVER;
+        let slot = &mut self.slots.borrow_mut()[index];
+        slot.idle = false;
+        slot.expired = true; // `expire_all` and `end_idle` find nothing to end here
+        self.free.borrow_mut().push(index);
+    }
+
+    fn guarded(&self) -> usize {
+        self.slots.borrow().len() - self.free.borrow().len()
+    }
+
+    fn set(&self, index: usize, due: u64, side: Side, idle: bool) {
+        let slot = &mut self.slots.borrow_mut()[index];
+        if slot.expired {
+            return; // once expired, always expired: the stream is ending
+        }
+        slot.side = side;
+        slot.idle = idle;
+        self.due.borrow_mut()[index] = due;
+    }
+
+    /// Ends the streams whose deadline is before `now`.
+    fn expire(&self, now: u64) {
+        let (mut slots, mut due) = (self.slots.borrow_mut(), self.due.borrow_mut());
+        for (index, due) in due.iter_mut().enumerate() {
+            if *due < now {
+                *due = NEVER;
+                let slot = &mut slots[index];
+                slot.expired = true; // first the cause, then the end: whoever wakes finds it
+                slot.closer.shutdown(slot.side);
+            }
+        }
+    }
+
+    /// Rounded down; `expire` compares strictly, so a deadline never fires early.
+    fn milliseconds(&self, instant: Instant) -> u64 {
+        u64::try_from(instant.saturating_duration_since(self.epoch).as_millis()).unwrap_or(NEVER)
+    }
+}
+
+/// The guard of one stream: by it deadlines are set, moved and cleared.
+pub struct Armed {
+    table: Rc<Table>,
+    index: usize,
+}
+
+impl Armed {
+    /// From `at` on, the stream is ended on `side`. Replaces the deadline set before.
+    pub fn set(&self, at: Instant, side: Side) {
+        self.table.set(self.index, self.table.milliseconds(at), side, false);
+    }
+
+    /// As [`set`](Self::set) for receiving, and a drain may end it before: nobody is owed an answer on it.
+    pub fn set_idle(&self, at: Instant) {
+        self.table.set(self.index, self.table.milliseconds(at), Side::Receive, true);
+    }
+
+    /// No deadline any more; what has expired stays expired.
+    pub fn clear(&self) {
+        self.table.set(self.index, NEVER, Side::Both, false);
+    }
+
+    /// Whether a deadline has passed and the stream was ended for it.
+    pub fn expired(&self) -> bool {
+        self.table.slots.borrow()[self.index].expired
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        self.table.remove(self.index);
+    }
+}

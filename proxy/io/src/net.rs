@@ -1,0 +1,289 @@
+//! Sockets as the rest of the project sees them: one type over the kernel's and the simulated network's.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+
+use crate::{Buffer, kernel};
+
+/// Which direction of a connection a [`Closer`] ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Receiving: a pending receive completes with 0; what we still send gets through.
+    Receive,
+    /// Sending: the other side sees the end of our bytes.
+    Send,
+    /// Both.
+    Both,
+}
+
+impl From<Side> for Shutdown {
+    fn from(side: Side) -> Shutdown {
+        match side {
+            Side::Receive => Shutdown::Read,
+            Side::Send => Shutdown::Write,
+            Side::Both => Shutdown::Both,
+        }
+    }
+}
+
+/// Opens a listening socket with TCP_NODELAY (inherited by what it accepts) and SO_REUSEADDR. Port 0 picks a free port.
+///
+/// With `shared` it carries SO_REUSEPORT, so that each worker can have one of its own; a port on which anybody listens
+/// already is refused all the same, except by sockets of `siblings`, because a shared port that somebody else holds would
+/// silently take part of the connections.
+///
+/// # Errors
+/// What the kernel says: address in use, not available, permission.
+pub fn bind(address: SocketAddr, siblings: &[std::net::TcpListener], shared: bool) -> io::Result<std::net::TcpListener> {
+    if shared && siblings.is_empty() && address.port() != 0 {
+        listen(address, false)?; // refused if anybody listens, whatever its options; closed again at once
+    }
+    let address = siblings.first().map_or(Ok(address), std::net::TcpListener::local_addr)?;
+    listen(address, shared)
+}
+
+/// Connections the kernel completes before the worker accepts them; capped by `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+fn listen(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A listening socket on this thread's loop.
+pub struct Listener(ListenerKind);
+
+enum ListenerKind {
+    Kernel(kernel::Listener),
+    #[cfg(feature = "sim")]
+    Sim(crate::sim::Listener),
+}
+
+/// A connection just accepted, and who is at the other end.
+pub type Accepted = (Stream, SocketAddr);
+
+impl Listener {
+    /// Attaches a socket made by [`bind`] to this thread's loop.
+    ///
+    /// # Errors
+    /// Descriptors ran out.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Listener> {
+        Ok(Listener(ListenerKind::Kernel(kernel::Listener::from_std(listener)?)))
+    }
+
+    /// Listens in the simulated network.
+    #[cfg(feature = "sim")]
+    pub fn simulated(listener: crate::sim::Listener) -> Listener {
+        Listener(ListenerKind::Sim(listener))
+    }
+
+    /// Waits until [`try_accept`](Self::try_accept) may find a connection. May be dropped half-way: no connection is lost.
+    ///
+    /// # Errors
+    /// What polling says; none is known to occur.
+    pub async fn readable(&self) -> io::Result<()> {
+        match &self.0 {
+            ListenerKind::Kernel(listener) => listener.readable().await,
+            #[cfg(feature = "sim")]
+            ListenerKind::Sim(listener) => listener.readable().await,
+        }
+    }
+
+    /// Takes one waiting connection; [`io::ErrorKind::WouldBlock`] when there is none.
+    ///
+    /// # Errors
+    /// What `accept4` says: a connection that died in the queue, or descriptors that ran out.
+    pub fn try_accept(&self) -> io::Result<Accepted> {
+        match &self.0 {
+            ListenerKind::Kernel(listener) => listener.try_accept().map(|(s, peer)| (Stream(StreamKind::Kernel(s)), peer)),
+            #[cfg(feature = "sim")]
+            ListenerKind::Sim(listener) => listener.try_accept().map(|(s, peer)| (Stream(StreamKind::Sim(s)), peer)),
+        }
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// None is known to occur.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.0 {
+            ListenerKind::Kernel(listener) => listener.local_addr(),
+            #[cfg(feature = "sim")]
+            ListenerKind::Sim(listener) => listener.local_addr(),
+        }
+    }
+}
+
+/// A connected byte stream. Receiving and sending are independent of each other; at most one receive may be pending.
+pub struct Stream(StreamKind);
+
+enum StreamKind {
+    Kernel(kernel::Stream),
+    #[cfg(feature = "sim")]
+    Sim(crate::sim::Stream),
+}
+
+impl Stream {
+    /// Connects to `address`, with TCP_NODELAY. May be dropped half-way: the attempt is given up.
+    ///
+    /// # Errors
+    /// What the kernel says: refused, unreachable, no descriptors or ports left.
+    pub async fn connect(address: SocketAddr) -> io::Result<Stream> {
+        #[cfg(feature = "sim")]
+        if crate::sim::is_running() {
+            return crate::sim::connect(address).await.map(|stream| Stream(StreamKind::Sim(stream)));
+        }
+        kernel::Stream::connect(address).await.map(|stream| Stream(StreamKind::Kernel(stream)))
+    }
+
+    /// Receives at least one byte into the buffer's room; 0 at the end of the stream, or after a [`Closer`] ended it.
+    ///
+    /// The buffer belongs to the kernel until this completes: do not drop this future, end it by a [`Closer`].
+    ///
+    /// # Errors
+    /// What the kernel says: mostly a reset.
+    pub async fn recv(&self, buffer: &mut Buffer) -> io::Result<usize> {
+        self.recv_at_most(buffer, usize::MAX).await
+    }
+
+    /// As [`recv`](Self::recv), but never more than `limit` bytes (at least 1).
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub async fn recv_at_most(&self, buffer: &mut Buffer, limit: usize) -> io::Result<usize> {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.recv(buffer, limit).await,
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => stream.recv(buffer, limit).await,
+        }
+    }
+
+    /// Sends as much as fits into the socket's buffer, without waiting, in one system call.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if nothing fits now; else what the kernel says: reset, closed.
+    pub fn try_send(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.try_send(parts),
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => stream.try_send(parts),
+        }
+    }
+
+    /// Sends all of `bytes`. May be dropped half-way; then a part of them may have been sent.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send), waiting instead of `WouldBlock`.
+    pub async fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        self.send_vectored(&mut [IoSlice::new(bytes)]).await
+    }
+
+    /// Sends all of `parts`, in order, in as few system calls as possible. Consumes the slices as it goes.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_vectored(&self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        IoSlice::advance_slices(&mut parts, 0); // drops empty slices at the front
+        while !parts.is_empty() {
+            match self.try_send(parts) {
+                Ok(sent) => IoSlice::advance_slices(&mut parts, sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until there is something to receive: bytes, the end, or an error. May be dropped half-way.
+    ///
+    /// # Errors
+    /// What polling says; none is known to occur.
+    pub async fn readable(&self) -> io::Result<()> {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.readable().await,
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => stream.readable().await,
+        }
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.writable().await,
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => stream.writable().await,
+        }
+    }
+
+    /// Whether an idle connection is still usable: the other side has neither spoken nor closed.
+    pub fn is_quiet(&self) -> bool {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.is_quiet(),
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => stream.is_quiet(),
+        }
+    }
+
+    /// Ends one direction or both, at once.
+    pub fn shutdown(&self, side: Side) {
+        self.closer().shutdown(side);
+    }
+
+    /// Makes the coming drop of this stream a reset instead of an orderly end, so that a truncated message cannot be
+    /// taken for a whole one.
+    pub fn reset_on_close(&self) {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.reset_on_close(),
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => stream.reset_on_close(),
+        }
+    }
+
+    /// A handle by which somebody else on this loop can end the stream. It must be dropped before the stream
+    /// ([`Deadlines`](crate::Deadlines) sees to that by a guard).
+    pub fn closer(&self) -> Closer {
+        match &self.0 {
+            StreamKind::Kernel(stream) => Closer::Kernel(stream.raw()),
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => Closer::Sim(stream.closer()),
+        }
+    }
+
+    /// The address at the other end.
+    ///
+    /// # Errors
+    /// The connection is gone already.
+    pub fn peer(&self) -> io::Result<SocketAddr> {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.peer(),
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => stream.peer(),
+        }
+    }
+}
+
+/// Ends a stream that another task owns. See [`Stream::closer`].
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the variants are the seam's own")]
+pub enum Closer {
+    #[doc(hidden)]
+    Kernel(std::os::fd::RawFd),
+    #[cfg(feature = "sim")]
+    #[doc(hidden)]
+    Sim(crate::sim::Closer),
+}
+
+impl Closer {
+    /// Ends one direction or both; pending receives and sends complete.
+    pub fn shutdown(&self, side: Side) {
+        match self {
+            Closer::Kernel(fd) => kernel::shutdown(*fd, side.into()),
+            #[cfg(feature = "sim")]
+            Closer::Sim(closer) => closer.shutdown(side),
+        }
+    }
+}
