@@ -1,1 +1,23 @@
-//! (to be written)
+//! The protocol and policy core: bytes, the time and randomness come in, decisions and bytes go out.
+//!
+//! Owns: HTTP/1.1 heads ([`head`]), framing ([`framing`], [`chunked`], [`body`]), the normal form of a path
+//! ([`target`]), routing ([`route`]), pools of servers ([`pool`]), what is forwarded ([`forward`]) and what the gateway
+//! answers itself ([`answer`]); all bounds ([`limits`]).
+//! Refuses: sockets, clocks, threads, locks, async. The missing lines in its manifest keep it so.
+//! Assumes: nothing of its input. Bytes from the network can produce a [`answer::Reject`], never a panic.
+
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod body;
+pub mod chunked;
+pub mod field;
+pub mod forward;
+pub mod framing;
+pub mod head;
+pub mod limits;
+pub mod method;
+pub mod pool;
+pub mod route;
+pub mod snapshot;
+pub mod target;

@@ -1,0 +1,342 @@
+//! What the gateway answers itself: every refusal and every upstream failure, and the one table that turns them into
+//! status, code and words.
+//!
+//! A [`Reject`] is our refusal; its variant [`Reject::Fault`] says that the upstream failed. Bodies are
+//! `application/problem+json` (RFC 9457).
+
+use std::fmt::Write;
+
+use crate::chunked::ChunkError;
+use crate::head::NoHead;
+use crate::method::{Method, MethodSet};
+
+/// What is wrong with a request's bytes: all of them 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "`detail` has the words for each")]
+pub enum Malformed {
+    RequestLine,
+    LineEnd,
+    Method,
+    Target,
+    Path,
+    Host,
+    FieldName,
+    FieldValue,
+    ContentLength,
+    TransferEncoding,
+    BothFramings,
+    Chunk,
+}
+
+impl Malformed {
+    fn detail(self) -> &'static str {
+        match self {
+            Malformed::RequestLine => "The request line is not `METHOD target HTTP/1.1`.",
+            Malformed::LineEnd => "Lines have to end in CR LF, and neither may stand alone.",
+            Malformed::Method => "The method is too long.",
+            Malformed::Target => "The request target is not an absolute path or an absolute URI.",
+            Malformed::Path => {
+                "The path holds bytes, escapes or dot segments that cannot be read in one way only."
+            }
+            Malformed::Host => "Exactly one valid Host field is needed.",
+            Malformed::FieldName => {
+                "A field name is empty, is not a token, or has white space before its colon."
+            }
+            Malformed::FieldValue => "A field value holds a control character or is folded.",
+            Malformed::ContentLength => "Content-Length is not one plain number.",
+            Malformed::TransferEncoding => "Transfer-Encoding has to be `chunked`, once, in HTTP/1.1.",
+            Malformed::BothFramings => "Content-Length and Transfer-Encoding exclude each other.",
+            Malformed::Chunk => "The chunked body is malformed.",
+        }
+    }
+}
+
+/// What is wrong with an upstream's bytes: all of them 502.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadReply {
+    /// Not a response head of HTTP/1.0 or 1.1.
+    Head,
+    /// A head over the bound, or too many interim responses.
+    TooLarge,
+    /// A body whose end cannot be told for sure.
+    Framing,
+    /// A body that ended early or broke its framing.
+    Body,
+    /// 101 although no upgrade was asked for.
+    Switch,
+}
+
+/// How an upstream failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No connection could be made: refused, unreachable, timed out while connecting. Nothing was sent.
+    Unreachable,
+    /// The connection ended before the answer did.
+    Reset,
+    /// As [`Reset`](Self::Reset), before the first byte and on a connection kept from an earlier request: mostly that
+    /// the server closed it as we wrote.
+    ReusedReset,
+    /// The answer was not HTTP.
+    BadReply(BadReply),
+    /// Nothing came within the deadline.
+    Timeout,
+}
+
+/// A request that gets no answer from an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reject {
+    /// 400
+    Malformed(Malformed),
+    /// 404: no route has the path.
+    NoRoute,
+    /// 405: routes have the path, none with this method.
+    MethodNotAllowed(MethodSet),
+    /// 408: the head or the body came too slowly.
+    TooSlow,
+    /// 414
+    TargetTooLong,
+    /// 417
+    Expectation,
+    /// 431
+    HeadTooLarge,
+    /// 501: a transfer coding we do not speak.
+    UnknownCoding,
+    /// 505
+    Version,
+    /// 502, 503 or 504: the upstream failed.
+    Fault(Fault),
+}
+
+impl Reject {
+    /// 405 for a method that no route can allow: a proxy that answers CONNECT or TRACE gives away more than it should.
+    pub fn method_never_allowed(_: Method<'_>) -> Reject {
+        Reject::MethodNotAllowed(MethodSet::default())
+    }
+
+    /// The status, and the words that go with it.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Reject::Malformed(what) => Answer::new(400, "malformed_request", "BR", what.detail()),
+            Reject::NoRoute => Answer::new(404, "no_route", "NR", "No route has this path."),
+            Reject::MethodNotAllowed(_) => {
+                Answer::new(405, "method_not_allowed", "MA", "The path exists, but not with this method.")
+            }
+            Reject::TooSlow => Answer::new(408, "request_timeout", "RT", "The request came too slowly."),
+            Reject::TargetTooLong => {
+                Answer::new(414, "target_too_long", "BR", "The request target is too long.")
+            }
+            Reject::Expectation => {
+                Answer::new(417, "expectation_failed", "BR", "Only 100-continue can be expected.")
+            }
+            Reject::HeadTooLarge => {
+                Answer::new(431, "head_too_large", "BR", "The header section is too large.")
+            }
+            Reject::UnknownCoding => Answer::new(
+                501,
+                "unknown_transfer_coding",
+                "BR",
+                "The only transfer coding understood is chunked.",
+            ),
+            Reject::Version => {
+                Answer::new(505, "http_version", "BR", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+            }
+            Reject::Fault(fault) => fault.answer(),
+        }
+    }
+
+    /// Whether the client's connection is of no use any more: where its next request would begin is not known.
+    pub fn closes(&self) -> bool {
+        !matches!(self, Reject::NoRoute | Reject::MethodNotAllowed(_) | Reject::Fault(_))
+    }
+}
+
+impl Fault {
+    fn answer(self) -> Answer {
+        match self {
+            Fault::Unreachable => Answer::new(
+                503,
+                "service_unavailable",
+                "UC",
+                "The service is temporarily down. Please try again in a few moments.",
+            ),
+            Fault::Reset | Fault::ReusedReset => Answer::new(
+                502,
+                "upstream_reset",
+                "UR",
+                "The service ended the connection before it answered.",
+            ),
+            Fault::BadReply(_) => Answer::new(
+                502,
+                "bad_upstream_answer",
+                "UB",
+                "The service sent an answer that is not valid HTTP.",
+            ),
+            Fault::Timeout => {
+                Answer::new(504, "upstream_timeout", "UT", "The request took too long. Please try again.")
+            }
+        }
+    }
+}
+
+impl From<Malformed> for Reject {
+    fn from(malformed: Malformed) -> Reject {
+        Reject::Malformed(malformed)
+    }
+}
+
+impl From<Fault> for Reject {
+    fn from(fault: Fault) -> Reject {
+        Reject::Fault(fault)
+    }
+}
+
+impl From<ChunkError> for Reject {
+    fn from(_: ChunkError) -> Reject {
+        Malformed::Chunk.into()
+    }
+}
+
+impl From<NoHead> for Reject {
+    fn from(why: NoHead) -> Reject {
+        match why {
+            NoHead::LineEnd => Malformed::LineEnd.into(),
+            NoHead::Garbage => Malformed::RequestLine.into(),
+            NoHead::FirstLine => Reject::TargetTooLong,
+            NoHead::TooLarge => Reject::HeadTooLarge,
+        }
+    }
+}
+
+impl From<NoHead> for BadReply {
+    fn from(why: NoHead) -> BadReply {
+        match why {
+            NoHead::LineEnd | NoHead::Garbage => BadReply::Head,
+            NoHead::FirstLine | NoHead::TooLarge => BadReply::TooLarge,
+        }
+    }
+}
+
+impl From<BadReply> for Fault {
+    fn from(bad: BadReply) -> Fault {
+        Fault::BadReply(bad)
+    }
+}
+
+/// Seconds after which a client may try again when the upstream is down: about the time a restart takes.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// An answer of the gateway's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// A name for programs, stable once published.
+    pub code: &'static str,
+    /// Two letters for logs and metrics.
+    pub cause: &'static str,
+    /// A sentence for people.
+    pub detail: &'static str,
+}
+
+impl Answer {
+    fn new(status: u16, code: &'static str, cause: &'static str, detail: &'static str) -> Answer {
+        Answer { status, code, cause, detail }
+    }
+}
+
+/// How an answer is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// Names the request in logs and in the body.
+    pub request_id: &'a str,
+    /// The value of the Date field.
+    pub date: &'a str,
+    /// Whether the connection ends after it.
+    pub close: bool,
+    /// Whether the request was a HEAD: everything but the body is sent.
+    pub head_only: bool,
+}
+
+/// Appends the whole response for a refusal.
+pub fn write(out: &mut Vec<u8>, reject: &Reject, delivery: Delivery<'_>) {
+    let answer = reject.answer();
+    let body = format!(
+        "{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{},\"detail\":\"{}\",\"code\":\"{}\",\"request_id\":\"{}\"}}\n",
+        reason(answer.status),
+        answer.status,
+        answer.detail,
+        answer.code,
+        delivery.request_id,
+    );
+    let mut head = format!(
+        "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n",
+        answer.status,
+        reason(answer.status),
+        delivery.date,
+        body.len(),
+    );
+    let extra = match reject {
+        Reject::MethodNotAllowed(allowed) => write!(head, "Allow: {allowed}\r\n"),
+        _ if answer.status == 503 => write!(head, "Retry-After: {RETRY_AFTER_SECONDS}\r\n"),
+        _ => Ok(()),
+    };
+    debug_assert!(extra.is_ok(), "writing to a string does not fail");
+    head.push_str("X-Request-Id: ");
+    head.push_str(delivery.request_id);
+    head.push_str(if delivery.close { "\r\nConnection: close\r\n\r\n" } else { "\r\n\r\n" });
+    out.extend_from_slice(head.as_bytes());
+    if !delivery.head_only {
+        out.extend_from_slice(body.as_bytes());
+    }
+}
+
+/// The reason phrase of the statuses the gateway makes (RFC 9110 section 15).
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(reject: &Reject, close: bool, head_only: bool) -> String {
+        let mut out = Vec::new();
+        write(&mut out, reject, Delivery { request_id: "id", date: "now", close, head_only });
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_a_whole_response_with_a_problem_body() {
+        let text = render(&Reject::NoRoute, false, false);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+        assert!(!head.contains("Connection"), "{head}");
+        assert!(body.contains("\"code\":\"no_route\"") && body.contains("\"request_id\":\"id\""), "{body}");
+    }
+
+    #[test]
+    fn fields_go_with_their_status() {
+        let mut get = MethodSet::default();
+        get.insert("GET");
+        get.insert("HEAD");
+        assert!(render(&Reject::MethodNotAllowed(get), false, false).contains("\r\nAllow: GET, HEAD\r\n"));
+        assert!(render(&Fault::Unreachable.into(), false, false).contains("\r\nRetry-After: 5\r\n"));
+        assert!(render(&Malformed::Host.into(), true, false).contains("\r\nConnection: close\r\n"));
+        assert!(render(&Reject::NoRoute, false, true).ends_with("\r\n\r\n"));
+    }
+}

@@ -1,0 +1,366 @@
+//! What is forwarded: request heads to a server and response heads to a client, written in one pass that copies untouched
+//! runs of fields and leaves out what must not pass.
+//!
+//! Own fields are written after the client's were stripped, so that no nomination and no spelling can remove or forge them.
+
+use crate::field::Name;
+use crate::framing::Framing;
+use crate::head::{Field, Fields, RequestHead, ResponseHead, Version};
+use crate::method::Method;
+
+/// How this gateway names itself in Via (RFC 9110 section 7.6.3).
+const VIA: &[u8] = b"Via: 1.1 ringgate\r\n";
+
+/// What the gateway says to a server of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct ToServer<'a> {
+    /// The Host it is asked for.
+    pub host: &'a str,
+    /// The client's address.
+    pub client: &'a str,
+    /// Names the request everywhere.
+    pub request_id: &'a str,
+}
+
+/// Appends the head of the request as the server gets it.
+pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer<'_>) {
+    let method = head.method(bytes);
+    put(out, &[method.name(), " ", head.path(bytes)]);
+    if let Some(query) = head.query(bytes) {
+        put(out, &["?", query]);
+    }
+    put(out, &[" HTTP/1.1\r\nHost: ", to.host, "\r\n"]);
+    copy(out, head.fields(bytes), |field, name| request_drops(field.known) || nominated(head, name, bytes));
+    put(out, &["X-Request-Id: ", to.request_id, "\r\nX-Forwarded-For: ", to.client]);
+    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\n");
+    if let Some(authority) = head.authority(bytes) {
+        out.extend_from_slice(b"X-Forwarded-Host: ");
+        out.extend_from_slice(authority);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(VIA);
+    put_request_framing(out, head.framing(), method);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Hop-by-hop fields; those written anew; what a client may not say of itself; what a service could take for either.
+fn request_drops(known: Name) -> bool {
+    let is_ours = matches!(
+        known,
+        Name::Host
+            | Name::Expect // answered here
+            | Name::Forwarded
+            | Name::XForwardedFor
+            | Name::XForwardedHost
+            | Name::XForwardedPort
+            | Name::XForwardedProto
+            | Name::XRealIp
+            | Name::XRequestId
+            | Name::Alias
+    );
+    is_ours || known.is_hop_by_hop()
+}
+
+/// A client may nominate fields of its own, not the credential that a service relies on.
+fn nominated(head: &RequestHead, name: &[u8], bytes: &[u8]) -> bool {
+    head.nominates(name, bytes) && !name.eq_ignore_ascii_case(b"authorization")
+}
+
+fn put_request_framing(out: &mut Vec<u8>, framing: Framing, method: Method<'_>) {
+    // RFC 9110 section 8.6: a method that expects content says so when there is none.
+    let expects_content = matches!(method, Method::Post | Method::Put | Method::Patch);
+    match framing {
+        Framing::Length(0) if !expects_content => {}
+        Framing::Length(length) => put_length(out, length),
+        Framing::Chunked | Framing::UntilClose => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+    }
+}
+
+/// What the gateway says to a client of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct ToClient<'a> {
+    /// Names the request everywhere.
+    pub request_id: &'a str,
+    /// For a response without Date.
+    pub date: &'a str,
+    /// The request's method.
+    pub method: Method<'a>,
+    /// The client's version.
+    pub version: Version,
+    /// How the body comes in.
+    pub framing: Framing,
+    /// Whether the client's connection goes on.
+    pub persists: bool,
+}
+
+/// Appends the head of the response as the client gets it; returns how the body has to be sent.
+pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClient<'_>) -> Framing {
+    let fields = head.fields(bytes);
+    put_status_line(out, head, bytes);
+    copy(out, fields, |field, name| response_drops(field.known) || head.nominates(name, bytes));
+    if fields.first(Name::Date).is_none() {
+        put(out, &["Date: ", to.date, "\r\n"]);
+    }
+    put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
+    let framing = client_framing(to);
+    match framing {
+        _ if head.status() == 204 => {}
+        Framing::Length(0) if to.method == Method::Head || head.status() == 304 => {
+            put_stated_length(out, fields)
+        }
+        Framing::Length(length) => put_length(out, length),
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::UntilClose => {}
+    }
+    match (to.version, to.persists && framing != Framing::UntilClose) {
+        (_, false) => out.extend_from_slice(b"Connection: close\r\n"),
+        (Version::Http10, true) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        (Version::Http11, true) => {}
+    }
+    out.extend_from_slice(b"\r\n");
+    framing
+}
+
+/// Appends an interim response (RFC 9110 section 15.2), which has no body and ends nothing.
+pub fn interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    put_status_line(out, head, bytes);
+    copy(out, head.fields(bytes), |field, name| response_drops(field.known) || head.nominates(name, bytes));
+    out.extend_from_slice(b"\r\n");
+}
+
+fn response_drops(known: Name) -> bool {
+    known == Name::XRequestId || known.is_hop_by_hop()
+}
+
+/// A body of unknown length is chunked for HTTP/1.1, and ends with the connection for HTTP/1.0 (RFC 9112 section 6.1).
+fn client_framing(to: ToClient<'_>) -> Framing {
+    match (to.framing, to.version) {
+        (Framing::Length(length), _) => Framing::Length(length),
+        (_, Version::Http11) => Framing::Chunked,
+        (_, Version::Http10) => Framing::UntilClose,
+    }
+}
+
+/// The length a GET would have had (RFC 9110 section 9.3.2).
+fn put_stated_length(out: &mut Vec<u8>, fields: Fields<'_>) {
+    if let Some(length) = fields.first(Name::ContentLength) {
+        out.extend_from_slice(b"Content-Length: ");
+        out.extend_from_slice(length);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn put_status_line(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    let status = head.status();
+    let digits = [status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8);
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(&digits);
+    out.push(b' ');
+    out.extend_from_slice(head.reason(bytes));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Trailers that may pass on: not framing, routing, credentials or anything else that has to be known before the body
+/// (RFC 9110 section 6.5.1). `None` if they are not field lines at all.
+pub fn trailers(out: &mut Vec<u8>, section: &[u8]) -> Option<()> {
+    let mut space = [httparse::EMPTY_HEADER; crate::limits::FIELDS];
+    let mut text = section.to_vec();
+    text.extend_from_slice(b"\r\n");
+    let httparse::Status::Complete((_, fields)) = httparse::parse_headers(&text, &mut space).ok()? else {
+        return None;
+    };
+    for field in fields {
+        let known = Name::of(field.name.as_bytes());
+        let has_to_come_first =
+            ["authorization", "cookie", "set-cookie", "content-type", "content-encoding", "content-range"];
+        if known == Name::Other && !has_to_come_first.iter().any(|name| field.name.eq_ignore_ascii_case(name))
+        {
+            put(out, &[field.name, ": "]);
+            out.extend_from_slice(field.value);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    Some(())
+}
+
+/// Copies the field lines that `drops` does not name, in runs as long as possible, byte for byte.
+fn copy(out: &mut Vec<u8>, fields: Fields<'_>, drops: impl Fn(&Field, &[u8]) -> bool) {
+    let mut run = fields.line_start(0);
+    for (index, field) in fields.lines.iter().enumerate() {
+        if drops(field, field.name.of(fields.bytes)) {
+            out.extend_from_slice(&fields.bytes[run..field.name.start()]);
+            run = fields.line_start(index + 1);
+        }
+    }
+    out.extend_from_slice(&fields.bytes[run..fields.line_start(fields.lines.len())]);
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn put_length(out: &mut Vec<u8>, length: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = length;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(b"Content-Length: ");
+    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarded(text: &str) -> String {
+        let mut head = RequestHead::default();
+        head.parse(text.as_bytes()).unwrap();
+        let mut out = Vec::new();
+        request(
+            &mut out,
+            &head,
+            text.as_bytes(),
+            ToServer { host: "s:1", client: "9.9.9.9", request_id: "id" },
+        );
+        String::from_utf8(out).unwrap()
+    }
+
+    const OWN: &str = "X-Request-Id: id\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\
+                       Via: 1.1 ringgate\r\n";
+
+    #[test]
+    fn a_request_keeps_its_fields_in_order_and_gets_ours() {
+        let text = "GET /a?b HTTP/1.1\r\nHost: h\r\nA:  1 \r\nCookie: c\r\nA: 2\r\n\r\n";
+        assert_eq!(
+            forwarded(text),
+            format!("GET /a?b HTTP/1.1\r\nHost: s:1\r\nA:  1 \r\nCookie: c\r\nA: 2\r\n{OWN}\r\n")
+        );
+    }
+
+    #[test]
+    fn what_a_client_must_not_say_does_not_pass() {
+        let fields = "Connection: close, X-Own, Authorization\r\nX-Own: 1\r\nKeep-Alive: 1\r\nX-Forwarded-For: 1.1.1.1\r\n\
+                      x_forwarded_for: 2\r\nContent_Length: 5\r\nForwarded: for=1\r\nX-Request-Id: forged\r\nTE: gzip\r\n\
+                      Upgrade: h2c\r\nProxy-Authorization: p\r\nExpect: 100-continue\r\nAuthorization: a\r\n";
+        let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        assert_eq!(forwarded(&text), format!("GET / HTTP/1.1\r\nHost: s:1\r\nAuthorization: a\r\n{OWN}\r\n"));
+    }
+
+    #[test]
+    fn an_absolute_target_replaces_host_and_the_normal_path_is_sent() {
+        let text = "GET http://h/a/%2e%2e/%62 HTTP/1.1\r\nHost: other\r\n\r\n";
+        assert_eq!(forwarded(text), format!("GET /b HTTP/1.1\r\nHost: s:1\r\n{OWN}\r\n"));
+    }
+
+    #[test]
+    fn framing_is_written_anew() {
+        let body = |fields: &str, method: &str| {
+            let text = forwarded(&format!("{method} / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"));
+            text.split_once("ringgate\r\n").unwrap().1.to_string()
+        };
+        assert_eq!(body("", "GET"), "\r\n");
+        assert_eq!(body("", "POST"), "Content-Length: 0\r\n\r\n");
+        assert_eq!(body("Content-Length: 5, 5\r\n", "GET"), "Content-Length: 5\r\n\r\n");
+        assert_eq!(body("Transfer-Encoding: CHUNKED\r\n", "DELETE"), "Transfer-Encoding: chunked\r\n\r\n");
+    }
+
+    fn returned(text: &str, method: Method<'_>, version: Version, persists: bool) -> (String, Framing) {
+        let mut head = ResponseHead::default();
+        head.parse(text.as_bytes()).unwrap();
+        let framing = head.framing(method, text.as_bytes()).unwrap();
+        let mut out = Vec::new();
+        let to = ToClient { request_id: "id", date: "now", method, version, framing, persists };
+        let framing = response(&mut out, &head, text.as_bytes(), to);
+        (String::from_utf8(out).unwrap(), framing)
+    }
+
+    #[test]
+    fn a_response_keeps_its_fields_and_is_framed_for_the_client() {
+        let cases = [
+            ("Content-Length: 5\r\n", Version::Http11, true, "Content-Length: 5\r\n", Framing::Length(5)),
+            (
+                "Content-Length: 5\r\n",
+                Version::Http11,
+                false,
+                "Content-Length: 5\r\nConnection: close\r\n",
+                Framing::Length(5),
+            ),
+            (
+                "Content-Length: 5\r\n",
+                Version::Http10,
+                true,
+                "Content-Length: 5\r\nConnection: keep-alive\r\n",
+                Framing::Length(5),
+            ),
+            (
+                "Transfer-Encoding: chunked\r\n",
+                Version::Http11,
+                true,
+                "Transfer-Encoding: chunked\r\n",
+                Framing::Chunked,
+            ),
+            (
+                "Transfer-Encoding: chunked\r\n",
+                Version::Http10,
+                true,
+                "Connection: close\r\n",
+                Framing::UntilClose,
+            ),
+            ("", Version::Http11, true, "Transfer-Encoding: chunked\r\n", Framing::Chunked),
+            ("", Version::Http10, true, "Connection: close\r\n", Framing::UntilClose),
+        ];
+        for (fields, version, persists, own, framing) in cases {
+            let text = format!(
+                "HTTP/1.1 200 Fine\r\nA: 1\r\n{fields}Date: d\r\nKeep-Alive: 5\r\nX-Request-Id: u\r\n\r\n"
+            );
+            let expected = format!("HTTP/1.1 200 Fine\r\nA: 1\r\nDate: d\r\nX-Request-Id: id\r\n{own}\r\n");
+            assert_eq!(
+                returned(&text, Method::Get, version, persists),
+                (expected, framing),
+                "{fields} {version:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn responses_without_a_body_say_no_more_than_they_may() {
+        let length = "Content-Length: 5\r\n";
+        for (status, method, kept) in
+            [(200, Method::Head, length), (304, Method::Get, length), (204, Method::Get, "")]
+        {
+            let text = format!("HTTP/1.1 {status} \r\nDate: d\r\n{length}\r\n");
+            let expected = format!("HTTP/1.1 {status} \r\nDate: d\r\nX-Request-Id: id\r\n{kept}\r\n");
+            assert_eq!(
+                returned(&text, method, Version::Http11, true),
+                (expected, Framing::EMPTY),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_date_is_added() {
+        let (text, _) =
+            returned("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Method::Get, Version::Http11, true);
+        assert!(text.contains("\r\nDate: now\r\n"), "{text}");
+    }
+
+    #[test]
+    fn trailers_pass_unless_they_have_to_come_first() {
+        let mut out = Vec::new();
+        let section = b"Checksum: 1\r\nContent-Length: 5\r\nHost: h\r\nAuthorization: a\r\nX-B:2\r\n";
+        assert_eq!(trailers(&mut out, section), Some(()));
+        assert_eq!(String::from_utf8(out).unwrap(), "Checksum: 1\r\nX-B: 2\r\n");
+        assert_eq!(trailers(&mut Vec::new(), b"no field\r\n"), None);
+    }
+}

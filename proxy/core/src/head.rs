@@ -1,0 +1,486 @@
+//! Heads of requests and responses: found, checked and taken apart into spans of the read buffer, without a copy.
+//!
+//! Owns: line discipline (CR LF and nothing else), tokens (by httparse), the bounds on a head, the authority and the
+//! normal path of a request, and which fields speak of the connection only.
+//! Refuses: what RFC 9112 allows a recipient to be lenient about.
+//! Assumes: a parsed head is asked only together with the bytes it was parsed from.
+
+use std::mem::MaybeUninit;
+
+use crate::answer::{BadReply, Malformed, Reject};
+use crate::field::{Name, list};
+use crate::framing::{self, Framing};
+use crate::limits;
+use crate::method::Method;
+use crate::target::{self, Target};
+
+/// A piece of a head, by its place in the bytes the head was parsed from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    start: u16,
+    end: u16,
+}
+
+impl Span {
+    /// The bytes of the span.
+    pub fn of(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start()..self.end()]
+    }
+
+    /// First byte.
+    pub fn start(self) -> usize {
+        usize::from(self.start)
+    }
+
+    /// One past the last byte.
+    pub fn end(self) -> usize {
+        usize::from(self.end)
+    }
+
+    /// Where `piece`, a slice of `bytes`, lies in it. Both were bounded by `limits::HEAD_BYTES`.
+    fn find(piece: &[u8], bytes: &[u8]) -> Span {
+        let start = piece.as_ptr() as usize - bytes.as_ptr() as usize;
+        debug_assert!(start + piece.len() <= bytes.len());
+        Span { start: start as u16, end: (start + piece.len()) as u16 }
+    }
+}
+
+/// HTTP/1.0 or HTTP/1.1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    #[default]
+    Http11,
+}
+
+/// One field line.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// What the name means to a gateway.
+    pub known: Name,
+    /// The name as sent.
+    pub name: Span,
+    /// The value without white space around it.
+    pub value: Span,
+}
+
+/// The fields of a head, with the bytes they were parsed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'a> {
+    /// The head's bytes.
+    pub bytes: &'a [u8],
+    /// Its field lines in order.
+    pub lines: &'a [Field],
+}
+
+impl<'a> Fields<'a> {
+    /// The values of all fields of that meaning, in order.
+    pub fn all(self, known: Name) -> impl Iterator<Item = &'a [u8]> {
+        self.lines
+            .iter()
+            .filter(move |field| field.known == known)
+            .map(move |field| field.value.of(self.bytes))
+    }
+
+    /// The value of the first such field.
+    pub fn first(self, known: Name) -> Option<&'a [u8]> {
+        self.all(known).next()
+    }
+
+    /// The values of all fields of that name, in any case.
+    pub fn named(self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+        let lines =
+            self.lines.iter().filter(move |field| field.name.of(self.bytes).eq_ignore_ascii_case(name));
+        lines.map(move |field| field.value.of(self.bytes))
+    }
+
+    /// Where the line of field `index` starts; one past the last field gives the end of the last line.
+    pub fn line_start(self, index: usize) -> usize {
+        match self.lines.get(index) {
+            Some(field) => field.name.start(),
+            None => self.bytes.len() - 2, // before the empty line
+        }
+    }
+}
+
+/// Looks for the end of a head as bytes arrive, each byte once, and refuses what cannot become one.
+#[derive(Debug, Default)]
+pub struct HeadScanner {
+    /// Bytes looked at.
+    scanned: usize,
+    /// Where the line being read starts.
+    line: usize,
+    /// Where the head starts: after leading empty lines.
+    start: usize,
+    empty_lines: usize,
+}
+
+/// Where a whole head lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadBounds {
+    /// Its first byte: after leading empty lines.
+    pub start: usize,
+    /// One past its final empty line.
+    pub end: usize,
+}
+
+/// Why bytes cannot become a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoHead {
+    /// A line ends in something else than CR LF.
+    LineEnd,
+    /// The first byte cannot begin a request or status line.
+    Garbage,
+    /// The first line exceeds the bound.
+    FirstLine,
+    /// The whole exceeds the bound.
+    TooLarge,
+}
+
+impl HeadScanner {
+    /// Whether any byte of a head (leading empty lines aside) has been seen.
+    pub fn has_begun(&self) -> bool {
+        self.scanned > self.start
+    }
+
+    /// Goes on where the last call ended; `bytes` has to begin with what it saw then.
+    ///
+    /// # Errors
+    /// The bytes can no longer become a head.
+    pub fn scan(&mut self, bytes: &[u8]) -> Result<Option<HeadBounds>, NoHead> {
+        while let Some(offset) = memchr::memchr(b'\n', &bytes[self.scanned..]) {
+            let feed = self.scanned + offset;
+            if feed == self.line || bytes[feed - 1] != b'\r' {
+                return Err(NoHead::LineEnd);
+            }
+            let line_is_empty = feed == self.line + 1;
+            self.scanned = feed + 1;
+            if line_is_empty && self.line == self.start {
+                self.skip_empty_line()?;
+            } else if line_is_empty {
+                return self
+                    .within_bounds(feed + 1)
+                    .map(|()| Some(HeadBounds { start: self.start, end: feed + 1 }));
+            }
+            self.line = feed + 1;
+            self.within_bounds(feed + 1)?;
+        }
+        self.scanned = bytes.len();
+        match bytes.get(self.start) {
+            Some(&first) if !(crate::chunked::is_token(first) || first == b'\r') => Err(NoHead::Garbage),
+            _ => self.within_bounds(bytes.len()).map(|()| None),
+        }
+    }
+
+    fn skip_empty_line(&mut self) -> Result<(), NoHead> {
+        self.start = self.scanned;
+        self.empty_lines += 1;
+        if self.empty_lines > limits::LEADING_EMPTY_LINES { Err(NoHead::Garbage) } else { Ok(()) }
+    }
+
+    fn within_bounds(&self, end: usize) -> Result<(), NoHead> {
+        let first_line_open = self.line == self.start;
+        // The target is the only long part of a first line: method, version and blanks fit into the rest.
+        if first_line_open && end - self.start > limits::TARGET_BYTES + limits::METHOD_BYTES + 16 {
+            return Err(NoHead::FirstLine);
+        }
+        if end - self.start > limits::HEAD_BYTES { Err(NoHead::TooLarge) } else { Ok(()) }
+    }
+}
+
+/// What the Connection field says (RFC 9110 section 7.6.1).
+#[derive(Debug, Default)]
+struct ConnectionOptions {
+    close: bool,
+    keep_alive: bool,
+    /// Names of further fields that speak of the connection only.
+    nominated: Vec<Span>,
+}
+
+impl ConnectionOptions {
+    fn read(&mut self, fields: Fields<'_>) {
+        (self.close, self.keep_alive) = (false, false);
+        self.nominated.clear();
+        for value in fields.all(Name::Connection) {
+            for option in list(value) {
+                match () {
+                    () if option.eq_ignore_ascii_case(b"close") => self.close = true,
+                    () if option.eq_ignore_ascii_case(b"keep-alive") => self.keep_alive = true,
+                    () => self.nominated.push(Span::find(option, fields.bytes)),
+                }
+            }
+        }
+    }
+
+    /// RFC 9112 section 9.3.
+    fn persists(&self, version: Version) -> bool {
+        !self.close && (version == Version::Http11 || self.keep_alive)
+    }
+}
+
+/// A parsed request head. Reused from request to request, so that parsing allocates nothing once it is warm.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    version: Version,
+    method: Span,
+    target: Span,
+    fields: Vec<Field>,
+    connection: ConnectionOptions,
+    authority: Option<Span>,
+    query: Option<Span>,
+    path: Path,
+    framing: Option<Framing>,
+}
+
+#[derive(Debug, Default)]
+struct Path {
+    /// Where the path stands if it was sent in its normal form.
+    verbatim: Option<Span>,
+    /// The normal form otherwise.
+    rewritten: Vec<u8>,
+}
+
+impl RequestHead {
+    /// Parses and checks a whole head; `bytes` is exactly what [`HeadScanner`] delimited.
+    ///
+    /// # Errors
+    /// 400, 405 (CONNECT, TRACE), 414, 431, 501 or 505, never a guess.
+    pub fn parse(&mut self, bytes: &[u8]) -> Result<(), Reject> {
+        let mut space = [const { MaybeUninit::uninit() }; limits::FIELDS];
+        let mut parsed = httparse::Request::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        match config.parse_request_with_uninit_headers(&mut parsed, bytes, &mut space) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(Malformed::RequestLine.into()),
+            Err(error) => return Err(why_not_a_request(error, bytes)),
+        }
+        let (method, target) = (parsed.method.unwrap_or("").as_bytes(), parsed.path.unwrap_or("").as_bytes());
+        self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        self.method = Span::find(method, bytes);
+        self.target = Span::find(target, bytes);
+        read_fields(&mut self.fields, parsed.headers, bytes);
+        if method.len() > limits::METHOD_BYTES {
+            return Err(Malformed::Method.into());
+        }
+        if target.len() > limits::TARGET_BYTES {
+            return Err(Reject::TargetTooLong);
+        }
+        self.connection.read(Fields { bytes, lines: &self.fields });
+        self.read_target(bytes)?;
+        self.framing = Some(framing::of_request(self.version, self.fields(bytes))?);
+        Ok(())
+    }
+
+    fn read_target(&mut self, bytes: &[u8]) -> Result<(), Reject> {
+        (self.authority, self.query, self.path.verbatim) = (self.host(bytes)?, None, None);
+        self.path.rewritten.clear();
+        match (target::parse(self.target.of(bytes))?, self.method(bytes)) {
+            (_, method @ (Method::Connect | Method::Trace)) => Err(Reject::method_never_allowed(method)),
+            (Target::Authority, _) => Err(Malformed::Target.into()),
+            (Target::Asterisk, Method::Options) => {
+                self.path.verbatim = Some(self.target);
+                Ok(())
+            }
+            (Target::Asterisk, _) => Err(Malformed::Target.into()),
+            (Target::Origin { authority, path, query }, _) => {
+                self.authority = authority.map(|authority| Span::find(authority, bytes)).or(self.authority);
+                self.query = query.map(|query| Span::find(query, bytes));
+                Ok(self.read_path(path, bytes)?)
+            }
+        }
+    }
+
+    fn read_path(&mut self, path: &[u8], bytes: &[u8]) -> Result<(), Malformed> {
+        let path = if path.is_empty() { b"/" } else { path }; // RFC 9112 section 3.2.2
+        match target::normalise(path)? {
+            std::borrow::Cow::Borrowed(path) if path.len() > 1 => {
+                self.path.verbatim = Some(Span::find(path, bytes))
+            }
+            std::borrow::Cow::Borrowed(_) => self.path.rewritten.push(b'/'),
+            std::borrow::Cow::Owned(path) => self.path.rewritten = path,
+        }
+        Ok(())
+    }
+
+    /// The one Host field; HTTP/1.0 may do without (RFC 9112 section 3.2).
+    fn host(&self, bytes: &[u8]) -> Result<Option<Span>, Malformed> {
+        let mut hosts = self.fields.iter().filter(|field| field.known == Name::Host);
+        match (hosts.next(), hosts.next()) {
+            (None, _) if self.version == Version::Http10 => Ok(None),
+            (Some(host), None) if target::is_host(host.value.of(bytes)) => Ok(Some(host.value)),
+            _ => Err(Malformed::Host),
+        }
+    }
+
+    /// HTTP/1.0 or 1.1.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The method.
+    pub fn method<'a>(&self, bytes: &'a [u8]) -> Method<'a> {
+        Method::from_token(text(self.method.of(bytes)))
+    }
+
+    /// All field lines.
+    pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
+        Fields { bytes, lines: &self.fields }
+    }
+
+    /// What the client calls us: the authority of an absolute target, else Host.
+    pub fn authority<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        self.authority.map(|authority| authority.of(bytes))
+    }
+
+    /// The path in its normal form; `*` for an asterisk target.
+    pub fn path<'a>(&'a self, bytes: &'a [u8]) -> &'a str {
+        text(self.path.verbatim.map_or(&self.path.rewritten, |span| span.of(bytes)))
+    }
+
+    /// What follows `?`, as sent.
+    pub fn query<'a>(&self, bytes: &'a [u8]) -> Option<&'a str> {
+        self.query.map(|query| text(query.of(bytes)))
+    }
+
+    /// Whether a Connection field names this field as one of the connection only.
+    pub fn nominates(&self, name: &[u8], bytes: &[u8]) -> bool {
+        nominates(&self.connection, name, bytes)
+    }
+
+    /// Whether the client wants the connection kept (RFC 9112 section 9.3).
+    pub fn persists(&self) -> bool {
+        self.connection.persists(self.version)
+    }
+
+    /// How the body is delimited.
+    pub fn framing(&self) -> Framing {
+        self.framing.unwrap_or(Framing::EMPTY)
+    }
+
+    /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1).
+    ///
+    /// # Errors
+    /// 417 for any other expectation.
+    pub fn expects_continue(&self, bytes: &[u8]) -> Result<bool, Reject> {
+        match self.fields(bytes).first(Name::Expect) {
+            None => Ok(false),
+            Some(_) if self.version == Version::Http10 => Ok(false), // such a client cannot mean it
+            Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(true),
+            Some(_) => Err(Reject::Expectation),
+        }
+    }
+}
+
+/// A parsed response head, reused like [`RequestHead`].
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    version: Version,
+    status: u16,
+    reason: Span,
+    fields: Vec<Field>,
+    connection: ConnectionOptions,
+}
+
+impl ResponseHead {
+    /// Parses and checks a whole head; `bytes` is exactly what [`HeadScanner`] delimited.
+    ///
+    /// # Errors
+    /// The upstream sent something that is not HTTP/1.0 or 1.1.
+    pub fn parse(&mut self, bytes: &[u8]) -> Result<(), BadReply> {
+        let mut space = [const { MaybeUninit::uninit() }; limits::FIELDS];
+        let mut parsed = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        match config.parse_response_with_uninit_headers(&mut parsed, bytes, &mut space) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Err(httparse::Error::TooManyHeaders) => return Err(BadReply::TooLarge),
+            _ => return Err(BadReply::Head),
+        }
+        self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        self.status = parsed.code.filter(|code| (100..600).contains(code)).ok_or(BadReply::Head)?;
+        let reason = parsed.reason.unwrap_or("").as_bytes();
+        self.reason = if reason.is_empty() { Span::default() } else { Span::find(reason, bytes) };
+        read_fields(&mut self.fields, parsed.headers, bytes);
+        self.connection.read(Fields { bytes, lines: &self.fields });
+        Ok(())
+    }
+
+    /// The status code, 100 to 599.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// HTTP/1.0 or 1.1.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The reason phrase as sent, possibly empty.
+    pub fn reason<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        self.reason.of(bytes)
+    }
+
+    /// All field lines.
+    pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
+        Fields { bytes, lines: &self.fields }
+    }
+
+    /// Whether a Connection field names this field as one of the connection only.
+    pub fn nominates(&self, name: &[u8], bytes: &[u8]) -> bool {
+        nominates(&self.connection, name, bytes)
+    }
+
+    /// Whether the upstream keeps the connection (RFC 9112 section 9.3).
+    pub fn persists(&self) -> bool {
+        self.connection.persists(self.version)
+    }
+
+    /// How the body of this final response to `method` is delimited.
+    ///
+    /// # Errors
+    /// It cannot be told for sure.
+    pub fn framing(&self, method: Method<'_>, bytes: &[u8]) -> Result<Framing, BadReply> {
+        framing::of_response(method, self.status, self.version, self.fields(bytes))
+    }
+}
+
+fn nominates(connection: &ConnectionOptions, name: &[u8], bytes: &[u8]) -> bool {
+    connection.nominated.iter().any(|nominated| nominated.of(bytes).eq_ignore_ascii_case(name))
+}
+
+fn read_fields(fields: &mut Vec<Field>, parsed: &[httparse::Header<'_>], bytes: &[u8]) {
+    fields.clear();
+    fields.extend(parsed.iter().map(|header| {
+        let name = header.name.as_bytes();
+        // httparse trims white space from values, and gives an empty value no place of its own.
+        let value = if header.value.is_empty() { Span::default() } else { Span::find(header.value, bytes) };
+        Field { known: Name::of(name), name: Span::find(name, bytes), value }
+    }));
+}
+
+fn why_not_a_request(error: httparse::Error, bytes: &[u8]) -> Reject {
+    match error {
+        httparse::Error::TooManyHeaders => Reject::HeadTooLarge,
+        httparse::Error::HeaderName => Malformed::FieldName.into(),
+        httparse::Error::HeaderValue => Malformed::FieldValue.into(),
+        httparse::Error::Version if names_another_major_version(bytes) => Reject::Version,
+        _ => Malformed::RequestLine.into(),
+    }
+}
+
+/// `HTTP/2.0` and its like at the end of the first line; `HTTP/1.9` or `http/1.1` are just malformed.
+fn names_another_major_version(bytes: &[u8]) -> bool {
+    let line = &bytes[..memchr::memchr(b'\r', bytes).unwrap_or(bytes.len())];
+    match line.rsplit(|&byte| byte == b' ').next() {
+        Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]) => {
+            major.is_ascii_digit() && minor.is_ascii_digit() && *major != b'1'
+        }
+        _ => false,
+    }
+}
+
+/// Methods, targets and normal paths are ASCII by the time they are kept.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("")
+}

@@ -1,0 +1,27 @@
+//! Every bound of the data plane, with its reason. Over a bound we refuse and count; we never grow.
+
+/// Bytes of a request or response head. nginx gives 32 KiB in four buffers, HAProxy 16 KiB; a cookie jar and two tokens fit.
+pub const HEAD_BYTES: usize = 32 * 1024;
+/// Bytes of a request line's target. RFC 9110 section 4.1 recommends at least 8,000 for the whole URI.
+pub const TARGET_BYTES: usize = 8 * 1024;
+/// Bytes of a method. The longest registered one (UPDATEREDIRECTREF) has 17.
+pub const METHOD_BYTES: usize = 32;
+/// Fields in a head. Browsers send about 20, apps behind proxies rarely 50.
+pub const FIELDS: usize = 100;
+/// Empty lines skipped before a request (RFC 9112 section 2.2 asks for at least one).
+pub const LEADING_EMPTY_LINES: usize = 4;
+/// Digits of a chunk size: 16 hold any 64-bit number.
+pub const CHUNK_SIZE_DIGITS: u32 = 16;
+/// Bytes of extensions over all chunks of one body: they are dropped, so a peer gains nothing by sending more.
+pub const CHUNK_EXTENSION_BYTES: u32 = 4 * 1024;
+/// Bytes of a trailer section.
+pub const TRAILER_BYTES: usize = 8 * 1024;
+/// Interim (1xx) responses before the final one: 103 may come several times, an endless row may not.
+pub const INTERIM_RESPONSES: usize = 16;
+/// Bytes of a request id that is taken over from the client.
+pub const REQUEST_ID_BYTES: usize = 128;
+
+// Heads are spans of u16 into the read buffer.
+const _: () = assert!(HEAD_BYTES <= u16::MAX as usize);
+// The target has to fit into the head with room for fields.
+const _: () = assert!(TARGET_BYTES < HEAD_BYTES);

@@ -1,0 +1,96 @@
+//! Pools of servers, and whose turn it is.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One server of a pool.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its place among all servers of the snapshot: what a worker keys its connections by.
+    pub index: usize,
+    /// As the configuration writes it; also the Host it is asked for.
+    pub name: Box<str>,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// A service: servers that can answer the same requests.
+#[derive(Debug)]
+pub struct Pool {
+    /// Its name in the configuration.
+    pub name: Box<str>,
+    /// At least one.
+    pub servers: Vec<Server>,
+    cursor: Cursor,
+}
+
+/// One of the few lines of memory that several workers write (ARCHITECTURE.md); alone on its line, and on the
+/// neighbouring one that the prefetcher takes along.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Cursor(AtomicUsize);
+
+impl Pool {
+    /// A pool whose first turn is its first server's.
+    ///
+    /// # Panics
+    /// Without servers.
+    pub fn new(name: &str, servers: Vec<Server>) -> Pool {
+        assert!(!servers.is_empty(), "a pool has servers");
+        Pool { name: name.into(), servers, cursor: Cursor::default() }
+    }
+
+    /// Takes a turn: the servers in the order in which one request may try them. Round robin over all workers together:
+    /// of M turns each of N servers begins M/N, within one.
+    pub fn turn(&self) -> Turn<'_> {
+        Turn { pool: self, first: self.cursor.0.fetch_add(1, Ordering::Relaxed), tried: 0 }
+    }
+}
+
+/// One request's way through a pool: each server once.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    pool: &'a Pool,
+    first: usize,
+    tried: usize,
+}
+
+impl<'a> Iterator for Turn<'a> {
+    type Item = &'a Server;
+
+    fn next(&mut self) -> Option<&'a Server> {
+        let servers = &self.pool.servers;
+        if self.tried == servers.len() {
+            return None;
+        }
+        let server = &servers[self.first.wrapping_add(self.tried) % servers.len()];
+        self.tried += 1;
+        Some(server)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(count: usize) -> Pool {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let servers = (0..count).map(|index| Server { index, name: format!("s{index}").into(), address });
+        Pool::new("p", servers.collect())
+    }
+
+    #[test]
+    fn turns_begin_at_each_server_in_order() {
+        let pool = pool(3);
+        let firsts: Vec<usize> =
+            (0..6).filter_map(|_| pool.turn().next().map(|server| server.index)).collect();
+        assert_eq!(firsts, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_turn_tries_each_server_once() {
+        let pool = pool(3);
+        pool.turn();
+        assert_eq!(pool.turn().map(|server| server.index).collect::<Vec<_>>(), [1, 2, 0]);
+    }
+}

@@ -1,0 +1,445 @@
+//! Routing: from host, path, method and fields to a route, with the precedence of the Kubernetes Gateway API.
+//!
+//! Order: host before no host, exact path before prefix, longer prefix before shorter, then segment by segment (text
+//! before parameter), with methods before without, more fields before fewer, first declared first. A route matches as a
+//! whole: where the method or a field does not fit, the next one in this order is tried.
+//!
+//! The radix tree (matchit) finds a path among the exact patterns and, cut to its first N segments, among the prefixes of
+//! N segments: one tree for each N in use, because the crate cannot hold `{name}` and `{*rest}` side by side. The same
+//! walk serves the data plane ([`Routes::find`]) and the explanation ([`Routes::explain`]).
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, HashSet};
+
+use ahash::AHashMap;
+
+use crate::answer::Reject;
+use crate::head::Fields;
+use crate::method::{Method, MethodSet};
+use crate::target::host_name;
+
+/// A rule: which requests go to which pool.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// What logs and metrics call it; the path pattern unless the configuration names it.
+    pub name: Box<str>,
+    /// Only requests for this host, in lower case.
+    pub host: Option<Box<str>>,
+    /// Which paths.
+    pub pattern: Pattern,
+    /// Which methods; GET stands for HEAD too.
+    pub methods: MethodSet,
+    /// Fields that have to be there with exactly this value.
+    pub fields: Vec<(Box<str>, Box<str>)>,
+    /// Index of its pool in the snapshot.
+    pub pool: usize,
+}
+
+/// Which paths a route has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    segments: Vec<Segment>,
+    is_prefix: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Segment {
+    Text(Box<str>),
+    /// `{name}`: any one segment that is not empty.
+    Parameter(Box<str>),
+}
+
+/// Why a pattern cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadPattern {
+    /// It does not begin with `/`.
+    NoSlash,
+    /// Braces that are not one whole segment with a name.
+    Braces,
+    /// It is not in the normal form that requests are brought to, so it would never match.
+    NotNormal,
+}
+
+impl Pattern {
+    /// Exactly this path; `{name}` stands for one segment.
+    ///
+    /// # Errors
+    /// [`BadPattern`].
+    pub fn exact(path: &str) -> Result<Pattern, BadPattern> {
+        Ok(Pattern { segments: segments(path)?, is_prefix: false })
+    }
+
+    /// This path and everything below it, on segment boundaries; a trailing slash means nothing.
+    ///
+    /// # Errors
+    /// [`BadPattern`].
+    pub fn prefix(path: &str) -> Result<Pattern, BadPattern> {
+        let mut segments = segments(path)?;
+        if segments.last() == Some(&Segment::Text("".into())) {
+            segments.pop();
+        }
+        Ok(Pattern { segments, is_prefix: true })
+    }
+
+    /// Whether it has the path; the slow and obvious way, for explanations, overlaps and tests.
+    pub fn matches(&self, path: &str) -> bool {
+        let mut rest = path[1..].split('/');
+        let fits = self.segments.iter().all(|segment| rest.next().is_some_and(|text| segment.matches(text)));
+        fits && (self.is_prefix || rest.next().is_none())
+    }
+
+    /// More specific first.
+    fn cmp_specificity(&self, other: &Pattern) -> Ordering {
+        let exact_first = self.is_prefix.cmp(&other.is_prefix);
+        let longer_first = other.segments.len().cmp(&self.segments.len());
+        let is_parameter = |segment: &Segment| matches!(segment, Segment::Parameter(_));
+        let text_first = self.segments.iter().map(is_parameter).cmp(other.segments.iter().map(is_parameter));
+        exact_first.then(longer_first).then(text_first)
+    }
+
+    /// Its place in the radix tree. Parameters are told apart by position only: two routes may name the same one differently.
+    fn tree_path(&self) -> String {
+        let place = |(index, segment): (usize, &Segment)| match segment {
+            Segment::Text(text) => format!("/{text}"),
+            Segment::Parameter(_) => format!("/{{p{index}}}"),
+        };
+        self.segments.iter().enumerate().map(place).collect()
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Text(text) => write!(f, "/{text}")?,
+                Segment::Parameter(name) => write!(f, "/{{{name}}}")?,
+            }
+        }
+        match self.is_prefix {
+            true => f.write_str("/*"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Segment {
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Segment::Text(own) => **own == *text,
+            Segment::Parameter(_) => !text.is_empty(),
+        }
+    }
+}
+
+fn segments(path: &str) -> Result<Vec<Segment>, BadPattern> {
+    let rest = path.strip_prefix('/').ok_or(BadPattern::NoSlash)?;
+    let segments: Vec<Segment> = rest.split('/').map(segment).collect::<Result<_, _>>()?;
+    let sample = |segment: &Segment| match segment {
+        Segment::Text(text) => format!("/{text}"),
+        Segment::Parameter(_) => "/x".into(),
+    };
+    let sample: String = segments.iter().map(sample).collect();
+    match crate::target::normalise(sample.as_bytes()) {
+        Ok(std::borrow::Cow::Borrowed(_)) => Ok(segments),
+        _ => Err(BadPattern::NotNormal),
+    }
+}
+
+fn segment(text: &str) -> Result<Segment, BadPattern> {
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        Some(name) if is_name(name) => Ok(Segment::Parameter(name.into())),
+        None if !text.contains(['{', '}', '*']) => Ok(Segment::Text(text.into())),
+        _ => Err(BadPattern::Braces),
+    }
+}
+
+/// A route that may have a path that led to a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Candidate {
+    route: usize,
+    /// Whether every path of the leaf belongs to the route; if not, its pattern decides.
+    is_certain: bool,
+}
+
+/// Patterns of one kind: all exact ones, or all prefixes of as many segments.
+#[derive(Debug, Default)]
+struct Level {
+    /// Segments of the prefixes; `None` for exact patterns.
+    depth: Option<usize>,
+    leaves: matchit::Router<Box<[Candidate]>>,
+}
+
+impl Level {
+    fn candidates(&self, path: &str) -> &[Candidate] {
+        let cut = self.depth.map_or(Some(path), |depth| first_segments(path, depth));
+        cut.and_then(|path| self.leaves.at(path).ok()).map_or(&[], |leaf| leaf.value)
+    }
+}
+
+/// The path up to the end of its segment number `count`; `None` if it has fewer.
+fn first_segments(path: &str, count: usize) -> Option<&str> {
+    let mut ends = memchr::memchr_iter(b'/', path.as_bytes()).skip(1).chain([path.len()]);
+    match count {
+        0 => Some(""),
+        count => ends.nth(count - 1).map(|end| &path[..end]),
+    }
+}
+
+/// All routes of one host, or of no host in particular, by level in order of precedence.
+type Tree = Vec<Level>;
+
+/// The compiled routing table.
+#[derive(Debug, Default)]
+pub struct Routes {
+    routes: Vec<Route>,
+    /// By route: whether another route on the same paths serves HEAD by name, so that GET must not.
+    head_is_taken: Vec<bool>,
+    hosts: AHashMap<Box<str>, Tree>,
+    any_host: Tree,
+}
+
+/// What routing looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The authority the client named.
+    pub authority: Option<&'a [u8]>,
+    /// The path in its normal form.
+    pub path: &'a str,
+    /// The method.
+    pub method: Method<'a>,
+    /// The fields.
+    pub fields: Fields<'a>,
+}
+
+/// What became of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// It takes the request.
+    Wins,
+    /// It would, but a more specific one does.
+    Outranked,
+    /// It does not serve the method.
+    Method,
+    /// This field is missing or has another value.
+    Field(&'a str),
+}
+
+impl Routes {
+    /// Compiles a table.
+    ///
+    /// # Errors
+    /// The tree's own words for a pattern it cannot hold; [`Pattern`] lets none through that is known to cause it.
+    pub fn new(routes: Vec<Route>) -> Result<Routes, String> {
+        let mut by_host: AHashMap<Option<&str>, Vec<usize>> = AHashMap::new();
+        for (index, route) in routes.iter().enumerate() {
+            by_host.entry(route.host.as_deref()).or_default().push(index);
+        }
+        let mut compiled = Routes { head_is_taken: head_is_taken(&routes), ..Routes::default() };
+        for (host, members) in by_host {
+            let tree = plant(&routes, &members)?;
+            match host {
+                Some(host) => drop(compiled.hosts.insert(host.into(), tree)),
+                None => compiled.any_host = tree,
+            }
+        }
+        compiled.routes = routes;
+        Ok(compiled)
+    }
+
+    /// The routes in the order they were declared.
+    pub fn all(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The route that takes the request.
+    ///
+    /// # Errors
+    /// 404 if no route has the path, 405 with the methods of all that have it otherwise.
+    pub fn find(&self, request: &Request<'_>) -> Result<&Route, Reject> {
+        let fits = |&route: &usize| self.verdict(route, request) == Verdict::Wins;
+        match self.candidates(request).find(fits) {
+            Some(route) => Ok(&self.routes[route]),
+            None => Err(self.refusal(request)),
+        }
+    }
+
+    /// Every route that has the path, best first, and what became of it. The first that [`Verdict::Wins`] is what
+    /// [`find`](Self::find) returns.
+    pub fn explain<'a>(&'a self, request: &Request<'_>) -> Vec<(&'a Route, Verdict<'a>)> {
+        let mut is_taken = false;
+        let explain = |route| match self.verdict(route, request) {
+            Verdict::Wins if std::mem::replace(&mut is_taken, true) => {
+                (&self.routes[route], Verdict::Outranked)
+            }
+            verdict => (&self.routes[route], verdict),
+        };
+        self.candidates(request).map(explain).collect()
+    }
+
+    /// Routes that have the path, by rank.
+    fn candidates<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = usize> {
+        let path = request.path;
+        let levels = self.tree_of_host(request).into_iter().flatten().chain(&self.any_host);
+        let all = levels.flat_map(move |level| level.candidates(path));
+        all.filter(move |candidate| {
+            candidate.is_certain || self.routes[candidate.route].pattern.matches(path)
+        })
+        .map(|candidate| candidate.route)
+    }
+
+    fn tree_of_host(&self, request: &Request<'_>) -> Option<&Tree> {
+        if self.hosts.is_empty() {
+            return None;
+        }
+        let host = std::str::from_utf8(host_name(request.authority?)).ok()?;
+        self.hosts.get(&*host.to_ascii_lowercase())
+    }
+
+    fn verdict(&self, route: usize, request: &Request<'_>) -> Verdict<'_> {
+        if !self.serves(route, request.method) {
+            return Verdict::Method;
+        }
+        let differs = |(name, value): &&(Box<str>, Box<str>)| {
+            !request.fields.named(name.as_bytes()).any(|sent| sent == value.as_bytes())
+        };
+        match self.routes[route].fields.iter().find(differs) {
+            Some((name, _)) => Verdict::Field(name),
+            None => Verdict::Wins,
+        }
+    }
+
+    fn serves(&self, route: usize, method: Method<'_>) -> bool {
+        let methods = &self.routes[route].methods;
+        let as_get = method == Method::Head && !self.head_is_taken[route];
+        methods.contains(method) || as_get && methods.contains(Method::Get)
+    }
+
+    fn refusal(&self, request: &Request<'_>) -> Reject {
+        let mut allowed = MethodSet::default();
+        let mut method_fits = false;
+        for route in self.candidates(request) {
+            let methods = &self.routes[route].methods;
+            method_fits |= self.serves(route, request.method);
+            allowed.extend(methods);
+            if methods.contains(Method::Get) {
+                allowed.insert("HEAD");
+            }
+        }
+        match allowed == MethodSet::default() || method_fits {
+            true => Reject::NoRoute, // no such path, or only a field keeps the request out
+            false => Reject::MethodNotAllowed(allowed),
+        }
+    }
+}
+
+/// RFC 9110 section 9.3.2 makes HEAD a GET without the body, unless somebody asked for it by name.
+fn head_is_taken(routes: &[Route]) -> Vec<bool> {
+    let place = |route: &Route| (route.host.clone(), route.pattern.to_string());
+    let names_head = |route: &&Route| !route.methods.is_any() && route.methods.contains(Method::Head);
+    let taken: HashSet<_> = routes.iter().filter(names_head).map(place).collect();
+    routes.iter().map(|route| !taken.is_empty() && taken.contains(&place(route))).collect()
+}
+
+fn plant(routes: &[Route], members: &[usize]) -> Result<Tree, String> {
+    let mut by_level: BTreeMap<(bool, Reverse<usize>), Vec<usize>> = BTreeMap::new();
+    for &route in members {
+        let pattern = &routes[route].pattern;
+        let depth = if pattern.is_prefix { pattern.segments.len() } else { 0 };
+        by_level.entry((pattern.is_prefix, Reverse(depth))).or_default().push(route);
+    }
+    by_level
+        .into_iter()
+        .map(|((is_prefix, depth), members)| level(routes, is_prefix.then_some(depth.0), &members))
+        .collect()
+}
+
+fn level(routes: &[Route], depth: Option<usize>, members: &[usize]) -> Result<Level, String> {
+    let mut index = Node::default();
+    for &route in members {
+        index.insert(&routes[route].pattern, route);
+    }
+    let mut leaves = matchit::Router::new();
+    let mut planted = HashSet::new();
+    for &route in members {
+        let path = routes[route].pattern.tree_path();
+        if planted.insert(path.clone()) {
+            let candidates = index.candidates(&routes[route].pattern, routes);
+            leaves.insert(path, candidates).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(Level { depth, leaves })
+}
+
+/// The patterns of a level by segment, to find all that overlap with one without comparing each with each.
+#[derive(Debug, Default)]
+struct Node {
+    texts: AHashMap<Box<str>, Node>,
+    parameter: Option<Box<Node>>,
+    routes: Vec<usize>,
+}
+
+impl Node {
+    fn insert(&mut self, pattern: &Pattern, route: usize) {
+        let node = pattern.segments.iter().fold(self, |node, segment| match segment {
+            Segment::Text(text) => node.texts.entry(text.clone()).or_default(),
+            Segment::Parameter(_) => node.parameter.get_or_insert_default(),
+        });
+        node.routes.push(route);
+    }
+
+    /// Every route of the level that may have a path which leads to the leaf of `pattern`.
+    fn candidates(&self, pattern: &Pattern, routes: &[Route]) -> Box<[Candidate]> {
+        let mut found = Vec::new();
+        self.collect(&pattern.segments, Overlap { is_tight: true, is_certain: true }, &mut found);
+        found.sort_by(|a: &Candidate, b| rank(routes, a.route, b.route));
+        found.into()
+    }
+
+    /// Walks along all patterns that share a path with the leaf. While the walk is tight, a pattern that is *more* specific
+    /// need not be followed: the tree, which tries text before parameter, would have led to that pattern's own leaf.
+    fn collect(&self, leaf: &[Segment], overlap: Overlap, found: &mut Vec<Candidate>) {
+        let Some((segment, rest)) = leaf.split_first() else {
+            let is_certain = overlap.is_certain;
+            return found.extend(self.routes.iter().map(|&route| Candidate { route, is_certain }));
+        };
+        match segment {
+            Segment::Text(text) => {
+                if let Some(next) = self.texts.get(text) {
+                    next.collect(rest, overlap, found);
+                }
+                if let (Some(next), false) = (&self.parameter, text.is_empty()) {
+                    next.collect(rest, Overlap { is_tight: false, ..overlap }, found);
+                }
+            }
+            Segment::Parameter(_) => {
+                if let Some(next) = &self.parameter {
+                    next.collect(rest, overlap, found);
+                }
+                for next in self.texts.values().filter(|_| !overlap.is_tight) {
+                    next.collect(rest, Overlap { is_tight: false, is_certain: false }, found);
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Overlap {
+    /// Segment for segment the same as the leaf so far.
+    is_tight: bool,
+    /// Every path of the leaf belongs to the pattern so far.
+    is_certain: bool,
+}
+
+fn rank(routes: &[Route], a: usize, b: usize) -> Ordering {
+    let (first, second) = (&routes[a], &routes[b]);
+    let by_path = first.pattern.cmp_specificity(&second.pattern);
+    let by_method = first.methods.is_any().cmp(&second.methods.is_any());
+    let by_fields = second.fields.len().cmp(&first.fields.len());
+    by_path.then(by_method).then(by_fields).then(a.cmp(&b))
+}
+
+#[cfg(test)]
+mod tests;
