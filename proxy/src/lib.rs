@@ -1,1 +1,23 @@
-//! (to be written)
+//! Ringgate, an API gateway: the data plane and what starts it. The binary is a thin shell around this library.
+//!
+//! Read [`pipeline`] first: it is the life of a request. [`session`] is the life of a connection, [`worker`] that of a
+//! thread, [`gateway`] that of the whole.
+
+// pub mod cli;
+mod client;
+// pub mod config;
+mod connection;
+pub mod counters;
+// #[cfg(feature = "demo")]
+// pub mod demo;
+// pub mod explain;
+pub mod gateway;
+mod limits;
+pub mod log;
+mod pipeline;
+mod record;
+mod relay;
+mod session;
+mod upload;
+mod upstream;
+mod worker;

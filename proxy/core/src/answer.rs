@@ -103,6 +103,8 @@ pub enum Reject {
     UnknownCoding,
     /// 505
     Version,
+    /// 499, in the log only: the client left before its answer.
+    ClientGone,
     /// 502, 503 or 504: the upstream failed.
     Fault(Fault),
 }
@@ -140,6 +142,7 @@ impl Reject {
             Reject::Version => {
                 Answer::new(505, "http_version", "BR", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
             }
+            Reject::ClientGone => Answer::new(499, "client_gone", "CG", "The client left."),
             Reject::Fault(fault) => fault.answer(),
         }
     }

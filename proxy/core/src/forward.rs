@@ -106,7 +106,7 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
     match framing {
         _ if head.status() == 204 => {}
         Framing::Length(0) if to.method == Method::Head || head.status() == 304 => {
-            put_stated_length(out, fields)
+            put_stated_length(out, fields);
         }
         Framing::Length(length) => put_length(out, length),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),

@@ -296,7 +296,7 @@ impl RequestHead {
         let path = if path.is_empty() { b"/" } else { path }; // RFC 9112 section 3.2.2
         match target::normalise(path)? {
             std::borrow::Cow::Borrowed(path) if path.len() > 1 => {
-                self.path.verbatim = Some(Span::find(path, bytes))
+                self.path.verbatim = Some(Span::find(path, bytes));
             }
             std::borrow::Cow::Borrowed(_) => self.path.rewritten.push(b'/'),
             std::borrow::Cow::Owned(path) => self.path.rewritten = path,

@@ -18,6 +18,7 @@ pub mod head;
 pub mod limits;
 pub mod method;
 pub mod pool;
+pub mod request_id;
 pub mod route;
 pub mod snapshot;
 pub mod target;

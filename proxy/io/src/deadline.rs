@@ -31,6 +31,8 @@ struct Table {
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<usize>>,
     ticking: Cell<bool>,
+    /// The time of the last tick, in milliseconds after `epoch`: what a deadline is counted from, without a clock read.
+    time: Cell<u64>,
 }
 
 struct Slot {
@@ -49,6 +51,7 @@ impl Deadlines {
             slots: RefCell::default(),
             free: RefCell::default(),
             ticking: Cell::new(false),
+            time: Cell::new(0),
         };
         Deadlines { table: Rc::new(table) }
     }
@@ -58,6 +61,7 @@ impl Deadlines {
         let slot = Slot { closer, side: Side::Both, idle: false, expired: false };
         let index = self.table.insert(slot);
         if !self.table.ticking.replace(true) {
+            self.table.time.set(self.table.milliseconds(now()));
             spawn(tick(self.table.clone()));
         }
         Armed { table: self.table.clone(), index }
@@ -66,6 +70,11 @@ impl Deadlines {
     /// Streams guarded now.
     pub fn guarded(&self) -> usize {
         self.table.guarded()
+    }
+
+    /// Whether the task that looks at the deadlines still runs: a tick longer than anything is guarded.
+    pub fn is_ticking(&self) -> bool {
+        self.table.ticking.get()
     }
 
     /// Ends, for receiving, the streams that wait [idle](Armed::set_idle): what a drain does first.
@@ -93,7 +102,8 @@ impl Default for Deadlines {
 async fn tick(table: Rc<Table>) {
     while table.guarded() > 0 {
         sleep(TICK).await;
-        table.expire(table.milliseconds(now()));
+        table.time.set(table.milliseconds(now()));
+        table.expire(table.time.get());
     }
     table.ticking.set(false);
 }
@@ -145,6 +155,14 @@ impl Table {
         }
     }
 
+    fn after(&self, timeout: Duration) -> u64 {
+        let tick = TICK.as_millis() as u64; // the last tick may be that long ago
+        self.time.get()
+            + tick
+            + timeout.as_secs().saturating_mul(1000).min(NEVER >> 1)
+            + u64::from(timeout.subsec_millis())
+    }
+
     /// Rounded down; `expire` compares strictly, so a deadline never fires early.
     fn milliseconds(&self, instant: Instant) -> u64 {
         u64::try_from(instant.saturating_duration_since(self.epoch).as_millis()).unwrap_or(NEVER)
@@ -161,6 +179,16 @@ impl Armed {
     /// From `at` on, the stream is ended on `side`. Replaces the deadline set before.
     pub fn set(&self, at: Instant, side: Side) {
         self.table.set(self.index, self.table.milliseconds(at), side, false);
+    }
+
+    /// As [`set`](Self::set), counted from the last tick: `timeout` passes in full, and at most two ticks more.
+    pub fn within(&self, timeout: Duration, side: Side) {
+        self.table.set(self.index, self.table.after(timeout), side, false);
+    }
+
+    /// As [`within`](Self::within) for receiving, and a drain may end it before: nobody is owed an answer on it.
+    pub fn idle_within(&self, timeout: Duration) {
+        self.table.set(self.index, self.table.after(timeout), Side::Receive, true);
     }
 
     /// As [`set`](Self::set) for receiving, and a drain may end it before: nobody is owed an answer on it.

@@ -29,5 +29,5 @@ pub use driver::{Rung, run};
 pub use net::{Accepted, Closer, Listener, Side, Stream, bind};
 pub use random::random;
 pub use task::{Either, join, race, spawn};
-pub use time::{Pacer, now, sleep};
+pub use time::{Pacer, now, sleep, wall};
 pub use wake::{Wake, Waker};

@@ -34,7 +34,11 @@ impl From<Side> for Shutdown {
 ///
 /// # Errors
 /// What the kernel says: address in use, not available, permission.
-pub fn bind(address: SocketAddr, siblings: &[std::net::TcpListener], shared: bool) -> io::Result<std::net::TcpListener> {
+pub fn bind(
+    address: SocketAddr,
+    siblings: &[std::net::TcpListener],
+    shared: bool,
+) -> io::Result<std::net::TcpListener> {
     if shared && siblings.is_empty() && address.port() != 0 {
         listen(address, false)?; // refused if anybody listens, whatever its options; closed again at once
     }
@@ -76,9 +80,8 @@ impl Listener {
         Ok(Listener(ListenerKind::Kernel(kernel::Listener::from_std(listener)?)))
     }
 
-    /// Listens in the simulated network.
     #[cfg(feature = "sim")]
-    pub fn simulated(listener: crate::sim::Listener) -> Listener {
+    pub(crate) fn simulated(listener: crate::sim::Listener) -> Listener {
         Listener(ListenerKind::Sim(listener))
     }
 
@@ -100,9 +103,13 @@ impl Listener {
     /// What `accept4` says: a connection that died in the queue, or descriptors that ran out.
     pub fn try_accept(&self) -> io::Result<Accepted> {
         match &self.0 {
-            ListenerKind::Kernel(listener) => listener.try_accept().map(|(s, peer)| (Stream(StreamKind::Kernel(s)), peer)),
+            ListenerKind::Kernel(listener) => {
+                listener.try_accept().map(|(s, peer)| (Stream(StreamKind::Kernel(s)), peer))
+            }
             #[cfg(feature = "sim")]
-            ListenerKind::Sim(listener) => listener.try_accept().map(|(s, peer)| (Stream(StreamKind::Sim(s)), peer)),
+            ListenerKind::Sim(listener) => {
+                listener.try_accept().map(|(s, peer)| (Stream::simulated(s), peer))
+            }
         }
     }
 
@@ -136,9 +143,14 @@ impl Stream {
     pub async fn connect(address: SocketAddr) -> io::Result<Stream> {
         #[cfg(feature = "sim")]
         if crate::sim::is_running() {
-            return crate::sim::connect(address).await.map(|stream| Stream(StreamKind::Sim(stream)));
+            return crate::sim::connect(address).await.map(Stream::simulated);
         }
         kernel::Stream::connect(address).await.map(|stream| Stream(StreamKind::Kernel(stream)))
+    }
+
+    #[cfg(feature = "sim")]
+    pub(crate) fn simulated(stream: crate::sim::Stream) -> Stream {
+        Stream(StreamKind::Sim(stream))
     }
 
     /// Receives at least one byte into the buffer's room; 0 at the end of the stream, or after a [`Closer`] ended it.
@@ -211,7 +223,11 @@ impl Stream {
         }
     }
 
-    async fn writable(&self) -> io::Result<()> {
+    /// Waits until [`try_send`](Self::try_send) may take more, or fail for good. May be dropped half-way.
+    ///
+    /// # Errors
+    /// What polling says; none is known to occur.
+    pub async fn writable(&self) -> io::Result<()> {
         match &self.0 {
             StreamKind::Kernel(stream) => stream.writable().await,
             #[cfg(feature = "sim")]

@@ -11,18 +11,21 @@ thread_local! {
 
 /// 64 random bits (splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 pub fn random() -> u64 {
-    STATE.with(|state| {
-        let next = state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        state.set(next);
-        let mut z = next;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    })
+    STATE.with(next)
 }
 
-/// Restarts the calling thread's generator, so that a simulation replays.
+/// One step of a generator whose state is `state`.
+pub(crate) fn next(state: &Cell<u64>) -> u64 {
+    let next = state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    state.set(next);
+    let mut z = next;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Restarts the calling thread's generator, so that a simulation replays; returns the state it had.
 #[cfg(feature = "sim")]
-pub(crate) fn reseed(seed: u64) {
-    STATE.with(|state| state.set(seed));
+pub(crate) fn reseed(seed: u64) -> u64 {
+    STATE.replace(seed)
 }

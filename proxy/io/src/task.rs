@@ -6,6 +6,7 @@ use std::task::Poll;
 
 /// Starts a task on this thread's loop. It runs until it ends; nothing can cancel it from outside, because what it
 /// awaits may belong to the kernel (ARCHITECTURE.md, invariant 7): end it by shutting down what it waits for.
+#[cfg_attr(feature = "sim", track_caller)] // a world that is stuck names where its tasks come from
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
     #[cfg(feature = "sim")]
     if crate::sim::is_running() {

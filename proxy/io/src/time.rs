@@ -1,7 +1,7 @@
 //! The clock, sleeping, and pacing finer than a millisecond.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
@@ -16,6 +16,15 @@ pub fn now() -> Instant {
         return now;
     }
     Instant::now()
+}
+
+/// The time of day: the machine's, or the simulation's (which began in 1970).
+pub fn wall() -> SystemTime {
+    #[cfg(feature = "sim")]
+    if crate::sim::is_running() {
+        return SystemTime::UNIX_EPOCH + crate::sim::elapsed();
+    }
+    SystemTime::now()
 }
 
 /// Sleeps at least `duration`, rounded up to the next millisecond.
@@ -41,7 +50,8 @@ impl Pacer {
     /// # Errors
     /// What `timerfd_create` says: mostly that descriptors ran out.
     pub fn new() -> io::Result<Pacer> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let timer =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
         Ok(Pacer { timer: Pollable::new(timer)? })
     }
 

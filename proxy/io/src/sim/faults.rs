@@ -24,8 +24,8 @@ pub struct Faults {
     pub refuse: f64,
     /// How often a connect is not answered: unless its caller gives up first, it fails as Linux's does, after 127 s.
     pub ignore: f64,
-    /// How often, per step, the whole loop is held up, as a preempted thread is: timers fire late, and together with what
-    /// arrived meanwhile.
+    /// How often, per step, the whole loop is held up, as a preempted thread is: timers fire late, and together with
+    /// what arrived meanwhile.
     pub stall: f64,
     /// How long it is held up then.
     pub stall_length: RangeInclusive<Duration>,

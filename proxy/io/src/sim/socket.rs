@@ -1,7 +1,7 @@
 //! One end of a connection as its kernel sees it: what arrived, which directions are shut, which error is still untold.
 //!
-//! Pure state; the wire between two of them is `connection.rs`. Every rule here was observed on Linux 6.18 over loopback,
-//! and `tests/sim.rs` compares a running kernel with it.
+//! Pure state; the wire between two of them is `connection.rs`. Every rule here was observed on Linux 6.18 over
+//! loopback, and `tests/sim/kernel.rs` compares the running kernel with it.
 
 use std::collections::VecDeque;
 use std::io;
@@ -97,31 +97,33 @@ impl Socket {
     /// Takes what arrives; returns the reset it provokes, if any.
     pub(super) fn arrive(&mut self, cargo: Cargo) -> Option<Cargo> {
         match cargo {
+            _ if self.dead => {}
             Cargo::Bytes(bytes) => return self.arrive_bytes(&bytes),
             Cargo::End => self.ended = true,
-            Cargo::Reset => self.arrive_reset(),
+            Cargo::Reset => self.die(),
         }
         None
     }
 
     fn arrive_bytes(&mut self, bytes: &[u8]) -> Option<Cargo> {
-        if self.dead {
-            return None;
-        }
-        if self.closed || (self.receive_shut && self.send_shut) {
-            self.arrive_reset(); // nobody can ever read them: the kernel gives the connection up
+        if self.receive_shut && self.send_shut {
+            self.die(); // nobody cares for them, the stream may be dropped: the kernel gives the connection up
             return Some(Cargo::Reset);
         }
         self.received.extend(bytes); // even with only the receiving side shut
         None
     }
 
-    fn arrive_reset(&mut self) {
-        if self.dead || (self.ended && self.send_shut) {
-            return; // the connection was over already
+    fn die(&mut self) {
+        if !self.is_over() {
+            self.dead = true;
+            self.error = Some(if self.ended { Errno::PIPE } else { Errno::CONNRESET });
         }
-        self.dead = true;
-        self.error = Some(if self.ended { Errno::PIPE } else { Errno::CONNRESET });
+    }
+
+    /// Whether nothing is left to reset: it happened, or both ends were exchanged.
+    fn is_over(&self) -> bool {
+        self.dead || (self.ended && self.send_shut)
     }
 
     /// Shuts one side or both; returns the end to send, if any.
@@ -142,9 +144,9 @@ impl Socket {
         if unread.is_empty() && !self.reset_on_close {
             return self.shutdown(Side::Both);
         }
-        let over = self.dead || (self.ended && self.send_shut);
+        let resets = !self.is_over();
         self.dead = true;
-        (!over).then_some(Cargo::Reset)
+        resets.then_some(Cargo::Reset)
     }
 }
 

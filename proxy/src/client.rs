@@ -1,0 +1,186 @@
+//! A client's connection: its bytes, the request being served, and how its answers leave.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ringgate_core::answer::{self, Delivery, Reject};
+use ringgate_core::field::Name;
+use ringgate_core::framing::Framing;
+use ringgate_core::head::{Fields, HeadBounds, HeadScanner, RequestHead};
+use ringgate_core::method::Method;
+use ringgate_core::request_id;
+use ringgate_core::route;
+use ringgate_core::snapshot::Timeouts;
+use ringgate_io::{Buffer, Deadlines, Side, Stream, random};
+
+use crate::connection::{Broken, Connection};
+use crate::limits;
+
+/// One client, and its current request.
+///
+/// The head stays in `buffer` untouched until the request has been answered: retries and the log read it again. What
+/// arrives of a body meanwhile goes into a buffer of its own.
+pub(crate) struct Client {
+    pub(crate) connection: Connection,
+    buffer: Buffer,
+    bounds: HeadBounds,
+    head: RequestHead,
+    address: String,
+    request_id: String,
+}
+
+impl Client {
+    pub(crate) fn new(stream: Stream, peer: SocketAddr, deadlines: &Deadlines) -> Client {
+        Client {
+            connection: Connection::new(stream, deadlines),
+            buffer: Buffer::with_capacity(limits::CLIENT_BUFFER_BYTES),
+            bounds: HeadBounds { start: 0, end: 0 },
+            head: RequestHead::default(),
+            address: peer.ip().to_string(),
+            request_id: String::new(),
+        }
+    }
+
+    /// Waits for the next request head. `false`: the client ended the connection, or idled too long.
+    ///
+    /// # Errors
+    /// What came is not a request we serve, or came too slowly; the connection is of no use afterwards.
+    pub(crate) async fn receive_head(&mut self, timeouts: &Timeouts) -> Result<bool, Reject> {
+        let mut scanner = HeadScanner::default();
+        self.bounds = HeadBounds { start: 0, end: 0 };
+        self.connection.deadline().idle_within(timeouts.idle);
+        let bounds = loop {
+            let had_begun = scanner.has_begun();
+            if let Some(bounds) = scanner.scan(self.buffer.data())? {
+                break bounds;
+            }
+            if !had_begun && scanner.has_begun() {
+                self.connection.deadline().within(timeouts.head, Side::Receive);
+            }
+            self.buffer.make_room(1);
+            match self.connection.recv(&mut self.buffer, usize::MAX).await {
+                Ok(_) => {}
+                Err(Broken::TimedOut) if scanner.has_begun() => return Err(Reject::TooSlow),
+                Err(_) => return Ok(false),
+            }
+        };
+        self.connection.deadline().clear();
+        self.bounds = bounds;
+        self.head.parse(&self.buffer.data()[bounds.start..bounds.end])?;
+        Ok(true)
+    }
+
+    /// Names the request: by the client's own id if it has a usable one, else by a new one. A head that could not be read
+    /// is forgotten.
+    pub(crate) fn name_request(&mut self, is_readable: bool) {
+        if !is_readable {
+            self.bounds = HeadBounds { start: 0, end: 0 };
+        }
+        let bytes = &self.buffer.data()[self.bounds.start..self.bounds.end];
+        let own = is_readable
+            .then(|| self.head.fields(bytes).first(Name::XRequestId).and_then(request_id::acceptable));
+        match own.flatten() {
+            Some(id) => {
+                self.request_id.clear();
+                self.request_id.push_str(id);
+            }
+            None => request_id::generate(&mut self.request_id, [random(), random()]),
+        }
+    }
+
+    /// Forgets the served request: its head and `body` bytes behind it; `surplus` was read behind its body.
+    pub(crate) fn finish_request(&mut self, body: usize, surplus: &[u8]) {
+        self.buffer.consume(self.bounds.end + body);
+        self.buffer.extend(surplus);
+        if self.buffer.is_empty() && self.buffer.capacity() > limits::KEPT_BUFFER_BYTES {
+            self.buffer = Buffer::with_capacity(limits::CLIENT_BUFFER_BYTES);
+        }
+    }
+
+    /// The request's head.
+    pub(crate) fn head(&self) -> &RequestHead {
+        &self.head
+    }
+
+    /// The bytes of that head; empty if it could not be read.
+    pub(crate) fn head_bytes(&self) -> &[u8] {
+        &self.buffer.data()[self.bounds.start..self.bounds.end]
+    }
+
+    /// What arrived behind the head.
+    pub(crate) fn buffered_body(&self) -> &[u8] {
+        &self.buffer.data()[self.bounds.end..]
+    }
+
+    /// How many bytes behind the head are the whole body, if all of it has arrived and can be told without decoding.
+    pub(crate) fn whole_body(&self) -> Option<usize> {
+        match self.head.framing() {
+            _ if self.bounds.end == 0 => None, // the head could not be read
+            Framing::Length(length) => {
+                usize::try_from(length).ok().filter(|&length| length <= self.buffered_body().len())
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn method(&self) -> Method<'_> {
+        self.head.method(self.head_bytes())
+    }
+
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        self.head.fields(self.head_bytes())
+    }
+
+    /// The client's address, as text.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The id of the request.
+    pub(crate) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// What routing looks at.
+    pub(crate) fn route_request(&self) -> route::Request<'_> {
+        let bytes = self.head_bytes();
+        route::Request {
+            authority: self.head.authority(bytes),
+            path: self.head.path(bytes),
+            method: self.head.method(bytes),
+            fields: self.fields(),
+        }
+    }
+
+    /// Sends the gateway's own answer. Whether it went out.
+    pub(crate) async fn refuse(
+        &self,
+        reject: &Reject,
+        date: &str,
+        close: bool,
+        out: &mut Vec<u8>,
+        stall: Duration,
+    ) -> bool {
+        out.clear();
+        let head_only = !self.head_bytes().is_empty() && self.method() == Method::Head;
+        answer::write(out, reject, Delivery { request_id: &self.request_id, date, close, head_only });
+        self.connection.send(&mut [IoSlice::new(out)], stall).await.is_ok()
+    }
+
+    /// Ends the connection so that the client can still read the last answer: unread bytes at a close would become a
+    /// reset, which destroys it (RFC 9112 section 9.6).
+    pub(crate) async fn linger(mut self) {
+        self.connection.shutdown(Side::Send);
+        self.connection.deadline().within(limits::LINGER, Side::Both);
+        let mut left = limits::DISCARDED_BYTES;
+        while left > 0 {
+            self.buffer.clear();
+            self.buffer.make_room(1);
+            match self.connection.recv(&mut self.buffer, left).await {
+                Ok(count) => left -= count,
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Counts of one worker, written by it alone and read by anybody.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number with one writer: plain loads and stores, no locked instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.store(self.get().wrapping_add(count), Ordering::Relaxed);
+    }
+
+    pub(crate) fn subtract(&self, count: u64) {
+        self.0.store(self.get().wrapping_sub(count), Ordering::Relaxed);
+    }
+
+    /// The number as last written.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one worker has done. On cache lines of its own, so that reading it slows nobody.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Counters {
+    /// Connections accepted.
+    pub connections: Counter,
+    /// Connections open now.
+    pub open_connections: Counter,
+    /// Accepts that failed for want of descriptors or memory.
+    pub accept_failures: Counter,
+    /// Requests that were answered, by a server or by the gateway.
+    pub answered: Counter,
+    /// Requests whose client left before the answer was over.
+    pub departed: Counter,
+    /// Log lines dropped because the writer was behind.
+    pub log_lines_dropped: Counter,
+    /// Connections lost to a defect of ours.
+    pub panics: Counter,
+}

@@ -1,0 +1,168 @@
+//! The gateway as a whole: its listeners, its worker threads, its log; started, watched and drained.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ringgate_core::snapshot::Snapshot;
+use ringgate_io::{Listener, Rung, Wake, Waker, bind, cpu};
+
+use crate::counters::Counters;
+use crate::log::{self, Log, RequestLog};
+use crate::worker::Worker;
+
+/// What a gateway is started with.
+pub struct Settings {
+    /// Where clients connect; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// How many workers; one per core this process may use if not said.
+    pub workers: Option<usize>,
+    /// The driver they run on; the best that works here if not said.
+    pub driver: Option<Rung>,
+    /// The compiled configuration.
+    pub snapshot: Snapshot,
+    /// How requests are logged.
+    pub log: RequestLog,
+    /// Where to.
+    pub log_output: Box<dyn Write + Send>,
+    /// How long a drain waits for requests in flight.
+    pub drain_timeout: Duration,
+}
+
+/// A running gateway. Dropping it drains it.
+pub struct Gateway {
+    address: SocketAddr,
+    driver: Rung,
+    workers: Vec<WorkerThread>,
+    log: Option<JoinHandle<()>>,
+}
+
+struct WorkerThread {
+    waker: Waker,
+    counters: Arc<Counters>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// All a worker thread needs to begin with.
+struct Start {
+    core: usize,
+    driver: Rung,
+    listener: TcpListener,
+    wake: UnixStream,
+    snapshot: Arc<Snapshot>,
+    log: RequestLog,
+    log_writer: SyncSender<Vec<u8>>,
+    counters: Arc<Counters>,
+    drain_timeout: Duration,
+}
+
+impl Gateway {
+    /// Binds, starts the workers and returns; connections are accepted from the bind on.
+    ///
+    /// # Errors
+    /// The address cannot be bound, no driver works, or descriptors or threads ran out.
+    pub fn start(settings: Settings) -> io::Result<Gateway> {
+        let cores = cpu::available()?;
+        let driver = match settings.driver {
+            Some(driver) => driver,
+            None => Rung::best()?.0,
+        };
+        let listeners = listeners(settings.listen, settings.workers.unwrap_or(cores.len()))?;
+        let address = listeners[0].local_addr()?;
+        let (log_writer, log) = log::start_writer(settings.log_output)?;
+        let snapshot = Arc::new(settings.snapshot);
+        let mut gateway = Gateway { address, driver, workers: Vec::new(), log: Some(log) };
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let (waker, wake) = Waker::pair()?;
+            let counters = Arc::new(Counters::default());
+            let start = Start {
+                core: cores[index % cores.len()],
+                driver,
+                listener,
+                wake,
+                snapshot: snapshot.clone(),
+                log: settings.log,
+                log_writer: log_writer.clone(),
+                counters: counters.clone(),
+                drain_timeout: settings.drain_timeout,
+            };
+            let name = format!("worker-{index}");
+            let thread = std::thread::Builder::new().name(name).spawn(move || start.run())?;
+            gateway.workers.push(WorkerThread { waker, counters, thread: Some(thread) });
+        }
+        Ok(gateway)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The driver its workers run on.
+    pub fn driver(&self) -> Rung {
+        self.driver
+    }
+
+    /// The counts of each worker.
+    pub fn counters(&self) -> impl Iterator<Item = &Counters> {
+        self.workers.iter().map(|worker| &*worker.counters)
+    }
+
+    /// Stops accepting, lets requests in flight finish within the drain timeout, and ends.
+    ///
+    /// # Errors
+    /// A worker had failed: its driver could not be built.
+    pub fn drain(mut self) -> io::Result<()> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> io::Result<()> {
+        for worker in &self.workers {
+            worker.waker.wake();
+        }
+        let mut result = Ok(());
+        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+            let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
+            result = result.and(ended);
+        }
+        if let Some(log) = self.log.take() {
+            let _ = log.join(); // its channel has lost its last sender
+        }
+        result
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+/// One listening socket for each worker, on the same address.
+fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::with_capacity(count);
+    for _ in 0..count {
+        listeners.push(bind(address, &listeners, true)?);
+    }
+    Ok(listeners)
+}
+
+impl Start {
+    fn run(self) -> io::Result<()> {
+        cpu::pin(self.core)?;
+        ringgate_io::run(self.driver, || self.work())?
+    }
+
+    async fn work(self) -> io::Result<()> {
+        let log = Log::new(self.log, self.log_writer, self.counters.clone());
+        let worker: Rc<Worker> = Worker::new(self.snapshot, log, self.counters);
+        let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
+        worker.run(listener, wake.wait(), self.drain_timeout).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! The bounds of the gateway's own tables and buffers; those of the protocol are in `ringgate_core::limits`.
+
+use std::time::Duration;
+
+/// Room a client's connection starts with: an armed receive pins it, and most heads fit.
+pub(crate) const CLIENT_BUFFER_BYTES: usize = 2 * 1024;
+/// Room a connection to a server starts with: a head and a small body in one receive.
+pub(crate) const UPSTREAM_BUFFER_BYTES: usize = 4 * 1024;
+/// Room for a body that does not fit: fewer, larger receives. Beyond this a larger one gained nothing on loopback.
+pub(crate) const BODY_BUFFER_BYTES: usize = 128 * 1024;
+/// A buffer larger than this is given back before its connection idles.
+pub(crate) const KEPT_BUFFER_BYTES: usize = 16 * 1024;
+/// Spare output buffers a worker keeps; as many as requests that write at the same moment.
+pub(crate) const SPARE_OUTPUTS: usize = 64;
+/// Idle connections kept per server and worker; beyond it they are closed after use.
+pub(crate) const IDLE_UPSTREAMS: usize = 1024;
+/// Bytes of a request read and thrown away so that an answer given early is not destroyed by a reset.
+pub(crate) const DISCARDED_BYTES: usize = 64 * 1024;
+/// Time for the same.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// Connections accepted before anybody else gets a turn.
+pub(crate) const ACCEPT_BATCH: usize = 64;
+/// Pause when descriptors have run out: time for some connection to end.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes of log lines a worker collects before it hands them over; it does so every tick anyway.
+pub(crate) const LOG_BATCH_BYTES: usize = 64 * 1024;
+/// Batches on their way to the log writer; when it is that far behind, lines are dropped and counted.
+pub(crate) const LOG_BATCHES: usize = 64;

@@ -1,0 +1,205 @@
+//! The request log: a line for each request, collected by the worker and written by a thread of its own.
+//!
+//! Owns: what a line says, and the way to the writer: batches over a bounded channel, which never waits. When the writer
+//! is behind, lines are dropped and counted.
+//! Refuses: query strings, fields, credentials. A path is logged in its normal form, which needs no escaping.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use ringgate_io::{TICK, now, sleep, spawn, wall};
+
+use crate::client::Client;
+use crate::counters::Counters;
+use crate::limits;
+use crate::record::Record;
+
+/// How requests are logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RequestLog {
+    /// Not at all.
+    Off,
+    /// A JSON object a line.
+    #[default]
+    Json,
+    /// For people: a readable line, and only so many a second as a screen can show.
+    Text,
+}
+
+/// Readable lines a second and worker.
+const TEXT_LINES: u32 = 10;
+
+/// The writer: a thread that ends when the last worker has.
+pub(crate) fn start_writer(
+    mut out: Box<dyn Write + Send>,
+) -> std::io::Result<(SyncSender<Vec<u8>>, JoinHandle<()>)> {
+    let (sender, batches): (_, Receiver<Vec<u8>>) = sync_channel(limits::LOG_BATCHES);
+    let write = move || {
+        for batch in batches {
+            // A log that cannot be written must not stop the gateway; there is nowhere to say so, either.
+            let _ = out.write_all(&batch).and_then(|()| out.flush());
+        }
+    };
+    Ok((sender, std::thread::Builder::new().name("log".into()).spawn(write)?))
+}
+
+/// One worker's end of the log.
+pub(crate) struct Log {
+    kind: RequestLog,
+    writer: SyncSender<Vec<u8>>,
+    counters: Arc<Counters>,
+    batch: RefCell<Batch>,
+    is_flushing: Cell<bool>,
+}
+
+struct Batch {
+    text: Vec<u8>,
+    lines: u64,
+    /// Of the current second: when it began, lines shown in it and lines left out.
+    second: Instant,
+    shown: u32,
+    hidden: u64,
+}
+
+impl Log {
+    pub(crate) fn new(kind: RequestLog, writer: SyncSender<Vec<u8>>, counters: Arc<Counters>) -> Rc<Log> {
+        let batch = Batch { text: Vec::new(), lines: 0, second: now(), shown: 0, hidden: 0 };
+        Rc::new(Log { kind, writer, counters, batch: RefCell::new(batch), is_flushing: Cell::new(false) })
+    }
+
+    /// Adds the line of a request that is over.
+    pub(crate) fn write(self: &Rc<Self>, record: &Record<'_>, client: &Client) {
+        if self.kind == RequestLog::Off {
+            return;
+        }
+        let line = Line { record, client, ended: now() };
+        let mut batch = self.batch.borrow_mut();
+        let written = match self.kind {
+            RequestLog::Text => batch.sample(&line),
+            _ => writeln!(batch.text, "{}", Json(&line)),
+        };
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        batch.lines += 1;
+        if batch.text.len() >= limits::LOG_BATCH_BYTES {
+            self.hand_over(&mut batch);
+        } else if !self.is_flushing.replace(true) {
+            spawn(flush(self.clone()));
+        }
+    }
+
+    /// Whether lines are still on their way.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.is_flushing.get()
+    }
+
+    fn hand_over(&self, batch: &mut Batch) {
+        let text = std::mem::take(&mut batch.text);
+        let lines = std::mem::take(&mut batch.lines);
+        if !text.is_empty() && self.writer.try_send(text).is_err() {
+            self.counters.log_lines_dropped.add(lines);
+        }
+    }
+}
+
+async fn flush(log: Rc<Log>) {
+    sleep(TICK).await;
+    log.hand_over(&mut log.batch.borrow_mut());
+    log.is_flushing.set(false);
+}
+
+impl Batch {
+    /// A readable line, unless this second has had enough of them; what was left out is said with the next one.
+    fn sample(&mut self, line: &Line<'_>) -> std::io::Result<()> {
+        if line.ended.duration_since(self.second).as_secs() >= 1 {
+            (self.second, self.shown) = (line.ended, 0);
+        }
+        if self.shown == TEXT_LINES {
+            self.hidden += 1;
+            return Ok(());
+        }
+        self.shown += 1;
+        if self.hidden > 0 {
+            writeln!(self.text, "  … and {} more", self.hidden)?;
+            self.hidden = 0;
+        }
+        writeln!(self.text, "{}", Text(line))
+    }
+}
+
+struct Line<'a> {
+    record: &'a Record<'a>,
+    client: &'a Client,
+    ended: Instant,
+}
+
+impl Line<'_> {
+    /// Method and path; a head that could not be read has neither.
+    fn request(&self) -> (&str, &str) {
+        match self.client.head_bytes() {
+            [] => ("-", "-"),
+            bytes => (self.client.method().name(), self.client.head().path(bytes)),
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.ended.saturating_duration_since(self.record.started).as_secs_f64()
+    }
+}
+
+/// A line for machines. No value in it can hold a quote, a backslash or a control character: methods are tokens, paths
+/// are in normal form, ids are checked, names are checked where they are configured.
+struct Json<'a>(&'a Line<'a>);
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { record, client, .. } = self.0;
+        let (method, path) = self.0.request();
+        write!(
+            f,
+            "{{\"time\":\"{}\",\"request_id\":\"{}\",\"client\":\"{}\",\"method\":\"{method}\",\"path\":\"{path}\"",
+            humantime::format_rfc3339_millis(wall()),
+            client.request_id(),
+            client.address(),
+        )?;
+        if let (Some(route), Some(pool)) = (record.route, record.pool()) {
+            write!(f, ",\"route\":\"{}\",\"pool\":\"{}\"", route.name, pool.name)?;
+        }
+        if let Some(server) = record.server {
+            write!(f, ",\"server\":\"{}\"", server.name)?;
+        }
+        if let Some(cause) = record.cause {
+            write!(f, ",\"cause\":\"{cause}\"")?;
+        }
+        let (status, source) = (record.status, record.source.name());
+        write!(f, ",\"status\":{status},\"source\":\"{source}\",\"duration_s\":{:.6}}}", self.0.seconds())
+    }
+}
+
+/// A line for people.
+struct Text<'a>(&'a Line<'a>);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let record = self.0.record;
+        let (method, path) = self.0.request();
+        write!(f, "{} {method} {path}", record.status)?;
+        match (record.route, record.pool()) {
+            (Some(route), Some(pool)) => write!(f, "  route {} -> {}", route.name, pool.name)?,
+            _ => write!(f, "  no route")?,
+        }
+        if let Some(server) = record.server {
+            write!(f, " at {}", server.name)?;
+        }
+        write!(f, "  answered by the {}", record.source.name())?;
+        if let Some(cause) = record.cause {
+            write!(f, " ({cause})")?;
+        }
+        write!(f, "  {:.3} ms", self.0.seconds() * 1e3)
+    }
+}

@@ -1,0 +1,92 @@
+//! What is known of one request when it is over: the source of its log line and its counts.
+
+use std::time::Instant;
+
+use ringgate_core::answer::Reject;
+use ringgate_core::pool::{Pool, Server};
+use ringgate_core::route::Route;
+use ringgate_core::snapshot::Snapshot;
+
+/// Who made the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The gateway itself.
+    Gateway,
+    /// A server; the gateway passed it on.
+    Upstream,
+}
+
+impl Source {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Source::Gateway => "gateway",
+            Source::Upstream => "upstream",
+        }
+    }
+}
+
+/// The cause of a request whose client left.
+pub(crate) const CLIENT_GONE: &str = "CG";
+
+/// One request, as far as it has got. Borrows from the snapshot it was served by.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    snapshot: &'a Snapshot,
+    pub(crate) started: Instant,
+    pub(crate) route: Option<&'a Route>,
+    pub(crate) server: Option<&'a Server>,
+    pub(crate) status: u16,
+    pub(crate) source: Source,
+    /// Two letters; none for a request that went well.
+    pub(crate) cause: Option<&'static str>,
+}
+
+impl<'a> Record<'a> {
+    pub(crate) fn start(snapshot: &'a Snapshot, started: Instant) -> Record<'a> {
+        Record {
+            snapshot,
+            started,
+            route: None,
+            server: None,
+            status: 0,
+            source: Source::Gateway,
+            cause: None,
+        }
+    }
+
+    /// The route was found.
+    pub(crate) fn routed(&mut self, route: &'a Route) {
+        self.route = Some(route);
+    }
+
+    /// The request goes to this server, or to this one after all.
+    pub(crate) fn sent_to(&mut self, server: &'a Server) {
+        self.server = Some(server);
+    }
+
+    /// A server's answer is passed on.
+    pub(crate) fn answered(&mut self, status: u16) {
+        (self.status, self.source) = (status, Source::Upstream);
+    }
+
+    /// That answer did not reach its end.
+    pub(crate) fn truncated(&mut self, cause: &'static str) {
+        self.cause = Some(cause);
+    }
+
+    /// Whether the client left before the answer was over.
+    pub(crate) fn departed(&self) -> bool {
+        self.cause == Some(CLIENT_GONE)
+    }
+
+    /// The gateway answers itself.
+    pub(crate) fn rejected(&mut self, reject: &Reject) {
+        let answer = reject.answer();
+        (self.status, self.source, self.cause) = (answer.status, Source::Gateway, Some(answer.cause));
+    }
+
+    /// The pool of its route.
+    pub(crate) fn pool(&self) -> Option<&'a Pool> {
+        self.route.map(|route| &self.snapshot.pools[route.pool])
+    }
+}

@@ -1,0 +1,96 @@
+//! One client's connection, from accept to close: request after request, each refused or served, logged and counted.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use ringgate_core::answer::Reject;
+use ringgate_io::{Buffer, Stream, now};
+
+use crate::client::Client;
+use crate::pipeline::{self, After, Relayed};
+use crate::record::Record;
+use crate::worker::Worker;
+
+/// Serves a connection to its end.
+///
+/// # Errors
+/// It panicked: a defect, which costs this connection and no other.
+pub(crate) async fn serve(
+    worker: &Rc<Worker>,
+    stream: Stream,
+    peer: SocketAddr,
+) -> Result<(), Box<dyn Any + Send>> {
+    let mut session = pin!(requests(worker, stream, peer));
+    poll_fn(|context| {
+        // What a panic may have left half-done is the client's own state, which is dropped, and worker state that is only
+        // changed by code that does not panic in between.
+        match catch_unwind(AssertUnwindSafe(|| session.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}
+
+async fn requests(worker: &Worker, stream: Stream, peer: SocketAddr) {
+    let mut client = Client::new(stream, peer, &worker.deadlines);
+    loop {
+        let arrived = client.receive_head(&worker.snapshot().timeouts).await;
+        if arrived == Ok(false) {
+            return;
+        }
+        match request(worker, &mut client, arrived.map(drop)).await {
+            After::Next => {}
+            After::Close => return,
+            After::Linger => return client.linger().await,
+            After::Reset => return client.connection.reset_on_close(),
+        }
+    }
+}
+
+/// One request, which arrived well or not.
+async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Reject>) -> After {
+    let mut record = Record::start(worker.snapshot(), now());
+    client.name_request(arrived.is_ok());
+    let outcome = match arrived {
+        Ok(()) => pipeline::run(worker, client, &mut record).await,
+        Err(reject) => Err(reject),
+    };
+    let relayed = match outcome {
+        Ok(relayed) => relayed,
+        Err(reject) => refuse(worker, client, &reject, &mut record).await,
+    };
+    worker.log.write(&record, client);
+    match record.departed() {
+        true => worker.counters.departed.add(1),
+        false => worker.counters.answered.add(1),
+    }
+    client.finish_request(relayed.body, relayed.surplus.data());
+    relayed.after
+}
+
+/// The one place where a refusal becomes bytes.
+async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record<'_>) -> Relayed {
+    record.rejected(reject);
+    let body = client.whole_body();
+    let persists = !reject.closes() && body.is_some() && client.head().persists() && !worker.is_draining();
+    let stall = worker.snapshot().timeouts.stall;
+    let is_sent = *reject != Reject::ClientGone && {
+        let mut out = worker.outputs.take();
+        let is_sent =
+            client.refuse(reject, worker.date(record.started).as_str(), !persists, &mut out, stall).await;
+        worker.outputs.give_back(out);
+        is_sent
+    };
+    let after = match (is_sent, persists) {
+        (false, _) => After::Close,
+        (true, true) => After::Next,
+        (true, false) => After::Linger, // some of the request may still be on its way
+    };
+    Relayed { after, body: body.unwrap_or(0), surplus: Buffer::default() }
+}
