@@ -18,6 +18,8 @@ mod pipeline;
 mod record;
 mod relay;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod upload;
 mod upstream;
 mod worker;

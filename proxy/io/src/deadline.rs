@@ -86,7 +86,8 @@ impl Deadlines {
 
     /// Ends every guarded stream, both ways, as if its deadline had passed: what a drain does last.
     pub fn expire_all(&self) {
-        for index in 0..self.table.slots.borrow().len() {
+        let slots = self.table.slots.borrow().len();
+        for index in 0..slots {
             self.table.set(index, 0, Side::Both, false);
         }
         self.table.expire(1);

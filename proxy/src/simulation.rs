@@ -1,0 +1,303 @@
+//! The shipped data plane in the simulated network: clients that check every byte, servers that count every request, and a
+//! network that delays, splits, refuses and resets as a seed tells it to.
+//!
+//! A failing seed is printed by the simulation and replays: `RINGGATE_SEED=17 cargo test -p ringgate simulation`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringgate_core::method::MethodSet;
+use ringgate_core::pool::{Pool, Server};
+use ringgate_core::route::{Pattern, Route, Routes};
+use ringgate_core::snapshot::{Snapshot, Timeouts};
+use ringgate_io::sim::{self, Faults};
+use ringgate_io::{Buffer, Listener, Stream, TICK, race, random, sleep, spawn};
+
+use crate::counters::Counters;
+use crate::log::{self, Log, RequestLog};
+use crate::worker::Worker;
+
+const GATEWAY: &str = "10.0.0.1:80";
+const SERVERS: [&str; 2] = ["10.0.0.2:80", "10.0.0.3:80"];
+const CLIENTS: usize = 6;
+const REQUESTS: usize = 8;
+const SEEDS: u64 = 256;
+
+#[test]
+fn no_request_is_lost_mixed_up_or_sent_twice_on_a_bad_day() {
+    for seed in seeds() {
+        let outcome = sim::run(seed, Faults::rough(), || bad_day(seed));
+        assert_eq!(outcome.report.tasks_alive, 0, "seed {seed}");
+        assert_eq!(outcome.report.streams_open, 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_seed_replays() {
+    let day = |seed| sim::run(seed, Faults::rough(), || bad_day(seed)).report;
+    assert_eq!(day(1), day(1));
+    assert_ne!(day(1).trace, day(2).trace);
+}
+
+fn seeds() -> Vec<u64> {
+    match std::env::var("RINGGATE_SEED") {
+        Ok(seed) => vec![seed.parse().expect("RINGGATE_SEED is a number")],
+        Err(_) => (0..SEEDS).collect(),
+    }
+}
+
+async fn bad_day(seed: u64) {
+    let (stopper, servers) = (Rc::new(Stop::default()), Rc::new(Seen::default()));
+    for address in SERVERS {
+        spawn(serve(sim::listen(address.parse().unwrap()), servers.clone(), stopper.clone()));
+    }
+    let gateway = Gateway::start();
+    let clients: Vec<_> = (0..CLIENTS).map(|number| Rc::new(Client::new(number, seed))).collect();
+    for client in &clients {
+        spawn(client.clone().run());
+    }
+    until(|| clients.iter().all(|client| client.is_done.get())).await;
+    sim::set_faults(Faults::none());
+    sleep(Duration::from_secs(3)).await; // what lingers ends, what was reset is noticed
+    let last = Rc::new(Client::new(CLIENTS, seed));
+    last.ask(1).await.expect("a calm network answers");
+    drop(last);
+    gateway.stop().await;
+    stopper.stop();
+    until(|| servers.open.get() == 0).await;
+    sleep(2 * TICK).await; // the servers' listeners end a tick after they were told
+    servers.check();
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        sleep(TICK).await;
+    }
+}
+
+/// A flag that tasks can wait for.
+#[derive(Default)]
+struct Stop {
+    is_set: Cell<bool>,
+}
+
+impl Stop {
+    fn stop(&self) {
+        self.is_set.set(true);
+    }
+
+    async fn wait(&self) {
+        until(|| self.is_set.get()).await;
+    }
+}
+
+struct Gateway {
+    counters: Arc<Counters>,
+    stop: Rc<Stop>,
+    has_ended: Rc<Cell<bool>>,
+}
+
+impl Gateway {
+    fn start() -> Gateway {
+        let (writer, _) = log::start_writer(Box::new(std::io::sink())).unwrap();
+        let counters = Arc::new(Counters::default());
+        let log = Log::new(RequestLog::Off, writer, counters.clone());
+        let worker = Worker::new(Arc::new(snapshot()), log, counters.clone());
+        let gateway = Gateway { counters, stop: Rc::default(), has_ended: Rc::default() };
+        let (stop, has_ended) = (gateway.stop.clone(), gateway.has_ended.clone());
+        let listener = sim::listen(GATEWAY.parse().unwrap());
+        spawn(async move {
+            worker.run(listener, stop.wait(), Duration::from_secs(2)).await;
+            has_ended.set(true);
+        });
+        gateway
+    }
+
+    async fn stop(self) {
+        self.stop.stop();
+        until(|| self.has_ended.get()).await;
+        assert_eq!(self.counters.open_connections.get(), 0);
+        assert_eq!(self.counters.panics.get(), 0);
+        assert!(self.counters.answered.get() > 0);
+    }
+}
+
+fn snapshot() -> Snapshot {
+    let server = |(index, name): (usize, &&str)| Server { index, name: (*name).into(), address: name.parse().unwrap() };
+    let pool = Pool::new("servers", SERVERS.iter().enumerate().map(server).collect());
+    let pattern = Pattern::prefix("/").unwrap();
+    let route = Route { name: "all".into(), host: None, pattern, methods: MethodSet::any(), fields: vec![], pool: 0 };
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts { head: second, stall: second, response: second, connect: second, ..Timeouts::default() };
+    Snapshot { routes: Routes::new(vec![route]).unwrap(), pools: vec![pool], timeouts }
+}
+
+/// A client that asks one thing after another and believes nothing.
+struct Client {
+    number: usize,
+    seed: u64,
+    connection: RefCell<Option<(Stream, Buffer)>>,
+    is_done: Cell<bool>,
+}
+
+impl Client {
+    fn new(number: usize, seed: u64) -> Client {
+        Client { number, seed, connection: RefCell::default(), is_done: Cell::new(false) }
+    }
+
+    async fn run(self: Rc<Self>) {
+        for request in 0..REQUESTS {
+            let _ = self.ask(request).await; // on such a day a request may fail, but not be answered wrongly
+        }
+        self.connection.take();
+        self.is_done.set(true);
+    }
+
+    /// Sends a request that is unlike any other and checks that the answer is to it. `None` if there was none.
+    async fn ask(&self, request: usize) -> Option<()> {
+        let id = format!("/{}-{}-{request}", self.seed, self.number);
+        let body: Vec<u8> = (0..random() % 5000).map(|at| (at as usize * 31 + request + self.number) as u8).collect();
+        let (method, framing, sent) = match request % 4 {
+            0 | 1 => ("GET", String::new(), Vec::new()),
+            2 => ("POST", format!("Content-Length: {}\r\n", body.len()), body.clone()),
+            _ => ("POST", "Transfer-Encoding: chunked\r\n".into(), chunked(&body)),
+        };
+        let mut message = format!("{method} {id} HTTP/1.1\r\nHost: gateway\r\n{framing}\r\n").into_bytes();
+        message.extend(sent);
+        let (stream, mut buffer) = match self.connection.take() {
+            Some(kept) => kept,
+            None => (Stream::connect(GATEWAY.parse().unwrap()).await.ok()?, Buffer::with_capacity(1024)),
+        };
+        stream.send(&message).await.ok()?;
+        let (head, answer) = receive_message(&stream, &mut buffer).await?;
+        let status: u16 = head[9..12].parse().expect("a status");
+        let expected = if method == "GET" { Vec::new() } else { body };
+        match status {
+            200 => assert_eq!(answer, [format!("{method} {id} ").into_bytes(), expected].concat(), "another's answer"),
+            _ => assert!([408, 502, 503, 504].contains(&status), "{head}"),
+        }
+        if !head.contains("Connection: close") {
+            self.connection.replace(Some((stream, buffer)));
+        }
+        (status == 200).then_some(())
+    }
+}
+
+/// What the servers were asked.
+#[derive(Default)]
+struct Seen {
+    requests: RefCell<HashMap<String, usize>>,
+    open: Cell<usize>,
+}
+
+impl Seen {
+    fn check(&self) {
+        for (request, times) in self.requests.borrow().iter() {
+            let allowed = if request.starts_with("POST") { 1 } else { 1 + SERVERS.len() };
+            assert!(*times <= allowed, "{request} was sent {times} times");
+        }
+    }
+}
+
+async fn serve(listener: Listener, seen: Rc<Seen>, stop: Rc<Stop>) {
+    let accept = async {
+        while listener.readable().await.is_ok() {
+            while let Ok((stream, _)) = listener.try_accept() {
+                seen.open.set(seen.open.get() + 1);
+                let seen = seen.clone();
+                spawn(async move {
+                    answer_requests(stream, &seen).await;
+                    seen.open.set(seen.open.get() - 1);
+                });
+            }
+        }
+    };
+    race(stop.wait(), accept).await;
+}
+
+/// Echoes method, path and body, by length or chunked.
+async fn answer_requests(stream: Stream, seen: &Seen) {
+    let mut buffer = Buffer::with_capacity(1024);
+    while let Some((head, body)) = receive_message(&stream, &mut buffer).await {
+        let request = head.split(" HTTP/1.1").next().unwrap().to_string();
+        *seen.requests.borrow_mut().entry(request.clone()).or_default() += 1;
+        let answer = [format!("{request} ").as_bytes(), &body].concat();
+        let message = if random() % 2 == 0 {
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(), chunked(&answer)].concat()
+        } else {
+            [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len()).into_bytes(), answer].concat()
+        };
+        if stream.send(&message).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn chunked(body: &[u8]) -> Vec<u8> {
+    let mut coded = Vec::new();
+    for chunk in body.chunks(1 + random() as usize % 1500) {
+        coded.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+        coded.extend(chunk);
+        coded.extend(b"\r\n");
+    }
+    coded.extend(b"0\r\n\r\n");
+    coded
+}
+
+/// Head and body of one message, by a parser that shares nothing with the gateway's. `None` if it did not come whole.
+async fn receive_message(stream: &Stream, buffer: &mut Buffer) -> Option<(String, Vec<u8>)> {
+    let end = loop {
+        match buffer.data().windows(4).position(|four| four == b"\r\n\r\n") {
+            Some(end) => break end + 4,
+            None => more(stream, buffer).await?,
+        }
+    };
+    let head = String::from_utf8(buffer.data()[..end].to_vec()).expect("heads are text");
+    buffer.consume(end);
+    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let mut body = Vec::new();
+    if field("Transfer-Encoding:").is_some() {
+        loop {
+            let size = usize::from_str_radix(&line(stream, buffer).await?, 16).expect("a chunk size");
+            body.extend(exactly(stream, buffer, size).await?);
+            assert_eq!(line(stream, buffer).await?, "", "the end of a chunk");
+            if size == 0 {
+                break;
+            }
+        }
+    } else if let Some(length) = field("Content-Length:") {
+        body = exactly(stream, buffer, length.parse().expect("a length")).await?;
+    }
+    Some((head, body))
+}
+
+async fn line(stream: &Stream, buffer: &mut Buffer) -> Option<String> {
+    loop {
+        if let Some(end) = buffer.data().windows(2).position(|two| two == b"\r\n") {
+            let line = String::from_utf8(buffer.data()[..end].to_vec()).expect("framing is text");
+            buffer.consume(end + 2);
+            return Some(line);
+        }
+        more(stream, buffer).await?;
+    }
+}
+
+async fn exactly(stream: &Stream, buffer: &mut Buffer, count: usize) -> Option<Vec<u8>> {
+    while buffer.len() < count {
+        more(stream, buffer).await?;
+    }
+    let bytes = buffer.data()[..count].to_vec();
+    buffer.consume(count);
+    Some(bytes)
+}
+
+async fn more(stream: &Stream, buffer: &mut Buffer) -> Option<()> {
+    buffer.make_room(1024);
+    match stream.recv(buffer).await {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(()),
+    }
+}
