@@ -12,12 +12,14 @@ use crate::refusal::Refusal;
 use crate::request::Request;
 
 /// An answer, all but its bytes.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     status: u16,
     /// As the head announces it; `None` where the status has no body.
-    pub(crate) framing: Option<Framing>,
+    framing: Option<Framing>,
     pub(crate) content: Content,
+    /// Whether the head stands for a body that is not sent, or that the status cannot have.
+    pub(crate) head_only: bool,
     pub(crate) delay: Duration,
     /// Whether the connection stays open behind it.
     pub(crate) persistent: bool,
@@ -28,8 +30,6 @@ pub(crate) struct Answer {
 /// Where the bytes of the body come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// The head stands alone.
-    Nothing,
     /// The text that was written when the answer was decided.
     Text,
     /// So many bytes of the pattern.
@@ -56,64 +56,65 @@ impl Answer {
     pub(crate) fn to(request: &Request, server: &Server, text: &mut Vec<u8>) -> io::Result<Answer> {
         let mut answer = match order(request, server) {
             Ok(order) => Answer::ordered(&order, request, server, text)?,
-            Err(refusal) => Answer::explained(200, Some(&refusal), request, server, text)?,
+            Err(refusal) => Answer::refusing(&refusal, request, server, text)?,
         };
         answer.suit(request);
         Ok(answer)
     }
 
     /// The last answer on a connection whose bytes cannot be understood any more.
-    pub(crate) fn refusing(refusal: &Refusal, server: &Server, text: &mut Vec<u8>) -> io::Result<Answer> {
-        let mut answer = Answer::explained(200, Some(refusal), &Request::default(), server, text)?;
-        answer.persistent = false;
-        Ok(answer)
+    pub(crate) fn last(refusal: &Refusal, server: &Server, text: &mut Vec<u8>) -> io::Result<Answer> {
+        let answer = Answer::refusing(refusal, &Request::default(), server, text)?;
+        Ok(Answer { persistent: false, ..answer })
     }
 
-    fn ordered(order: &Order, request: &Request, server: &Server, text: &mut Vec<u8>) -> io::Result<Answer> {
-        let status = order.status.unwrap_or(200);
-        let mut answer = match order.bytes.or(server.body_bytes()) {
-            _ if order.echo => Answer::with(status, request.framing, Content::Echo),
-            Some(bytes) => Answer::with(status, Framing::Length(bytes), Content::Pattern(bytes)),
-            None => Answer::explained(status, None, request, server, text)?,
-        };
-        if order.chunked && request.minor_version > 0 {
-            answer.framing = Some(Framing::Chunked);
-        }
-        answer.delay = order.delay;
-        answer.persistent = !order.close;
-        Ok(answer)
-    }
-
-    fn explained(
-        status: u16,
-        refusal: Option<&Refusal>,
-        request: &Request,
-        server: &Server,
-        text: &mut Vec<u8>,
-    ) -> io::Result<Answer> {
-        let body = Text {
-            server: server.name(),
-            kind: server.kind().name(),
-            method: &request.method,
-            path: request.path(),
-            error: refusal.map(|refusal| refusal.reason.as_ref()),
-        };
-        text.clear();
-        serde_json::to_writer(&mut *text, &body)?;
-        text.push(b'\n');
-        let status = refusal.map_or(status, |refusal| refusal.status);
-        Ok(Answer::with(status, Framing::Length(text.len() as u64), Content::Text))
-    }
-
-    pub(crate) fn with(status: u16, framing: Framing, content: Content) -> Answer {
+    /// 200, to a client of HTTP/1.1 that keeps its connection.
+    pub(crate) fn plain(content: Content, length: u64) -> Answer {
         Answer {
-            status,
-            framing: Some(framing),
+            status: 200,
+            framing: Some(Framing::Length(length)),
             content,
+            head_only: false,
             delay: Duration::ZERO,
             persistent: true,
             says_keep_alive: false,
         }
+    }
+
+    /// Whether both are the same, but for what is sent of them.
+    pub(crate) fn looks_like(&self, other: &Answer) -> bool {
+        *self == Answer { head_only: self.head_only, ..*other }
+    }
+
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.framing == Some(Framing::Chunked)
+    }
+
+    fn ordered(order: &Order, request: &Request, server: &Server, text: &mut Vec<u8>) -> io::Result<Answer> {
+        let mut answer = match order.bytes.or(server.body_bytes()) {
+            _ if order.echo => Answer { framing: Some(request.framing), ..Answer::plain(Content::Echo, 0) },
+            Some(bytes) => Answer::plain(Content::Pattern(bytes), bytes),
+            None => Answer::plain(Content::Text, write_text(None, request, server, text)?),
+        };
+        if order.chunked && request.minor_version > 0 {
+            answer.framing = Some(Framing::Chunked);
+        }
+        Ok(Answer {
+            status: order.status.unwrap_or(200),
+            delay: order.delay,
+            persistent: !order.close,
+            ..answer
+        })
+    }
+
+    fn refusing(
+        refusal: &Refusal,
+        request: &Request,
+        server: &Server,
+        text: &mut Vec<u8>,
+    ) -> io::Result<Answer> {
+        let length = write_text(Some(&refusal.reason), request, server, text)?;
+        Ok(Answer { status: refusal.status, ..Answer::plain(Content::Text, length) })
     }
 
     fn suit(&mut self, request: &Request) {
@@ -122,18 +123,15 @@ impl Answer {
         if matches!(self.status, 204 | 304) {
             self.framing = None; // RFC 9110 section 8.6: no Content-Length in a 204, and none is needed in a 304
         }
-        if self.framing.is_none() || request.method == "HEAD" {
-            self.content = Content::Nothing;
-        }
+        self.head_only = self.framing.is_none() || request.method == "HEAD";
     }
 
     /// Appends the head, in which the server named `name` names itself.
     pub(crate) fn write_head(&self, name: &str, to: &mut Vec<u8>) -> io::Result<()> {
         write!(to, "HTTP/1.1 {} {}\r\nx-served-by: {name}\r\n", self.status, phrase(self.status))?;
-        to.extend_from_slice(match self.content {
-            Content::Text => b"content-type: application/json\r\n".as_slice(),
-            _ => b"content-type: application/octet-stream\r\n".as_slice(),
-        });
+        if self.framing.is_some() {
+            write!(to, "content-type: {}\r\n", self.content.media_type())?;
+        }
         match self.framing {
             Some(Framing::Length(length)) => write!(to, "content-length: {length}\r\n")?,
             Some(Framing::Chunked) => to.extend_from_slice(b"transfer-encoding: chunked\r\n"),
@@ -150,6 +148,35 @@ impl Answer {
         to.extend_from_slice(b"\r\n");
         Ok(())
     }
+}
+
+impl Content {
+    fn media_type(self) -> &'static str {
+        match self {
+            Content::Text => "application/json",
+            Content::Pattern(_) | Content::Echo => "application/octet-stream",
+        }
+    }
+}
+
+/// Replaces `text`; its length in bytes.
+fn write_text(
+    error: Option<&str>,
+    request: &Request,
+    server: &Server,
+    text: &mut Vec<u8>,
+) -> io::Result<u64> {
+    let body = Text {
+        server: server.name(),
+        kind: server.kind().name(),
+        method: &request.method,
+        path: request.path(),
+        error,
+    };
+    text.clear();
+    serde_json::to_writer(&mut *text, &body)?;
+    text.push(b'\n');
+    Ok(text.len() as u64)
 }
 
 fn order(request: &Request, server: &Server) -> Result<Order, Refusal> {

@@ -86,7 +86,9 @@ impl Body {
             Next::Nothing => Ok(Piece::End),
             _ if input.is_empty() => Ok(Piece::Unfinished),
             Next::Content(left) => Ok(self.read_content(left, input, Next::Content, Next::Nothing)),
-            Next::ChunkContent(left) => Ok(self.read_content(left, input, Next::ChunkContent, Next::ChunkEnd)),
+            Next::ChunkContent(left) => {
+                Ok(self.read_content(left, input, Next::ChunkContent, Next::ChunkEnd))
+            }
             Next::ChunkLine => self.read_chunk_line(input),
             Next::ChunkEnd => self.read_chunk_end(input),
             Next::Trailers => self.read_trailers(input),
@@ -104,7 +106,9 @@ impl Body {
         let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(CHUNK_LINE_BYTES)]) else {
             return match input.len() < CHUNK_LINE_BYTES {
                 true => Ok(Piece::Unfinished),
-                false => Err(Refusal::malformed("a chunk's size line is over 1024 bytes; send no such extensions")),
+                false => {
+                    Err(Refusal::malformed("a chunk's size line is over 1024 bytes; send no such extensions"))
+                }
             };
         };
         let line = input[..end].strip_suffix(b"\r").ok_or_else(bad_chunk_line)?;
@@ -131,7 +135,8 @@ impl Body {
         match httparse::parse_headers(input, &mut room).map_err(bad_trailers)? {
             Status::Complete((length, fields)) => {
                 require_line_ends(&input[..length])?;
-                self.trailers = fields.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect();
+                self.trailers =
+                    fields.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect();
                 self.next = Next::Nothing;
                 Ok(Piece::Framing(length))
             }

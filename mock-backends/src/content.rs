@@ -46,8 +46,9 @@ impl Default for Digest {
 impl Digest {
     pub(crate) fn update(&mut self, piece: &[u8]) {
         self.bytes += piece.len() as u64;
-        self.hash =
-            piece.iter().fold(self.hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        self.hash = piece
+            .iter()
+            .fold(self.hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     }
 }
 

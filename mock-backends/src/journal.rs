@@ -71,7 +71,8 @@ impl Journal {
         Journal { recording, ..Journal::default() }
     }
 
-    /// The last requests, oldest first; none if recording is off. A request is here before its answer is.
+    /// The last requests, oldest first; none if recording is off. A request is here before its answer
+    /// is complete.
     pub fn received(&self) -> Vec<Received> {
         self.records().last.iter().cloned().collect()
     }
@@ -81,7 +82,7 @@ impl Journal {
         self.records().dropped
     }
 
-    /// Requests received, each counted once its body is over, before its answer is sent.
+    /// Requests received, each counted once its body is over or can come no more, before its answer is complete.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }

@@ -44,7 +44,9 @@ impl Request {
                 Ok(Some(length))
             }
             Status::Partial if input.len() < HEAD_BYTES => Ok(None),
-            _ => Err(Refusal::head_too_large("the head is longer than 65536 bytes; send fewer or shorter fields")),
+            _ => Err(Refusal::head_too_large(
+                "the head is longer than 65536 bytes; send fewer or shorter fields",
+            )),
         }
     }
 
@@ -54,7 +56,8 @@ impl Request {
         self.minor_version = head.version.unwrap_or(1);
         self.headers.clear();
         if keep_headers {
-            self.headers.extend(head.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec())));
+            self.headers
+                .extend(head.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec())));
         }
         let said = Said::by(head.headers)?;
         self.framing = said.framing(self.minor_version)?;
@@ -76,7 +79,9 @@ impl Request {
     /// RFC 9112 section 3.2.2: a server must accept the absolute form, though only proxies should receive it.
     fn path_and_query(&self) -> &str {
         match self.target.split_once("://") {
-            Some((scheme, rest)) if !scheme.contains(['/', '?']) => rest.find(['/', '?']).map_or("", |at| &rest[at..]),
+            Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
+                rest.find(['/', '?']).map_or("", |at| &rest[at..])
+            }
             _ => &self.target,
         }
     }
@@ -89,8 +94,12 @@ fn copy(to: &mut String, from: Option<&str>) {
 
 fn unreadable(error: httparse::Error) -> Refusal {
     match error {
-        httparse::Error::TooManyHeaders => Refusal::head_too_large("there are more than 128 fields; send fewer"),
-        error => Refusal::malformed(format!("the head is not HTTP/1.0 or HTTP/1.1 ({error}); see RFC 9112 section 2")),
+        httparse::Error::TooManyHeaders => {
+            Refusal::head_too_large("there are more than 128 fields; send fewer")
+        }
+        error => Refusal::malformed(format!(
+            "the head is not HTTP/1.0 or HTTP/1.1 ({error}); see RFC 9112 section 2"
+        )),
     }
 }
 
@@ -166,7 +175,9 @@ impl Said {
                 Err(Refusal::malformed("there must be exactly one Host field"))
             }
             (Some(_), true) => Err(Refusal::malformed("send Content-Length or Transfer-Encoding, not both")),
-            (None, true) if minor_version == 0 => Err(Refusal::malformed("HTTP/1.0 has no Transfer-Encoding")),
+            (None, true) if minor_version == 0 => {
+                Err(Refusal::malformed("HTTP/1.0 has no Transfer-Encoding"))
+            }
             (None, true) => Ok(Framing::Chunked),
             (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
         }
@@ -191,6 +202,16 @@ mod tests {
         let mut request = Request::default();
         request.read(head.as_bytes(), true)?.map(|length| assert_eq!(length, head.len())).unwrap();
         Ok(request)
+    }
+
+    #[test]
+    fn no_part_of_a_head_is_taken_for_the_whole() {
+        let head = b"\r\nPOST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+        let mut request = Request::default();
+        for end in 0..head.len() {
+            assert_eq!(request.read(&head[..end], true), Ok(None), "{end} bytes");
+        }
+        assert_eq!(request.read(head, true), Ok(Some(head.len())));
     }
 
     #[test]

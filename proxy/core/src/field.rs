@@ -33,45 +33,39 @@ pub enum Name {
     Other,
 }
 
-const NAMES: [(&str, Name); 23] = [
-    ("connection", Name::Connection),
-    ("content-length", Name::ContentLength),
-    ("date", Name::Date),
-    ("expect", Name::Expect),
-    ("forwarded", Name::Forwarded),
-    ("host", Name::Host),
-    ("http2-settings", Name::Http2Settings),
-    ("keep-alive", Name::KeepAlive),
-    ("proxy-authenticate", Name::ProxyAuthenticate),
-    ("proxy-authentication-info", Name::ProxyAuthenticationInfo),
-    ("proxy-authorization", Name::ProxyAuthorization),
-    ("proxy-connection", Name::ProxyConnection),
-    ("te", Name::Te),
-    ("trailer", Name::Trailer),
-    ("transfer-encoding", Name::TransferEncoding),
-    ("upgrade", Name::Upgrade),
-    ("via", Name::Via),
-    ("x-forwarded-for", Name::XForwardedFor),
-    ("x-forwarded-host", Name::XForwardedHost),
-    ("x-forwarded-port", Name::XForwardedPort),
-    ("x-forwarded-proto", Name::XForwardedProto),
-    ("x-real-ip", Name::XRealIp),
-    ("x-request-id", Name::XRequestId),
-];
+/// The known names of a length: most names a client sends are ruled out by it alone.
+fn names_of_length(length: usize) -> &'static [(&'static str, Name)] {
+    match length {
+        2 => &[("te", Name::Te)],
+        3 => &[("via", Name::Via)],
+        4 => &[("date", Name::Date), ("host", Name::Host)],
+        6 => &[("expect", Name::Expect)],
+        7 => &[("trailer", Name::Trailer), ("upgrade", Name::Upgrade)],
+        9 => &[("forwarded", Name::Forwarded), ("x-real-ip", Name::XRealIp)],
+        10 => &[("connection", Name::Connection), ("keep-alive", Name::KeepAlive)],
+        12 => &[("x-request-id", Name::XRequestId)],
+        14 => &[("content-length", Name::ContentLength), ("http2-settings", Name::Http2Settings)],
+        15 => &[("x-forwarded-for", Name::XForwardedFor)],
+        16 => &[
+            ("proxy-connection", Name::ProxyConnection),
+            ("x-forwarded-host", Name::XForwardedHost),
+            ("x-forwarded-port", Name::XForwardedPort),
+        ],
+        17 => &[("transfer-encoding", Name::TransferEncoding), ("x-forwarded-proto", Name::XForwardedProto)],
+        18 => &[("proxy-authenticate", Name::ProxyAuthenticate)],
+        19 => &[("proxy-authorization", Name::ProxyAuthorization)],
+        25 => &[("proxy-authentication-info", Name::ProxyAuthenticationInfo)],
+        _ => &[],
+    }
+}
 
 impl Name {
     /// What `name` means; case does not matter (RFC 9110 section 5.1).
     pub fn of(name: &[u8]) -> Name {
-        // One comparison settles nearly every name: few of the table share a length, fewer the first letter too.
-        let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return Name::Other };
-        let known = NAMES.iter().find(|(text, _)| {
-            text.len() == name.len()
-                && text.as_bytes()[0] == first
-                && text.as_bytes().eq_ignore_ascii_case(name)
-        });
-        match known {
+        let names = names_of_length(name.len());
+        match names.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name)) {
             Some((_, known)) => *known,
-            None if is_alias(name) => Name::Alias,
+            None if names.iter().any(|(known, _)| is_alias(name, known)) => Name::Alias,
             None => Name::Other,
         }
     }
@@ -98,12 +92,9 @@ impl Name {
 }
 
 /// CGI and its heirs turn `-`, `_` and `.` into the same variable name.
-fn is_alias(name: &[u8]) -> bool {
-    if memchr::memchr2(b'_', b'.', name).is_none() {
-        return false;
-    }
+fn is_alias(name: &[u8], known: &str) -> bool {
     let plain = |byte: &u8| if matches!(byte, b'_' | b'.') { b'-' } else { byte.to_ascii_lowercase() };
-    NAMES.iter().any(|(text, _)| text.len() == name.len() && text.bytes().eq(name.iter().map(plain)))
+    known.bytes().eq(name.iter().map(plain))
 }
 
 /// The comma-separated members of a list field, trimmed of SP and TAB; empty ones left out (RFC 9110 section 5.6.1).

@@ -15,6 +15,9 @@ pub fn available() -> io::Result<Vec<usize>> {
 /// # Errors
 /// `EINVAL` if the process may not run on `core`.
 pub fn pin(core: usize) -> io::Result<()> {
+    if core >= CpuSet::MAX_CPU {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let mut set = CpuSet::new();
     set.set(core);
     Ok(sched_setaffinity(None, &set)?)

@@ -1,0 +1,124 @@
+//! The wire to one client: what it sent and was not read yet, what it is owed and was not sent yet.
+//!
+//! Owns the rule that keeps one send per answer and still never lets a client wait for bytes we hold back: output is
+//! gathered, and leaves before this side waits for anything.
+//! Assumes: every error means that the client is gone, or that the server stops; there is nobody left to tell.
+
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream, now, sleep};
+
+/// First size of the input: a usual request in one receive, and little to hold for an idle connection.
+const INPUT_BYTES: usize = 4 * 1024;
+/// Output gathered before it is sent: more would only be copied for nothing.
+const OUTPUT_BYTES: usize = 16 * 1024;
+/// How long, and over how many bytes, a client is read after the last answer. Closing while bytes arrive makes the
+/// kernel send a reset, which destroys the answer on its way.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 64 * 1024;
+/// How long a stop may go unnoticed by a delayed answer.
+const PAUSE_STEP: Duration = Duration::from_millis(50);
+
+/// One connected client.
+pub(crate) struct Client {
+    guard: Armed, // before the stream: it must be dropped first
+    stream: Stream,
+    input: Buffer,
+    output: Vec<u8>,
+}
+
+impl Client {
+    /// From here on `deadlines` can end the connection.
+    pub(crate) fn new(stream: Stream, deadlines: &Deadlines) -> Client {
+        let guard = deadlines.guard(stream.closer());
+        Client { guard, stream, input: Buffer::with_capacity(INPUT_BYTES), output: Vec::new() }
+    }
+
+    /// What arrived and was not consumed.
+    pub(crate) fn input(&self) -> &[u8] {
+        self.input.data()
+    }
+
+    /// Takes `count` bytes off the front of the input.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.input.consume(count);
+    }
+
+    /// Waits for more input, with room for at least `room` bytes. What was written leaves before.
+    pub(crate) async fn receive(&mut self, room: usize) -> io::Result<()> {
+        self.flush().await?;
+        self.input.make_room(room);
+        match self.stream.recv(&mut self.input).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where small pieces (heads, chunk lines) are written.
+    pub(crate) fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Writes `bytes` behind the output; large ones leave at once, uncopied.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write(&self.stream, &mut self.output, bytes).await
+    }
+
+    /// Writes the first `count` bytes of the input, which are consumed.
+    pub(crate) async fn echo(&mut self, count: usize) -> io::Result<()> {
+        write(&self.stream, &mut self.output, &self.input.data()[..count]).await?;
+        self.input.consume(count);
+        Ok(())
+    }
+
+    /// Lets `delay` pass. What was written leaves before.
+    pub(crate) async fn pause(&mut self, delay: Duration) -> io::Result<()> {
+        if delay.is_zero() {
+            return Ok(());
+        }
+        self.flush().await?;
+        let end = now() + delay;
+        while now() < end {
+            if self.guard.expired() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            sleep(PAUSE_STEP.min(end.saturating_duration_since(now()))).await;
+        }
+        Ok(())
+    }
+
+    /// Sends what is left and ends the connection such that the client can read all of it.
+    pub(crate) async fn finish(mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.stream.shutdown(Side::Send);
+        self.guard.set(now() + LINGER, Side::Both);
+        let mut discarded = 0;
+        while discarded < LINGER_BYTES {
+            self.input.clear();
+            discarded += match self.stream.recv(&mut self.input).await? {
+                0 => break,
+                count => count,
+            };
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.output.is_empty() {
+            self.stream.send(&self.output).await?;
+            self.output.clear();
+        }
+        Ok(())
+    }
+}
+
+async fn write(stream: &Stream, output: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
+    if output.len() + bytes.len() <= OUTPUT_BYTES {
+        output.extend_from_slice(bytes);
+        return Ok(());
+    }
+    stream.send_vectored(&mut [IoSlice::new(output), IoSlice::new(bytes)]).await?;
+    output.clear();
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! One server: what it is, what it received, and the loop that accepts its clients.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringgate_io::{Deadlines, Listener, TICK, race, sleep, spawn};
+
+use crate::answer::{Answer, Content};
+use crate::client::Client;
+use crate::{Journal, Kind, Options, connection, pattern};
+
+/// Largest body that can be made ready in advance.
+pub const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// Longest name: it is in every answer.
+const MAX_NAME_BYTES: usize = 64;
+/// Connections accepted before those already open get their turn.
+const ACCEPT_BATCH: usize = 64;
+/// Pause after an accept that failed for want of descriptors or memory: trying again at once would not help.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A server, apart from its sockets: shared between the loop that serves and whoever watches.
+#[derive(Debug)]
+pub struct Server {
+    kind: Kind,
+    name: Arc<str>,
+    journal: Journal,
+    ready: Option<Ready>,
+}
+
+/// The answer to the plain requests of a benchmark, rendered in advance.
+#[derive(Debug)]
+struct Ready {
+    answer: Answer,
+    bytes: Vec<u8>,
+    head_bytes: usize,
+}
+
+impl Server {
+    /// What `options` describe; where to listen and which thread to use are not its concern.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`]: the name cannot be in a header, or the body is over [`MAX_BODY_BYTES`].
+    pub fn new(options: &Options) -> io::Result<Arc<Server>> {
+        check(options)?;
+        let name: Arc<str> = options.name.as_str().into();
+        let ready = options.body_bytes.map(|bytes| Ready::new(&name, bytes)).transpose()?;
+        Ok(Arc::new(Server { kind: options.kind, name, journal: Journal::new(options.record), ready }))
+    }
+
+    /// Which paths it knows.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What it received.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    pub(crate) fn body_bytes(&self) -> Option<u64> {
+        self.ready.as_ref().map(|ready| (ready.bytes.len() - ready.head_bytes) as u64)
+    }
+
+    /// The bytes of `answer`, if it was made ready in advance.
+    pub(crate) fn ready(&self, answer: &Answer) -> Option<&[u8]> {
+        let ready = self.ready.as_ref().filter(|ready| answer.looks_like(&ready.answer))?;
+        match answer.head_only {
+            true => Some(&ready.bytes[..ready.head_bytes]),
+            false => Some(&ready.bytes),
+        }
+    }
+}
+
+impl Ready {
+    fn new(name: &str, body_bytes: usize) -> io::Result<Ready> {
+        let answer = Answer::plain(Content::Pattern(body_bytes as u64), body_bytes as u64);
+        let mut bytes = Vec::new();
+        answer.write_head(name, &mut bytes)?;
+        let head_bytes = bytes.len();
+        bytes.resize(head_bytes + body_bytes, 0);
+        pattern(0, &mut bytes[head_bytes..]);
+        Ok(Ready { answer, bytes, head_bytes })
+    }
+}
+
+fn check(options: &Options) -> io::Result<()> {
+    let name = options.name.as_bytes();
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.iter().all(u8::is_ascii_graphic) {
+        return Err(invalid(format!(
+            "the name `{}` cannot be in a header: use 1 to {MAX_NAME_BYTES} letters, digits and signs, without spaces",
+            options.name.escape_debug()
+        )));
+    }
+    match options.body_bytes {
+        Some(bytes) if bytes > MAX_BODY_BYTES => Err(invalid(format!(
+            "a body of {bytes} bytes cannot be kept ready: at most {MAX_BODY_BYTES}, or ask for more with ?bytes={bytes}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+/// Serves `listener`'s clients until `stop` ends; then closes it and every connection, and returns when all are gone.
+///
+/// Runs on the calling thread's loop, whichever it is: the machine's or a simulated one. `stop` may be dropped half-way.
+pub async fn serve_on(listener: Listener, server: Arc<Server>, stop: impl Future<Output = ()>) {
+    let deadlines = Deadlines::new();
+    race(accept(&listener, &server, &deadlines), stop).await;
+    drop(listener);
+    end_all(&deadlines).await;
+}
+
+async fn accept(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines) {
+    loop {
+        let outcome = match listener.readable().await {
+            Ok(()) => accept_batch(listener, server, deadlines),
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            sleep(ACCEPT_PAUSE).await;
+        }
+    }
+}
+
+fn accept_batch(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines) -> io::Result<()> {
+    for _ in 0..ACCEPT_BATCH {
+        match listener.try_accept() {
+            Ok((stream, _)) => spawn(connection::serve(Client::new(stream, deadlines), server.clone())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Ends every connection, and waits until their tasks have ended: what a loop still has pending when it is left belongs
+/// to the kernel for ever.
+async fn end_all(deadlines: &Deadlines) {
+    deadlines.expire_all();
+    while deadlines.guarded() > 0 {
+        sleep(TICK).await;
+    }
+    sleep(2 * TICK).await; // the deadlines' own task ends, and the loop submits the last closes
+}
