@@ -7,37 +7,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use ringgate_core::snapshot::Snapshot;
 use ringgate_io::{Listener, Rung, Wake, Waker, bind, cpu};
 
+use crate::config::Config;
 use crate::counters::Counters;
+use crate::limits;
 use crate::log::{self, Log, RequestLog};
 use crate::worker::Worker;
-
-/// What a gateway is started with.
-pub struct Settings {
-    /// Where clients connect; port 0 picks a free one.
-    pub listen: SocketAddr,
-    /// How many workers; one per core this process may use if not said.
-    pub workers: Option<usize>,
-    /// The driver they run on; the best that works here if not said.
-    pub driver: Option<Rung>,
-    /// The compiled configuration.
-    pub snapshot: Snapshot,
-    /// How requests are logged.
-    pub log: RequestLog,
-    /// Where to.
-    pub log_output: Box<dyn Write + Send>,
-    /// How long a drain waits for requests in flight.
-    pub drain_timeout: Duration,
-}
 
 /// A running gateway. Dropping it drains it.
 pub struct Gateway {
     address: SocketAddr,
     driver: Rung,
+    /// The better drivers, and why they do not work here.
+    passed_over: Vec<(Rung, io::Error)>,
     workers: Vec<WorkerThread>,
     log: Option<JoinHandle<()>>,
 }
@@ -58,25 +43,25 @@ struct Start {
     log: RequestLog,
     log_writer: SyncSender<Vec<u8>>,
     counters: Arc<Counters>,
-    drain_timeout: Duration,
 }
 
 impl Gateway {
-    /// Binds, starts the workers and returns; connections are accepted from the bind on.
+    /// Binds, starts the workers and returns; connections are accepted from the bind on. Log lines go to `log_output`.
     ///
     /// # Errors
     /// The address cannot be bound, no driver works, or descriptors or threads ran out.
-    pub fn start(settings: Settings) -> io::Result<Gateway> {
+    pub fn start(config: Config, log_output: Box<dyn Write + Send>) -> io::Result<Gateway> {
         let cores = cpu::available()?;
-        let driver = match settings.driver {
-            Some(driver) => driver,
-            None => Rung::best()?.0,
+        let (driver, passed_over) = match config.driver {
+            Some(driver) => (driver, Vec::new()),
+            None => Rung::best()?,
         };
-        let listeners = listeners(settings.listen, settings.workers.unwrap_or(cores.len()))?;
+        driver.probe()?;
+        let listeners = listeners(config.listen, config.workers.unwrap_or(cores.len()))?;
         let address = listeners[0].local_addr()?;
-        let (log_writer, log) = log::start_writer(settings.log_output)?;
-        let snapshot = Arc::new(settings.snapshot);
-        let mut gateway = Gateway { address, driver, workers: Vec::new(), log: Some(log) };
+        let (log_writer, log) = log::start_writer(log_output)?;
+        let snapshot = Arc::new(config.snapshot);
+        let mut gateway = Gateway { address, driver, passed_over, workers: Vec::new(), log: Some(log) };
         for (index, listener) in listeners.into_iter().enumerate() {
             let (waker, wake) = Waker::pair()?;
             let counters = Arc::new(Counters::default());
@@ -86,10 +71,9 @@ impl Gateway {
                 listener,
                 wake,
                 snapshot: snapshot.clone(),
-                log: settings.log,
+                log: config.log,
                 log_writer: log_writer.clone(),
                 counters: counters.clone(),
-                drain_timeout: settings.drain_timeout,
             };
             let name = format!("worker-{index}");
             let thread = std::thread::Builder::new().name(name).spawn(move || start.run())?;
@@ -108,8 +92,13 @@ impl Gateway {
         self.driver
     }
 
+    /// The better drivers, and why each does not work here; empty if one was asked for.
+    pub fn passed_over(&self) -> &[(Rung, io::Error)] {
+        &self.passed_over
+    }
+
     /// The counts of each worker.
-    pub fn counters(&self) -> impl Iterator<Item = &Counters> {
+    pub fn counters(&self) -> impl ExactSizeIterator<Item = &Counters> {
         self.workers.iter().map(|worker| &*worker.counters)
     }
 
@@ -162,7 +151,7 @@ impl Start {
         let log = Log::new(self.log, self.log_writer, self.counters.clone());
         let worker: Rc<Worker> = Worker::new(self.snapshot, log, self.counters);
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
-        worker.run(listener, wake.wait(), self.drain_timeout).await;
+        worker.run(listener, wake.wait(), limits::DRAIN).await;
         Ok(())
     }
 }

@@ -3,20 +3,21 @@
 //! Read [`pipeline`] first: it is the life of a request. [`session`] is the life of a connection, [`worker`] that of a
 //! thread, [`gateway`] that of the whole.
 
-// pub mod cli;
+pub mod cli;
 mod client;
-// pub mod config;
+pub mod config;
 mod connection;
 pub mod counters;
-// #[cfg(feature = "demo")]
-// pub mod demo;
-// pub mod explain;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod explain;
 pub mod gateway;
 mod limits;
 pub mod log;
 mod pipeline;
 mod record;
 mod relay;
+pub mod serve;
 mod session;
 #[cfg(test)]
 mod simulation;

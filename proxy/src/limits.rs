@@ -26,3 +26,5 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const LOG_BATCH_BYTES: usize = 64 * 1024;
 /// Batches on their way to the log writer; when it is that far behind, lines are dropped and counted.
 pub(crate) const LOG_BATCHES: usize = 64;
+/// How long a drain waits for requests in flight: service managers kill after 10 s or more (docker 10, systemd 90).
+pub(crate) const DRAIN: Duration = Duration::from_secs(8);

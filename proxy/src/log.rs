@@ -61,7 +61,7 @@ pub(crate) struct Log {
 struct Batch {
     text: Vec<u8>,
     lines: u64,
-    /// Of the current second: when it began, lines shown in it and lines left out.
+    /// Of the current second: when it began, readable lines shown in it and lines left out.
     second: Instant,
     shown: u32,
     hidden: u64,
@@ -107,28 +107,42 @@ impl Log {
     }
 }
 
+/// Hands over what there is every tick, until there is nothing more to say.
 async fn flush(log: Rc<Log>) {
-    sleep(TICK).await;
-    log.hand_over(&mut log.batch.borrow_mut());
+    loop {
+        sleep(TICK).await;
+        let mut batch = log.batch.borrow_mut();
+        batch.end_second(now());
+        log.hand_over(&mut batch);
+        if batch.hidden == 0 {
+            break;
+        }
+    }
     log.is_flushing.set(false);
 }
 
 impl Batch {
-    /// A readable line, unless this second has had enough of them; what was left out is said with the next one.
+    /// A readable line, unless this second has had enough of them.
     fn sample(&mut self, line: &Line<'_>) -> std::io::Result<()> {
-        if line.ended.duration_since(self.second).as_secs() >= 1 {
-            (self.second, self.shown) = (line.ended, 0);
-        }
+        self.end_second(line.ended);
         if self.shown == TEXT_LINES {
             self.hidden += 1;
             return Ok(());
         }
         self.shown += 1;
-        if self.hidden > 0 {
-            writeln!(self.text, "  … and {} more", self.hidden)?;
-            self.hidden = 0;
-        }
         writeln!(self.text, "{}", Text(line))
+    }
+
+    /// Says what a second that is over has left out.
+    fn end_second(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.second).as_secs() == 0 {
+            return;
+        }
+        (self.second, self.shown) = (now, 0);
+        match std::mem::take(&mut self.hidden) {
+            0 => {}
+            hidden => self.text.extend(format!("    … and {hidden} more within a second\n").bytes()),
+        }
     }
 }
 
@@ -191,7 +205,7 @@ impl fmt::Display for Text<'_> {
         write!(f, "{} {method} {path}", record.status)?;
         match (record.route, record.pool()) {
             (Some(route), Some(pool)) => write!(f, "  route {} -> {}", route.name, pool.name)?,
-            _ => write!(f, "  no route")?,
+            _ => write!(f, "  no route takes it")?,
         }
         if let Some(server) = record.server {
             write!(f, " at {}", server.name)?;

@@ -68,7 +68,7 @@ impl Relay<'_> {
 
     /// Waits for more of the body.
     pub(crate) async fn receive(&mut self) -> Result<(), Stopped> {
-        self.from.deadline().within(self.stall, Side::Both);
+        self.from.deadline().within(self.stall, Side::Receive); // a client is still owed an answer
         if self.buffer.is_empty() && self.reader.at_most() > self.buffer.room() {
             self.buffer.make_room(limits::BODY_BUFFER_BYTES);
         }

@@ -126,12 +126,18 @@ impl Gateway {
 }
 
 fn snapshot() -> Snapshot {
-    let server = |(index, name): (usize, &&str)| Server { index, name: (*name).into(), address: name.parse().unwrap() };
+    let server = |(index, name): (usize, &&str)| Server {
+        index,
+        name: (*name).into(),
+        address: name.parse().unwrap(),
+    };
     let pool = Pool::new("servers", SERVERS.iter().enumerate().map(server).collect());
     let pattern = Pattern::prefix("/").unwrap();
-    let route = Route { name: "all".into(), host: None, pattern, methods: MethodSet::any(), fields: vec![], pool: 0 };
+    let route =
+        Route { name: "all".into(), host: None, pattern, methods: MethodSet::any(), fields: vec![], pool: 0 };
     let second = Duration::from_secs(1);
-    let timeouts = Timeouts { head: second, stall: second, response: second, connect: second, ..Timeouts::default() };
+    let timeouts =
+        Timeouts { head: second, stall: second, response: second, connect: second, ..Timeouts::default() };
     Snapshot { routes: Routes::new(vec![route]).unwrap(), pools: vec![pool], timeouts }
 }
 
@@ -159,7 +165,8 @@ impl Client {
     /// Sends a request that is unlike any other and checks that the answer is to it. `None` if there was none.
     async fn ask(&self, request: usize) -> Option<()> {
         let id = format!("/{}-{}-{request}", self.seed, self.number);
-        let body: Vec<u8> = (0..random() % 5000).map(|at| (at as usize * 31 + request + self.number) as u8).collect();
+        let body: Vec<u8> =
+            (0..random() % 5000).map(|at| (at as usize * 31 + request + self.number) as u8).collect();
         let (method, framing, sent) = match request % 4 {
             0 | 1 => ("GET", String::new(), Vec::new()),
             2 => ("POST", format!("Content-Length: {}\r\n", body.len()), body.clone()),
@@ -176,7 +183,11 @@ impl Client {
         let status: u16 = head[9..12].parse().expect("a status");
         let expected = if method == "GET" { Vec::new() } else { body };
         match status {
-            200 => assert_eq!(answer, [format!("{method} {id} ").into_bytes(), expected].concat(), "another's answer"),
+            200 => assert_eq!(
+                answer,
+                [format!("{method} {id} ").into_bytes(), expected].concat(),
+                "another's answer"
+            ),
             _ => assert!([408, 502, 503, 504].contains(&status), "{head}"),
         }
         if !head.contains("Connection: close") {
@@ -228,7 +239,8 @@ async fn answer_requests(stream: Stream, seen: &Seen) {
         let message = if random() % 2 == 0 {
             [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(), chunked(&answer)].concat()
         } else {
-            [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len()).into_bytes(), answer].concat()
+            [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len()).into_bytes(), answer]
+                .concat()
         };
         if stream.send(&message).await.is_err() {
             return;

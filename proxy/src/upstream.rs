@@ -58,8 +58,9 @@ pub(crate) struct Upstreams {
     is_closed: Cell<bool>,
 }
 
-/// How often idle connections are looked over: an idle one lives that much too long at most.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often idle connections are looked over while there are any: one lives that much too long at most, and a drain waits
+/// that long for this task to end.
+const SWEEP: Duration = Duration::from_millis(100);
 
 impl Upstreams {
     pub(crate) fn new(servers: usize, idle_timeout: Duration, deadlines: Deadlines) -> Upstreams {

@@ -1,0 +1,143 @@
+//! What a person is told about a configuration file: one message, in the form that rustc and cargo have taught.
+//!
+//! Owns: the rendering (by the crate that cargo uses for it), places in the text, and the nearest valid name.
+//! Assumes nothing of a place: whatever was computed or reported by a library is brought into the text first.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// An error or a warning about a configuration file, ready to be printed; several lines without the last line's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic(String);
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// Something wrong at one place of the file, or at a few.
+#[derive(Debug)]
+pub(super) struct Problem {
+    title: String,
+    /// Where, and what is said about it there; the first is the place itself, the others explain it.
+    places: Vec<(Range<usize>, String)>,
+    help: Option<String>,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub(super) fn at(span: Range<usize>, title: impl Into<String>) -> Problem {
+        Problem { title: title.into(), places: vec![(span, String::new())], help: None }
+    }
+
+    /// A problem of the file as a whole.
+    pub(super) fn of_file(title: impl Into<String>) -> Problem {
+        Problem { title: title.into(), places: Vec::new(), help: None }
+    }
+
+    /// Says something at the place itself.
+    pub(super) fn label(mut self, label: impl Into<String>) -> Problem {
+        if let Some((_, text)) = self.places.first_mut() {
+            *text = label.into();
+        }
+        self
+    }
+
+    /// Says at the place which of the valid names was probably meant, if one is alike.
+    pub(super) fn suggest<'a>(self, name: &str, valid: impl IntoIterator<Item = &'a str>) -> Problem {
+        match nearest(name, valid) {
+            Some(valid) => self.label(format!("did you mean `{valid}`?")),
+            None => self,
+        }
+    }
+
+    /// Points to another place that has to do with it.
+    pub(super) fn and_at(mut self, span: Range<usize>, label: impl Into<String>) -> Problem {
+        self.places.push((span, label.into()));
+        self
+    }
+
+    /// Says what to do.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The file that problems are shown in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// What it is called.
+    pub(super) file: &'a str,
+    /// What it holds.
+    pub(super) text: &'a str,
+}
+
+impl Source<'_> {
+    pub(super) fn error(self, problem: &Problem) -> Diagnostic {
+        self.render(Level::ERROR, problem)
+    }
+
+    pub(super) fn warning(self, problem: &Problem) -> Diagnostic {
+        self.render(Level::WARNING, problem)
+    }
+
+    fn render(self, level: Level<'_>, problem: &Problem) -> Diagnostic {
+        let kinds =
+            std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
+        let annotations = problem.places.iter().zip(kinds).map(|((span, label), kind)| {
+            let annotation = kind.span(within_a_line(span, self.text));
+            if label.is_empty() { annotation } else { annotation.label(label) }
+        });
+        let mut report = Group::with_title(level.primary_title(&problem.title));
+        if !problem.places.is_empty() {
+            report = report.element(Snippet::source(self.text).path(self.file).annotations(annotations));
+        }
+        if let Some(help) = &problem.help {
+            report = report.element(Level::HELP.message(help));
+        }
+        Diagnostic(Renderer::plain().render(&[report]))
+    }
+}
+
+/// The part of `span` that lies in `text`, on character boundaries and in one line: what is underlined.
+fn within_a_line(span: &Range<usize>, text: &str) -> Range<usize> {
+    let boundary = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let start = boundary(span.start.min(text.len()));
+    let end = boundary(span.end.clamp(start, text.len()));
+    let line = text[start..end].split(['\r', '\n']).next().unwrap_or_default();
+    start..start + line.len()
+}
+
+/// How alike two names have to be, from 0 to 1, for one to be taken for a slip of the other. Below this, suggestions began
+/// to be about something else.
+const LIKENESS: f64 = 0.8;
+
+/// The valid name that `name` is probably a slip of.
+fn nearest<'a>(name: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let likeness = |valid: &str| strsim::jaro_winkler(&name, &valid.to_lowercase());
+    let rated = valid.into_iter().map(|valid| (likeness(valid), valid));
+    let alike = rated.filter(|(likeness, _)| *likeness >= LIKENESS);
+    alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
+}
+
+/// Names in a sentence: `a`, `b` and `c`.
+pub(super) fn list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((only, _)) => only.clone(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,115 @@
+//! The file as a person writes it, before anything in it is judged: every field optional, every value with its place.
+//!
+//! Owns: the names of all keys, and what is said when the text is not TOML, a key does not exist or a value has the
+//! wrong type. Values that need to be read ("10s", "127.0.0.1:80") stay text here; the other rooms read them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::diagnostic::{Problem, list};
+
+/// Text, and where it stands.
+pub(super) type Text = Spanned<String>;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listen: Option<Text>,
+    pub(super) workers: Option<Spanned<i64>>,
+    pub(super) driver: Option<Text>,
+    #[serde(default)]
+    pub(super) log: Log,
+    #[serde(default)]
+    pub(super) timeouts: Timeouts,
+    #[serde(default)]
+    pub(super) pools: BTreeMap<Text, Pool>,
+    #[serde(default)]
+    pub(super) routes: Vec<Spanned<Route>>,
+}
+
+/// `[log]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, as in `[log]`")]
+pub(super) struct Log {
+    pub(super) requests: Option<Text>,
+}
+
+/// `[timeouts]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, as in `[timeouts]`")]
+pub(super) struct Timeouts {
+    pub(super) head: Option<Text>,
+    pub(super) idle: Option<Text>,
+    pub(super) connect: Option<Text>,
+    pub(super) response: Option<Text>,
+    pub(super) stall: Option<Text>,
+    pub(super) upstream_idle: Option<Text>,
+}
+
+/// `[pools.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table with `servers`")]
+pub(super) struct Pool {
+    pub(super) servers: Option<Servers>,
+}
+
+/// Servers, of a pool or of a route that has no need to name one.
+pub(super) type Servers = Spanned<Vec<Text>>;
+
+/// `[[routes]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, as in `[[routes]]`")]
+pub(super) struct Route {
+    pub(super) prefix: Option<Text>,
+    pub(super) path: Option<Text>,
+    pub(super) methods: Option<Spanned<Vec<Text>>>,
+    pub(super) host: Option<Text>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Text, Text>,
+    pub(super) pool: Option<Text>,
+    pub(super) servers: Option<Servers>,
+    pub(super) name: Option<Text>,
+}
+
+/// Reads the text into [`File`].
+pub(super) fn read(text: &str) -> Result<File, Problem> {
+    toml::from_str(text).map_err(|error| explain(error.message(), error.span().unwrap_or_default()))
+}
+
+/// serde passes names and types on only inside its message; should its words ever change, they are shown as they are.
+fn explain(message: &str, span: Range<usize>) -> Problem {
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "));
+    let wrong = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
+    match (unknown, wrong) {
+        (Some((key, valid)), _) => unknown_key(key, valid, span),
+        (_, Some((found, expected))) => wrong_type(found, expected, span),
+        _ => Problem::at(span, format!("this is not TOML: {message}"))
+            .help("write `key = value`; text stands in quotes, lists in brackets (https://toml.io)"),
+    }
+}
+
+fn unknown_key(key: &str, valid: &str, span: Range<usize>) -> Problem {
+    let valid: Vec<&str> = valid.split('`').skip(1).step_by(2).collect();
+    Problem::at(span, format!("there is no key `{key}` here"))
+        .suggest(key, valid.iter().copied())
+        .help(format!("what can stand here: {}", list(&valid)))
+}
+
+fn wrong_type(found: &str, expected: &str, span: Range<usize>) -> Problem {
+    let found = if found == "map" { "a table" } else { found };
+    let (expected, help) = match expected {
+        "a string" => ("text", "put the value in quotes"),
+        "a sequence" if found == "a table" => {
+            ("a list", "a list of tables has two brackets, as in `[[routes]]`")
+        }
+        "a sequence" => ("a list", "put the values in brackets, as in `[\"first\", \"second\"]`"),
+        "a map" => ("a table", "write it as in `{ name = \"value\" }`"),
+        "i64" => ("a whole number", "write digits without quotes"),
+        table => (table, "give the table its keys"),
+    };
+    Problem::at(span, format!("expected {expected}, found {found}")).help(help)
+}

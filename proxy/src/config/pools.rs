@@ -1,0 +1,192 @@
+//! Pools: from lists of addresses to servers that can be connected to.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::net::SocketAddr;
+
+use ringgate_core::pool::{Pool, Server};
+use ringgate_core::route::Route;
+
+use super::diagnostic::{Problem, list};
+use super::file::{self, Servers, Text};
+use super::settings::check_name;
+
+/// Asks for the addresses of a host, with a port.
+pub(super) type Resolve<'a> = &'a dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+
+/// All pools: those that are declared, and behind them those that routes write for themselves.
+pub(super) struct Pools<'a> {
+    resolve: Resolve<'a>,
+    /// The names of the declared ones, in the order of `compiled` and of the alphabet.
+    declared: Vec<Text>,
+    /// The others, by name.
+    unnamed: BTreeMap<String, usize>,
+    compiled: Vec<Pool>,
+    /// Servers in all of them so far.
+    servers: usize,
+}
+
+impl<'a> Pools<'a> {
+    /// Compiles `[pools]`.
+    pub(super) fn declare(
+        pools: BTreeMap<Text, file::Pool>,
+        resolve: Resolve<'a>,
+    ) -> Result<Pools<'a>, Problem> {
+        let (declared, unnamed, compiled) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let mut all = Pools { resolve, declared, unnamed, compiled, servers: 0 };
+        for (name, pool) in pools {
+            check_name(&name)?;
+            let servers = pool.servers.as_ref().ok_or_else(|| no_servers(&name))?;
+            all.add(name.get_ref(), servers)?;
+            all.declared.push(name);
+        }
+        Ok(all)
+    }
+
+    /// The pool a route names.
+    pub(super) fn named(&self, name: &Text) -> Result<usize, Problem> {
+        self.declared.binary_search(name).map_err(|_| {
+            let names: Vec<&str> = self.declared.iter().map(|declared| &**declared.get_ref()).collect();
+            let problem = Problem::at(name.span(), format!("there is no pool `{name}`"));
+            match names.is_empty() {
+                true => problem
+                    .help(format!("declare it: `[pools.{name}]` with `servers = [\"127.0.0.1:3000\"]`")),
+                false => problem
+                    .suggest(name.get_ref(), names.iter().copied())
+                    .help(format!("the pools are {}", list(&names))),
+            }
+        })
+    }
+
+    /// The pool of a route that lists its servers itself. It is called by them, so the same list is the same pool.
+    pub(super) fn unnamed(&mut self, servers: &Servers) -> Result<usize, Problem> {
+        let written: Vec<&str> = servers.get_ref().iter().map(|server| &**server.get_ref()).collect();
+        let name = written.join(", ");
+        if let Some(pool) = self.unnamed.get(&name) {
+            return Ok(*pool);
+        }
+        let pool = self.add(&name, servers)?;
+        self.unnamed.insert(name, pool);
+        Ok(pool)
+    }
+
+    /// Warns of pools that were declared for nothing.
+    pub(super) fn unused(&self, routes: &[Route]) -> Vec<Problem> {
+        let used: HashSet<usize> = routes.iter().map(|route| route.pool).collect();
+        let unused = self.declared.iter().enumerate().filter(|(pool, _)| !used.contains(pool));
+        let warning = |(_, name): (usize, &Text)| {
+            Problem::at(name.span(), format!("no route uses the pool `{name}`"))
+                .help(format!("remove it, or send a route there with `pool = \"{name}\"`"))
+        };
+        unused.map(warning).collect()
+    }
+
+    /// What the snapshot holds; routes name pools by their place in it.
+    pub(super) fn into_compiled(self) -> Vec<Pool> {
+        self.compiled
+    }
+
+    fn add(&mut self, name: &str, servers: &Servers) -> Result<usize, Problem> {
+        let mut known: HashMap<Endpoint, &Text> = HashMap::new();
+        let mut compiled = Vec::new();
+        for written in servers.get_ref() {
+            let endpoint = Endpoint::read(written)?;
+            let address = endpoint.resolve(written, self.resolve)?;
+            if let Some(first) = known.insert(endpoint, written) {
+                return Err(twice(written, first));
+            }
+            let index = self.servers + compiled.len();
+            compiled.push(Server { index, name: written.get_ref().as_str().into(), address });
+        }
+        if compiled.is_empty() {
+            return Err(Problem::at(servers.span(), "a pool has at least one server")
+                .help("list where it listens, as in `servers = [\"127.0.0.1:3000\"]`"));
+        }
+        self.servers += compiled.len();
+        self.compiled.push(Pool::new(name, compiled));
+        Ok(self.compiled.len() - 1)
+    }
+}
+
+fn no_servers(pool: &Text) -> Problem {
+    Problem::at(pool.span(), format!("the pool `{pool}` has no servers"))
+        .help("list where they listen, as in `servers = [\"127.0.0.1:3000\", \"127.0.0.1:3001\"]`")
+}
+
+fn twice(written: &Text, first: &Text) -> Problem {
+    Problem::at(written.span(), format!("the server `{written}` is in this pool already"))
+        .label("again here")
+        .and_at(first.span(), "first here")
+        .help("list each server once; every server gets the same share of the requests")
+}
+
+/// Where a server listens, as it is written.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Endpoint {
+    Address(SocketAddr),
+    /// In lower case, and a port.
+    Name(String, u16),
+}
+
+impl Endpoint {
+    fn read(written: &Text) -> Result<Endpoint, Problem> {
+        let text = written.get_ref();
+        let endpoint = match text.parse() {
+            Ok(address) => Some(Endpoint::Address(address)),
+            Err(_) => text.rsplit_once(':').and_then(|(host, port)| {
+                let port = port.parse().ok().filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))?;
+                is_name(host).then(|| Endpoint::Name(host.to_ascii_lowercase(), port))
+            }),
+        };
+        endpoint.filter(|endpoint| endpoint.port() != 0).ok_or_else(|| {
+            Problem::at(written.span(), format!("`{text}` is not the address of a server")).help(advice(text))
+        })
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Endpoint::Address(address) => address.port(),
+            Endpoint::Name(_, port) => *port,
+        }
+    }
+
+    /// Where to connect: of several addresses the first IPv4 one, since that is what most servers listen on.
+    fn resolve(&self, written: &Text, resolve: Resolve<'_>) -> Result<SocketAddr, Problem> {
+        let (host, port) = match self {
+            Endpoint::Address(address) => return Ok(*address),
+            Endpoint::Name(host, port) => (host, *port),
+        };
+        let unknown = |why: String| {
+            Problem::at(written.span(), format!("the name `{host}` has no address: {why}"))
+                .help("correct the name, make it known (DNS, /etc/hosts), or write the server's IP address")
+        };
+        let addresses = resolve(host, port).map_err(|error| unknown(error.to_string()))?;
+        let best = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+        best.copied().ok_or_else(|| unknown("the answer was empty".into()))
+    }
+}
+
+/// Whether it can be the name of a host (RFC 952, with the underscore that container networks use). One that ends in a
+/// number was meant to be an IPv4 address, and resolvers would take it for one.
+fn is_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let ends_in_number =
+        host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    host.split('.').all(is_label) && !ends_in_number
+}
+
+fn advice(text: &str) -> String {
+    match text.split_once("://") {
+        Some((scheme, rest)) => {
+            let rest = rest.trim_end_matches('/');
+            format!("leave out `{scheme}://` and any path: write host and port, as in `{rest}`")
+        }
+        None if is_name(text) || text.parse::<std::net::Ipv4Addr>().is_ok() => {
+            format!("add the port it listens on, as in `{text}:80`")
+        }
+        None => "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`".into(),
+    }
+}

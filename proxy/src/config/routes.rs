@@ -1,0 +1,279 @@
+//! Routes: from what a person writes to the compiled table.
+//!
+//! Refuses what no request could ever match and what two routes would both claim: the file says something else than it
+//! does, and the order of its lines would silently decide.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use ringgate_core::chunked::is_token;
+use ringgate_core::field::trim;
+use ringgate_core::limits::METHOD_BYTES;
+use ringgate_core::method::{Method, MethodSet};
+use ringgate_core::route::{BadPattern, Pattern, Route, Routes};
+use ringgate_core::target::{host_name, is_host, normalise};
+use toml::Spanned;
+
+use super::diagnostic::Problem;
+use super::file::{self, Text};
+use super::pools::Pools;
+use super::settings::check_name;
+
+/// Names and values.
+type Fields = Vec<(Box<str>, Box<str>)>;
+
+/// The table, and where the file says the paths of each route in it.
+pub(super) struct Compiled {
+    pub(super) routes: Routes,
+    pub(super) places: Vec<Range<usize>>,
+}
+
+/// Compiles `[[routes]]`.
+pub(super) fn compile(
+    written: Vec<Spanned<file::Route>>,
+    pools: &mut Pools<'_>,
+) -> Result<Compiled, Problem> {
+    if written.is_empty() {
+        return Err(Problem::at(0..0, "the file has no routes: every request would be answered 404")
+            .help("add one:\n[[routes]]\nprefix = \"/\"\nservers = [\"127.0.0.1:3000\"]"));
+    }
+    let (mut routes, mut places) = (Vec::new(), Vec::new());
+    let mut claims = HashMap::new();
+    for (index, written) in written.iter().enumerate() {
+        let (pattern, place) = paths(written)?;
+        let route = route(written, pattern, pools)?;
+        places.push(place);
+        for method in methods_of(written.get_ref()) {
+            let first = *claims.entry(Claim::new(&route, method)).or_insert(index);
+            if first != index {
+                return Err(contradiction(&route, method, &places[index], &places[first]));
+            }
+        }
+        routes.push(route);
+    }
+    let routes = Routes::new(routes).map_err(|why| {
+        Problem::at(0..0, format!("the routing table cannot be built: {why}"))
+            .help("please report this together with the file")
+    })?;
+    Ok(Compiled { routes, places })
+}
+
+/// Requests that one route takes, with one method. Of routes with the same claim only the first would ever be asked.
+#[derive(PartialEq, Eq, Hash)]
+struct Claim {
+    host: Option<Box<str>>,
+    paths: String,
+    fields: Fields,
+    /// `None` stands for a route with any method. It yields to those that name theirs, so it is no contradiction to them.
+    method: Option<String>,
+}
+
+impl Claim {
+    fn new(route: &Route, method: Option<&str>) -> Claim {
+        let pattern = route.pattern.to_string();
+        let is_parameter = |segment: &str| segment.starts_with('{');
+        let unnamed = pattern.split('/').map(|segment| if is_parameter(segment) { "{}" } else { segment });
+        Claim {
+            host: route.host.clone(),
+            paths: unnamed.collect::<Vec<_>>().join("/"),
+            fields: route.fields.clone(),
+            method: method.map(String::from),
+        }
+    }
+}
+
+/// The methods a route names; once `None` if it takes any.
+fn methods_of(route: &file::Route) -> impl Iterator<Item = Option<&str>> {
+    let named = route.methods.iter().flat_map(|methods| methods.get_ref());
+    let any = route.methods.is_none().then_some(None);
+    named.map(|method| Some(&**method.get_ref())).chain(any)
+}
+
+fn contradiction(route: &Route, method: Option<&str>, again: &Range<usize>, first: &Range<usize>) -> Problem {
+    let method = method.unwrap_or("any method");
+    Problem::at(again.clone(), format!("two routes claim the same requests: {method} {}", route.pattern))
+        .label("again here")
+        .and_at(first.clone(), "first here")
+        .help("remove one of them, or tell them apart by `methods`, `host` or `headers`")
+}
+
+fn route(written: &Spanned<file::Route>, pattern: Pattern, pools: &mut Pools<'_>) -> Result<Route, Problem> {
+    let file = written.get_ref();
+    let name = match &file.name {
+        Some(name) => check_name(name).map(|()| name.get_ref().as_str().into())?,
+        None => pattern.to_string().into(),
+    };
+    Ok(Route {
+        name,
+        host: file.host.as_ref().map(host).transpose()?,
+        pattern,
+        methods: file.methods.as_ref().map_or(Ok(MethodSet::any()), methods)?,
+        fields: fields(&file.headers)?,
+        pool: pool(written, pools)?,
+    })
+}
+
+/// Which paths, and where that is said.
+fn paths(route: &Spanned<file::Route>) -> Result<(Pattern, Range<usize>), Problem> {
+    match (&route.get_ref().prefix, &route.get_ref().path) {
+        (Some(prefix), None) => Ok((pattern(prefix, Pattern::prefix)?, prefix.span())),
+        (None, Some(path)) => Ok((pattern(path, Pattern::exact)?, path.span())),
+        (Some(prefix), Some(path)) => {
+            Err(Problem::at(path.span(), "a route has either `prefix` or `path`, not both")
+                .and_at(prefix.span(), "the other one")
+                .help("keep `prefix` for a path and everything below it, or `path` for exactly that one"))
+        }
+        (None, None) => Err(Problem::at(route.span(), "this route does not say which paths it takes")
+            .help("add `prefix = \"/\"` for a path and everything below it, or `path = \"/exact\"`")),
+    }
+}
+
+fn pool(route: &Spanned<file::Route>, pools: &mut Pools<'_>) -> Result<usize, Problem> {
+    match (&route.get_ref().pool, &route.get_ref().servers) {
+        (Some(name), None) => pools.named(name),
+        (None, Some(servers)) => pools.unnamed(servers),
+        (Some(name), Some(servers)) => Err(Problem::at(
+            servers.span(),
+            "a route has either `pool` or `servers`, not both",
+        )
+        .and_at(name.span(), "the other one")
+        .help(
+            "keep `pool` to name servers that are declared under `[pools]`, or `servers` to list them here",
+        )),
+        (None, None) => Err(Problem::at(route.span(), "this route does not say who serves its requests")
+            .help("add `servers = [\"127.0.0.1:3000\"]`, or `pool` with a name declared under `[pools]`")),
+    }
+}
+
+fn pattern(written: &Text, read: fn(&str) -> Result<Pattern, BadPattern>) -> Result<Pattern, Problem> {
+    let text = written.get_ref();
+    let bad = |what: &str, help: String| {
+        Err(Problem::at(written.span(), format!("`{text}` is not a path pattern: {what}")).help(help))
+    };
+    if text.contains(['?', '#']) {
+        return bad(
+            "a path ends before `?` or `#`",
+            "leave the rest out: a query does not decide on a route".into(),
+        );
+    }
+    match read(text) {
+        Ok(pattern) => match repeated_parameter(text) {
+            Some(name) => {
+                bad(&format!("`{{{name}}}` stands twice in it"), "give each parameter its own name".into())
+            }
+            None => Ok(pattern),
+        },
+        Err(BadPattern::NoSlash) => bad("it does not begin with `/`", format!("write `/{text}`")),
+        Err(BadPattern::Braces) if text.contains('*') => {
+            bad("it has a `*`", "for a path and everything below it use `prefix` without the `*`".into())
+        }
+        Err(BadPattern::Braces) => {
+            bad("braces hold the name of one whole segment", "write it as in `/users/{id}/posts`".into())
+        }
+        Err(BadPattern::NotNormal) => bad("no request would match it", normal_form(text)),
+    }
+}
+
+fn repeated_parameter(path: &str) -> Option<&str> {
+    let mut seen = Vec::new();
+    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).find(|name| {
+        let is_repeated = seen.contains(name);
+        seen.push(name);
+        is_repeated
+    })
+}
+
+/// What to write for a path that is not in the form requests are brought to before they are matched.
+fn normal_form(path: &str) -> String {
+    match normalise(path.as_bytes()) {
+        Ok(normal) if !path.contains('{') => {
+            format!("requests are matched in normal form: write `{}`", String::from_utf8_lossy(&normal))
+        }
+        _ => "requests are matched in normal form: write it without `//`, `.`, `..`, and other bytes than \
+              visible ASCII as `%XX`"
+            .into(),
+    }
+}
+
+fn methods(written: &Spanned<Vec<Text>>) -> Result<MethodSet, Problem> {
+    let mut set = MethodSet::default();
+    for method in written.get_ref() {
+        check_method(method)?;
+        set.insert(method.get_ref());
+    }
+    match written.get_ref().is_empty() {
+        true => Err(Problem::at(written.span(), "a route without any method takes no requests")
+            .help("leave `methods` out for every method, or list some, as in `[\"GET\", \"POST\"]`")),
+        false => Ok(set),
+    }
+}
+
+fn check_method(written: &Text) -> Result<(), Problem> {
+    let token = written.get_ref();
+    let upper = token.to_ascii_uppercase();
+    let is_method = !token.is_empty() && token.len() <= METHOD_BYTES && token.bytes().all(is_token);
+    let refuse = |what: &str| Problem::at(written.span(), format!("`{token}` {what}"));
+    match (Method::from_token(token), Method::from_token(&upper)) {
+        _ if token == "*" => Err(refuse("is not a method").help("leave `methods` out for every method")),
+        _ if !is_method => Err(refuse("is not a method")
+            .help(format!("write a token of at most {METHOD_BYTES} letters, as in `GET`"))),
+        (Method::Connect | Method::Trace, _) => {
+            Err(refuse("is never forwarded").help("leave it out: the gateway itself answers it with 405"))
+        }
+        (Method::Other(_), Method::Other(_)) => Ok(()),
+        (Method::Other(_), known) => Err(refuse("is another method than it looks like: case matters")
+            .label(format!("did you mean `{}`?", known.name()))
+            .help("write methods in upper case")),
+        _ => Ok(()),
+    }
+}
+
+fn host(written: &Text) -> Result<Box<str>, Problem> {
+    let lower = written.get_ref().to_ascii_lowercase();
+    let name = String::from_utf8_lossy(host_name(lower.as_bytes()));
+    let bad = |what: &str| Problem::at(written.span(), format!("`{written}` {what}"));
+    match () {
+        () if lower.contains('*') => Err(bad("has a wildcard, which hosts cannot have")
+            .help("write a route for each host, or leave `host` out for every one")),
+        () if !is_host(lower.as_bytes()) => Err(bad("is not the name of a host")
+            .help("write only the name, as in `api.example.com`; names beyond ASCII in their `xn--` form")),
+        () if *name != *lower.strip_suffix('.').unwrap_or(&lower) => Err(bad("has a port")
+            .help(format!("write `{name}`: a route takes requests for a host whatever port they name"))),
+        () => Ok(name.into()),
+    }
+}
+
+/// Fields with their names in lower case, in the order of these names.
+fn fields(written: &BTreeMap<Text, Text>) -> Result<Fields, Problem> {
+    let mut fields = BTreeMap::new();
+    for (name, value) in written {
+        check_field(name, value)?;
+        let lower: Box<str> = name.get_ref().to_ascii_lowercase().into();
+        if fields.insert(lower, value.get_ref().as_str().into()).is_some() {
+            return Err(Problem::at(name.span(), format!("the field `{name}` stands here twice"))
+                .help("keep one of them: upper and lower case do not matter in field names"));
+        }
+    }
+    Ok(fields.into_iter().collect())
+}
+
+fn check_field(name: &Text, value: &Text) -> Result<(), Problem> {
+    let is_name = !name.get_ref().is_empty() && name.get_ref().bytes().all(is_token);
+    let bytes = value.get_ref().as_bytes();
+    let is_value = bytes.iter().all(|&byte| byte == b'\t' || byte >= b' ' && byte != 0x7f);
+    match () {
+        () if !is_name => {
+            Err(Problem::at(name.span(), format!("`{name}` is not the name of a header field"))
+                .help("write letters, digits and dashes, as in `x-version`"))
+        }
+        () if name.get_ref().eq_ignore_ascii_case("host") => {
+            Err(Problem::at(name.span(), "the host of a request is not matched as a header field")
+                .help(format!("write `host = \"{value}\"` in the route itself")))
+        }
+        () if !is_value || trim(bytes) != bytes => {
+            Err(Problem::at(value.span(), format!("no request has a field `{name}` with this value"))
+                .help("write it without white space around it and without control characters"))
+        }
+        () => Ok(()),
+    }
+}

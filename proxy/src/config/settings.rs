@@ -1,0 +1,101 @@
+//! The values that stand alone: address, workers, driver, log, timeouts, and names that logs repeat.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ringgate_core::snapshot::Timeouts;
+use ringgate_io::Rung;
+use toml::Spanned;
+
+use super::diagnostic::{Problem, list};
+use super::file::{self, Text};
+use crate::log::RequestLog;
+
+/// Where a gateway listens unless told otherwise: only this machine can reach it until somebody decides about the world.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// How many workers there may be: more than any machine has cores for.
+pub(crate) const WORKERS: RangeInclusive<usize> = 1..=1024;
+/// How long a timeout may be. The clock of the event loop counts milliseconds; a day is longer than any request, and sums
+/// with a point in time stay far from overflow.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+/// Bytes of a duration: "1 minute 30 seconds" fits. humantime 2.4 panics on a sum of 2^64 seconds, which takes 27.
+const DURATION_BYTES: usize = 24;
+/// Bytes of a name: it is repeated in every line of the log.
+const NAME_BYTES: usize = 128;
+
+pub(super) fn listen(written: Option<&Text>) -> Result<SocketAddr, Problem> {
+    let Some(written) = written else { return Ok(LISTEN) };
+    written.get_ref().parse().map_err(|_| {
+        Problem::at(written.span(), format!("`{written}` is not an IP address with a port")).help(
+            "write `127.0.0.1:8080` for this machine only, or `0.0.0.0:8080` for every IPv4 address it has",
+        )
+    })
+}
+
+pub(super) fn workers(written: &Spanned<i64>) -> Result<usize, Problem> {
+    usize::try_from(*written.get_ref()).ok().filter(|workers| WORKERS.contains(workers)).ok_or_else(|| {
+        let (fewest, most) = (WORKERS.start(), WORKERS.end());
+        Problem::at(written.span(), format!("there cannot be {written} workers")).help(format!(
+            "write a number from {fewest} to {most}, or leave it out for one per available core"
+        ))
+    })
+}
+
+pub(super) fn driver(written: &Text) -> Result<Rung, Problem> {
+    written.get_ref().parse().map_err(|_| {
+        let names = Rung::ALL.map(Rung::name);
+        Problem::at(written.span(), format!("there is no driver `{written}`"))
+            .suggest(written.get_ref(), names)
+            .help(format!("the drivers are {}; leave it out for the best that works", list(&names)))
+    })
+}
+
+pub(super) fn request_log(written: Option<&Text>) -> Result<RequestLog, Problem> {
+    match written.map(|written| (written, &**written.get_ref())) {
+        None => Ok(RequestLog::default()),
+        Some((_, "json")) => Ok(RequestLog::Json),
+        Some((_, "off")) => Ok(RequestLog::Off),
+        Some((written, name)) => {
+            Err(Problem::at(written.span(), format!("there is no form of the request log called `{name}`"))
+                .suggest(name, ["json", "off"])
+                .help("write `json` for a JSON object a line on standard output, or `off`"))
+        }
+    }
+}
+
+pub(super) fn timeouts(file: &file::Timeouts) -> Result<Timeouts, Problem> {
+    let default = Timeouts::default();
+    let read = |written: &Option<Text>, default| written.as_ref().map_or(Ok(default), timeout);
+    Ok(Timeouts {
+        head: read(&file.head, default.head)?,
+        idle: read(&file.idle, default.idle)?,
+        connect: read(&file.connect, default.connect)?,
+        response: read(&file.response, default.response)?,
+        stall: read(&file.stall, default.stall)?,
+        upstream_idle: read(&file.upstream_idle, default.upstream_idle)?,
+    })
+}
+
+fn timeout(written: &Text) -> Result<Duration, Problem> {
+    let text = written.get_ref();
+    let duration = Some(text).filter(|text| text.len() <= DURATION_BYTES);
+    match duration.and_then(|text| humantime::parse_duration(text).ok()) {
+        Some(duration) if TIMEOUTS.contains(&duration) => Ok(duration),
+        Some(_) => Err(Problem::at(written.span(), format!("`{text}` is no time to wait for"))
+            .help("a timeout is from `1ms` to `1day`; there is none without an end")),
+        None => Err(Problem::at(written.span(), format!("`{text}` is not a duration"))
+            .help("write a number with its unit, as in `250ms`, `10s` or `1m30s`")),
+    }
+}
+
+/// Checks a name that is repeated in logs, where nothing in it may need an escape.
+pub(super) fn check_name(written: &Text) -> Result<(), Problem> {
+    let name = written.get_ref();
+    let is_plain = |c: char| !c.is_control() && c != '"' && c != '\\';
+    if !name.is_empty() && name.len() <= NAME_BYTES && name.chars().all(is_plain) {
+        return Ok(());
+    }
+    Err(Problem::at(written.span(), "this cannot be a name")
+        .help(format!("write 1 to {NAME_BYTES} bytes without quotes, backslashes and control characters")))
+}

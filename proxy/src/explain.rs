@@ -1,0 +1,335 @@
+//! What a configuration means, for people: the routing table as text, a summary, and what becomes of one request.
+//!
+//! The answers come from the data plane's own code: the request is written out as bytes, read by the parser that reads
+//! those of clients, and routed and forwarded by what routes and forwards those.
+
+use std::cmp::Reverse;
+use std::fmt::{self, Display};
+
+use ringgate_core::answer::{Answer, Reject};
+use ringgate_core::field::Name;
+use ringgate_core::forward::{self, ToServer};
+use ringgate_core::pool::Pool;
+use ringgate_core::request_id;
+use ringgate_core::route::{Route, Routes, Verdict};
+use ringgate_core::snapshot::{Snapshot, Timeouts};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::config::sample::Sample;
+use crate::log::RequestLog;
+
+/// What a configuration says, as `ringgate check` prints it: one line for each setting, and the routing table.
+pub fn summary(config: &Config) -> String {
+    let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
+    let workers = config.workers.map(|workers| workers.to_string());
+    let driver = config.driver.map(|driver| driver.to_string());
+    let log = match config.log {
+        RequestLog::Off => "off",
+        RequestLog::Json => "JSON lines on standard output",
+        RequestLog::Text => "text on standard output",
+    };
+    let rows = [
+        ["listen", &config.listen.to_string()],
+        ["workers", &or(workers, "one per available core")],
+        ["driver", &or(driver, "the best that works here")],
+        ["requests", log],
+        ["timeouts", &timeouts(&config.snapshot.timeouts)],
+    ];
+    let rows = rows.map(|row| row.map(String::from).to_vec());
+    format!("{}\nroutes, in order of precedence:\n{}", aligned(&rows), table(&config.snapshot))
+}
+
+fn timeouts(timeouts: &Timeouts) -> String {
+    let Timeouts { head, idle, connect, response, stall, upstream_idle } = *timeouts;
+    let all = [
+        ("head", head),
+        ("idle", idle),
+        ("connect", connect),
+        ("response", response),
+        ("stall", stall),
+        ("upstream_idle", upstream_idle),
+    ];
+    all.map(|(name, timeout)| format!("{name} {}", humantime::format_duration(timeout))).join(", ")
+}
+
+/// The routing table as text, aligned, the route that is asked first on top; several lines, each with its end.
+pub fn table(snapshot: &Snapshot) -> String {
+    let head = ["methods", "host", "path", "pool"].map(String::from).to_vec();
+    let rows = in_order(&snapshot.routes).into_iter().map(|route| {
+        let mut row = row(route).to_vec();
+        row.push(format!("-> {}", servers(&snapshot.pools[route.pool])));
+        row
+    });
+    aligned(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+fn in_order(routes: &Routes) -> Vec<&Route> {
+    let mut routes: Vec<&Route> = routes.all().iter().collect();
+    routes.sort_by_cached_key(|route| precedence(route)); // stable: what is declared first stays first
+    routes
+}
+
+/// The order of `ringgate_core::route`, which compares only routes that may have the same path; hosts by their name.
+fn precedence(route: &Route) -> impl Ord + use<> {
+    let pattern = route.pattern.to_string();
+    let prefix = pattern.strip_suffix("/*");
+    let segments: Vec<&str> = prefix.unwrap_or(&pattern).split('/').collect();
+    let is_parameter: Vec<bool> = segments.iter().map(|segment| segment.starts_with('{')).collect();
+    let host = (route.host.is_none(), route.host.clone());
+    let conditions = (route.methods.is_any(), Reverse(route.fields.len()));
+    (host, prefix.is_some(), Reverse(segments.len()), is_parameter, conditions)
+}
+
+/// Methods, host and path of a route, with its name if it has one of its own and the fields it asks for.
+fn row(route: &Route) -> [String; 3] {
+    let mut path = route.pattern.to_string();
+    let fields = route.fields.iter().map(|(name, value)| format!(" with {name}: {value}"));
+    let name = (*route.name != *path).then(|| format!(" ({})", route.name));
+    path.extend(fields.chain(name));
+    [route.methods.to_string(), route.host.as_deref().unwrap_or("any").to_owned(), path]
+}
+
+/// A pool with its servers; one that was never named is called by them.
+fn servers(pool: &Pool) -> String {
+    let names = pool.servers.iter().map(|server| &*server.name).collect::<Vec<_>>().join(", ");
+    if *pool.name == *names { names } else { format!("{} ({names})", pool.name) }
+}
+
+/// Rows as lines, each column as wide as its longest cell.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.chars().count().max(*width));
+    }
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:width$}"));
+        format!("{}\n", cells.collect::<String>().trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// What becomes of a request. Displayed for people, serialised for programs.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    method: String,
+    target: String,
+    /// What routes match and what is sent on; none if the request could not be read.
+    path: Option<String>,
+    /// Every route with this path, the one that is asked first on top.
+    candidates: Vec<Candidate>,
+    answer: Answered,
+}
+
+#[derive(Debug, Serialize)]
+struct Candidate {
+    route: String,
+    methods: String,
+    host: Option<String>,
+    path: String,
+    pool: String,
+    verdict: &'static str,
+    reason: String,
+    /// How it stands in the routing table.
+    #[serde(skip)]
+    row: [String; 3],
+}
+
+/// Who answers.
+#[derive(Debug, Serialize)]
+#[serde(tag = "source", rename_all = "snake_case")]
+enum Answered {
+    Upstream {
+        pool: String,
+        servers: Vec<String>,
+        head: String,
+    },
+    Gateway {
+        status: u16,
+        code: &'static str,
+        cause: &'static str,
+        detail: &'static str,
+        allow: Option<String>,
+    },
+}
+
+/// Says what becomes of the request with this method, target and field lines (`name: value`). Takes one turn of its pool.
+pub fn explain(snapshot: &Snapshot, method: &str, target: &str, fields: &[String]) -> Explanation {
+    let (path, candidates, answer) = match Sample::new(method, target, fields) {
+        Ok(sample) => (
+            Some(sample.head().path(sample.bytes()).to_owned()),
+            candidates(snapshot, &sample),
+            upstream(snapshot, &sample).unwrap_or_else(|reject| gateway(&reject)),
+        ),
+        Err(reject) => (None, Vec::new(), gateway(&reject)),
+    };
+    Explanation { method: method.to_owned(), target: target.to_owned(), path, candidates, answer }
+}
+
+/// Every route with the path of the request, and why it takes it or not; those for other hosts last.
+fn candidates(snapshot: &Snapshot, sample: &Sample) -> Vec<Candidate> {
+    let request = sample.route_request();
+    let asked = snapshot.routes.explain(&request);
+    let is_asked = |route: &Route| asked.iter().any(|(asked, _)| std::ptr::eq(*asked, route));
+    let of_other_hosts =
+        snapshot.routes.all().iter().filter(|route| route.pattern.matches(request.path) && !is_asked(route));
+    let judged = asked.iter().map(|(route, verdict)| (*route, Some(*verdict)));
+    let all = judged.chain(of_other_hosts.map(|route| (route, None)));
+    all.map(|(route, verdict)| {
+        let (verdict, reason) = reason(route, verdict, sample);
+        Candidate {
+            route: route.name.to_string(),
+            methods: route.methods.to_string(),
+            host: route.host.as_deref().map(str::to_owned),
+            path: route.pattern.to_string(),
+            pool: snapshot.pools[route.pool].name.to_string(),
+            verdict,
+            reason,
+            row: row(route),
+        }
+    })
+    .collect()
+}
+
+/// A verdict in one word and in a few; `None` if the route was not asked since it is for another host.
+fn reason(route: &Route, verdict: Option<Verdict<'_>>, sample: &Sample) -> (&'static str, String) {
+    match verdict {
+        Some(Verdict::Wins) => ("wins", "takes it".into()),
+        Some(Verdict::Outranked) => ("outranked", "would take it if no route before it did".into()),
+        Some(Verdict::Method) => {
+            ("method", format!("does not serve {}", sample.route_request().method.name()))
+        }
+        Some(Verdict::Field(name)) => ("field", missing(route, name, sample)),
+        None => ("host", format!("is only for the host {}", route.host.as_deref().unwrap_or("any"))),
+    }
+}
+
+fn missing(route: &Route, name: &str, sample: &Sample) -> String {
+    let wanted = route.fields.iter().find(|(field, _)| **field == *name).map_or("", |(_, value)| value);
+    let sent = sample.route_request().fields.named(name.as_bytes()).next();
+    match sent.map(String::from_utf8_lossy) {
+        Some(sent) => format!("asks for `{name}: {wanted}`, and the request has `{sent}`"),
+        None => format!("asks for `{name}: {wanted}`, which the request does not have"),
+    }
+}
+
+/// Stands for the client's address, which is known only when there is a client.
+const CLIENT: &str = "<address of the client>";
+/// Stands for the id that a request without one is given.
+const REQUEST_ID: &str = "<new request id>";
+
+/// The way of `crate::pipeline`, up to the connection.
+fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
+    let (head, bytes) = (sample.head(), sample.bytes());
+    let pool = &snapshot.pools[snapshot.routes.find(&sample.route_request())?.pool];
+    head.expects_continue(bytes)?;
+    let servers: Vec<String> = pool.turn().map(|server| server.name.to_string()).collect();
+    let own_id = head.fields(bytes).first(Name::XRequestId).and_then(request_id::acceptable);
+    let host = servers.first().map_or("", |server| server);
+    let mut sent = Vec::new();
+    let to = ToServer { host, client: CLIENT, request_id: own_id.unwrap_or(REQUEST_ID) };
+    forward::request(&mut sent, head, bytes, to);
+    let head = String::from_utf8_lossy(&sent).into_owned();
+    Ok(Answered::Upstream { pool: pool.name.to_string(), servers, head })
+}
+
+fn gateway(reject: &Reject) -> Answered {
+    let Answer { status, code, cause, detail } = reject.answer();
+    let allow = match reject {
+        Reject::MethodNotAllowed(allowed) => Some(allowed.to_string()),
+        _ => None,
+    };
+    Answered::Gateway { status, code, cause, detail, allow }
+}
+
+impl Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "request:     {} {}", self.method, self.target)?;
+        if let Some(path) = self.path.as_ref().filter(|path| self.target.split('?').next() != Some(path)) {
+            writeln!(f, "normal form: {path} (what routes match, and what is sent on)")?;
+        }
+        if !self.candidates.is_empty() {
+            writeln!(f, "\nroutes with this path, in order of precedence:")?;
+            f.write_str(&aligned(&self.candidates.iter().map(Candidate::row).collect::<Vec<_>>()))?;
+        }
+        writeln!(f)?;
+        self.answer.fmt(f)
+    }
+}
+
+impl Candidate {
+    fn row(&self) -> Vec<String> {
+        let mut row = self.row.to_vec();
+        row.extend([format!("-> {}", self.pool), self.reason.clone()]);
+        row
+    }
+}
+
+impl Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answered::Upstream { pool, servers, head } => {
+                writeln!(f, "sent to:     {}", servers.join(", or else to "))?;
+                head.trim_end().lines().try_for_each(|line| writeln!(f, "    {line}"))?;
+                writeln!(
+                    f,
+                    "\nanswered by: the upstream (pool {pool}); whatever status it sends is passed on and logged \
+                     with \"source\":\"upstream\""
+                )
+            }
+            Answered::Gateway { status, code, detail, allow, .. } => {
+                write!(f, "answered by: the gateway, {status} {code}")?;
+                if let Some(allow) = allow.as_ref().filter(|allow| !allow.is_empty()) {
+                    write!(f, ", Allow: {allow}")?;
+                }
+                writeln!(f, "\n             {detail}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringgate_core::method::MethodSet;
+    use ringgate_core::route::Pattern;
+
+    use super::*;
+
+    /// The table is sorted here, requests are matched in the core: what the core asks in some order stands in that order.
+    #[test]
+    fn the_table_lists_routes_in_the_order_the_core_asks_them() {
+        let mut seed = 3u64;
+        let mut random = |bound: u64| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) % bound
+        };
+        for _ in 0..500 {
+            let routes = (0..8).map(|index| {
+                let path: String = (0..random(4)).map(|_| ["/a", "/b", "/{p}"][random(3) as usize]).collect();
+                let path = if path.is_empty() { "/" } else { &path };
+                let pattern = if random(2) == 0 { Pattern::exact(path) } else { Pattern::prefix(path) };
+                let mut methods = MethodSet::default();
+                methods.insert("GET");
+                let fields = (0..random(3)).map(|field| (format!("x-{field}").into(), "1".into()));
+                Route {
+                    name: index.to_string().into(),
+                    host: [None, Some("a".into()), Some("b".into())][random(3) as usize].clone(),
+                    pattern: pattern.unwrap(),
+                    methods: if random(2) == 0 { methods } else { MethodSet::any() },
+                    fields: fields.collect(),
+                    pool: 0,
+                }
+            });
+            let routes = Routes::new(routes.collect()).unwrap();
+            let place =
+                |wanted: &Route| in_order(&routes).iter().position(|route| std::ptr::eq(*route, wanted));
+            for path in ["/", "/a", "/a/b", "/a/a/b", "/c/b", "/a/b/c/d"] {
+                let sample = Sample::new("GET", path, &["Host: a".to_owned()]).unwrap();
+                let asked = routes.explain(&sample.route_request());
+                let places: Vec<_> = asked.iter().map(|(route, _)| place(route)).collect();
+                assert!(places.is_sorted(), "{path} {places:?} {:?}", routes.all());
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The program: what was asked for, done, and an exit code that says how it went.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
+use ringgate::config::{self, Config};
+use ringgate::explain;
+use ringgate::gateway::Gateway;
+use ringgate::serve;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How it went, when not well; the codes are in `--help`.
+enum Failure {
+    /// Something failed while running.
+    Running(String),
+    /// The command line or the configuration makes no sense.
+    Usage(String),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.command {
+        None => demonstrate(&arguments.demonstration),
+        Some(Command::Run(run)) => serve(run),
+        Some(Command::Check(check)) => examine(check),
+        Some(Command::Explain(question)) => answer(question),
+        Some(Command::Version) => print(&format!("ringgate {}\n", env!("CARGO_PKG_VERSION"))),
+    };
+    let (message, code) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Running(message)) => (message, 1),
+        Err(Failure::Usage(message)) => (message, 2),
+    };
+    let _ = writeln!(io::stderr(), "{message}");
+    ExitCode::from(code)
+}
+
+#[cfg(feature = "demo")]
+fn demonstrate(demonstration: &Demonstration) -> Result<(), Failure> {
+    let Demonstration { no_load, running } = demonstration;
+    let settings =
+        ringgate::demo::Settings { load: !no_load, driver: running.driver, workers: running.workers };
+    serve::raise_descriptor_limit();
+    let stop = serve::signals().map_err(failed_to("listen to signals"))?;
+    ringgate::demo::run(settings, stop).map_err(|failure| Failure::Running(format!("error: {failure}")))
+}
+
+#[cfg(not(feature = "demo"))]
+fn demonstrate(_: &Demonstration) -> Result<(), Failure> {
+    let advice =
+        "this build has no demonstration; `ringgate run -c FILE` serves, `ringgate --help` shows more";
+    Err(Failure::Usage(format!("error: {advice}")))
+}
+
+fn serve(run: &Run) -> Result<(), Failure> {
+    let mut config = load(&run.config)?;
+    config.driver = run.running.driver.or(config.driver);
+    config.workers = run.running.workers.or(config.workers);
+    serve::raise_descriptor_limit();
+    let stop = serve::signals().map_err(failed_to("listen to signals"))?;
+    let address = config.listen;
+    let gateway =
+        Gateway::start(config, Box::new(io::stdout())).map_err(|error| cannot_start(address, &error))?;
+    serve::announce(&gateway);
+    serve::until_stopped(gateway, &stop).map_err(failed_to("serve"))
+}
+
+fn examine(check: &Check) -> Result<(), Failure> {
+    print(&explain::summary(&load(&check.config)?))
+}
+
+fn answer(question: &Explain) -> Result<(), Failure> {
+    let config = load(&question.config)?;
+    let explanation =
+        explain::explain(&config.snapshot, &question.method, &question.target, &question.fields);
+    print(&match question.json {
+        true => {
+            serde_json::to_string_pretty(&explanation)
+                .map_err(|error| failed_to("write JSON")(error.into()))?
+                + "\n"
+        }
+        false => explanation.to_string(),
+    })
+}
+
+/// Reads a configuration; its warnings are for standard error.
+fn load(path: &std::path::Path) -> Result<Config, Failure> {
+    let config = config::load(path).map_err(|diagnostic| Failure::Usage(diagnostic.to_string()))?;
+    for warning in &config.warnings {
+        let _ = writeln!(io::stderr(), "{warning}");
+    }
+    Ok(config)
+}
+
+/// Says what to do about the usual reasons not to start.
+fn cannot_start(address: std::net::SocketAddr, error: &io::Error) -> Failure {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "somebody listens there already; stop them, or change `listen`",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; change `listen`",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 and io_uring may need permission; see the README"
+        }
+        _ => "see the README for what it needs",
+    };
+    Failure::Running(format!("error: cannot serve on {address}: {error}\nhelp: {advice}"))
+}
+
+fn failed_to(what: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |error| Failure::Running(format!("error: cannot {what}: {error}"))
+}
+
+/// To standard output; a reader that has seen enough is not an error.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(failed_to("write to standard output")(error))
+        }
+        _ => Ok(()),
+    }
+}

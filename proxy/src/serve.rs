@@ -1,0 +1,130 @@
+//! Running a gateway until somebody ends it: signals, the words at start and end, and what goes wrong in between.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::counters::Counters;
+use crate::gateway::Gateway;
+
+/// How often troubles are looked for: soon enough for a person, rare enough for a log.
+const WATCH: Duration = Duration::from_secs(1);
+/// Descriptors below which a gateway can hardly work; each proxied connection takes two.
+const FEW_DESCRIPTORS: u64 = 1024;
+
+/// Takes SIGINT and SIGTERM over: each arrives as a message; the second one, sent by somebody who cannot wait, ends the
+/// process at once.
+///
+/// # Errors
+/// The handlers could not be installed.
+pub fn signals() -> io::Result<Receiver<()>> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let (sender, receiver) = channel();
+    let forward = move || {
+        for (count, _) in signals.forever().enumerate() {
+            if count > 0 || sender.send(()).is_err() {
+                std::process::exit(130);
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(forward)?;
+    Ok(receiver)
+}
+
+/// Raises the soft limit of open files to the hard one; says so if even that is little.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let _ = setrlimit(Resource::Nofile, raised); // where it is not allowed, the old limit holds
+    if let Some(count) = getrlimit(Resource::Nofile).current.filter(|&count| count < FEW_DESCRIPTORS) {
+        say(&format!(
+            "warning: only {count} open files are allowed, enough for {} requests at once",
+            count / 2
+        ));
+        say("         raise the limit: `ulimit -n 65536`, or LimitNOFILE=65536 in the service's unit");
+    }
+}
+
+/// Says what runs where.
+pub fn announce(gateway: &Gateway) {
+    for (driver, error) in gateway.passed_over() {
+        say(&format!("driver {driver} does not work here: {error}"));
+    }
+    let workers = gateway.counters().len();
+    let plural = if workers == 1 { "" } else { "s" };
+    say(&format!(
+        "listening on http://{}, {workers} worker{plural} on {}",
+        gateway.address(),
+        gateway.driver()
+    ));
+}
+
+/// Serves until `stop` says something, reporting troubles as they come, then drains.
+///
+/// # Errors
+/// A worker had failed.
+pub fn until_stopped(gateway: Gateway, stop: &Receiver<()>) -> io::Result<()> {
+    let mut known = Troubles::default();
+    while stop.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
+        known = known.report_growth(Troubles::of(&gateway));
+    }
+    say("draining: no new connections, requests in flight are finished (again Ctrl-C to end at once)");
+    known.report_growth(Troubles::of(&gateway));
+    for (index, counters) in gateway.counters().enumerate() {
+        let (answered, connections) = (counters.answered.get(), counters.connections.get());
+        say(&format!("worker {index}: {answered} requests answered on {connections} connections"));
+    }
+    gateway.drain()
+}
+
+/// What an operator has to know of, as counts over all workers.
+#[derive(Debug, Default, Clone, Copy)]
+struct Troubles {
+    accept_failures: u64,
+    panics: u64,
+    log_lines_dropped: u64,
+}
+
+impl Troubles {
+    fn of(gateway: &Gateway) -> Troubles {
+        let sum = |count: fn(&Counters) -> u64| gateway.counters().map(count).sum();
+        Troubles {
+            accept_failures: sum(|counters| counters.accept_failures.get()),
+            panics: sum(|counters| counters.panics.get()),
+            log_lines_dropped: sum(|counters| counters.log_lines_dropped.get()),
+        }
+    }
+
+    fn report_growth(self, now: Troubles) -> Troubles {
+        let report = |before: u64, now: u64, what: &str| {
+            if now > before {
+                say(&format!("warning: {} {what}", now - before));
+            }
+        };
+        report(
+            self.accept_failures,
+            now.accept_failures,
+            "times no connection could be accepted: descriptors or memory have run out; raise LimitNOFILE",
+        );
+        report(
+            self.panics,
+            now.panics,
+            "connections were lost to a defect of the gateway; please report the panic above",
+        );
+        report(
+            self.log_lines_dropped,
+            now.log_lines_dropped,
+            "request log lines were dropped: their reader is too slow",
+        );
+        now
+    }
+}
+
+/// A line for the operator, on standard error; whether anybody reads it must not matter.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
