@@ -85,23 +85,17 @@ fn compile(text: &str, file: &str, resolve: pools::Resolve<'_>) -> Result<Config
 
 fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem>), Problem> {
     let file = file::read(text)?;
+    let listen = settings::listen(file.listen.as_ref())?;
+    let workers = file.workers.as_ref().map(settings::workers).transpose()?;
+    let driver = file.driver.as_ref().map(settings::driver).transpose()?;
+    let log = settings::request_log(file.log.requests.as_ref())?;
+    let timeouts = settings::timeouts(&file.timeouts)?;
     let mut pools = Pools::declare(file.pools, resolve)?;
     let compiled = routes::compile(file.routes, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());
     warnings.extend(reach::unreachable(&compiled));
-    let config = Config {
-        listen: settings::listen(file.listen.as_ref())?,
-        workers: file.workers.as_ref().map(settings::workers).transpose()?,
-        driver: file.driver.as_ref().map(settings::driver).transpose()?,
-        log: settings::request_log(file.log.requests.as_ref())?,
-        snapshot: Snapshot {
-            routes: compiled.routes,
-            pools: pools.into_compiled(),
-            timeouts: settings::timeouts(&file.timeouts)?,
-        },
-        warnings: Vec::new(),
-    };
-    Ok((config, warnings))
+    let snapshot = Snapshot { routes: compiled.routes, pools: pools.into_compiled(), timeouts };
+    Ok((Config { listen, workers, driver, log, snapshot, warnings: Vec::new() }, warnings))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -53,7 +53,7 @@ impl<'a> Pools<'a> {
                     .help(format!("declare it: `[pools.{name}]` with `servers = [\"127.0.0.1:3000\"]`")),
                 false => problem
                     .suggest(name.get_ref(), names.iter().copied())
-                    .help(format!("the pools are {}", list(&names))),
+                    .help(format!("declared under `[pools]`: {}", list(&names))),
             }
         })
     }

@@ -252,10 +252,13 @@ impl Client {
     }
 }
 
-/// Waits for a condition that other threads bring about.
-pub fn until(what: &str, condition: impl Fn() -> bool) {
+/// Waits for something that others bring about.
+pub fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
-    while !condition() {
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
         assert!(begun.elapsed() < PATIENCE, "{what} did not come");
         std::thread::sleep(Duration::from_millis(1));
     }
