@@ -253,6 +253,14 @@ impl Routes {
         &self.routes
     }
 
+    /// The routes in the order in which they are asked, as far as they may have a path in common; those of hosts first.
+    pub fn by_precedence(&self) -> Vec<&Route> {
+        let mut order: Vec<usize> = (0..self.routes.len()).collect();
+        let host = |route: usize| (self.routes[route].host.is_none(), &self.routes[route].host);
+        order.sort_by(|&a, &b| host(a).cmp(&host(b)).then_with(|| rank(&self.routes, a, b)));
+        order.into_iter().map(|route| &self.routes[route]).collect()
+    }
+
     /// The route that takes the request.
     ///
     /// # Errors
