@@ -1,1 +1,62 @@
-//! (to be written)
+//! A load generator that keeps its own accounts.
+//!
+//! Owns: runs. A [`Plan`] goes in, a [`Report`] comes out: five clocks per request, an exact census of what became of
+//! every planned request, the generator's own cost, and a verdict on whether the numbers may be believed.
+//! Refuses: TLS and HTTP/2 for now, and everything that would flatter: it invents no samples and drops none.
+//! Assumes: the system calls of [`ringgate_io`]; shares no protocol code with the gateway it measures.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use ringload::{Load, Plan, Schedule, Target};
+//!
+//! let target = Target::get("http://127.0.0.1:8080/hello")?;
+//! let load = Load::Open { schedule: Schedule::constant(1000)? };
+//! let report = ringload::run(&Plan { duration: Duration::from_secs(3), ..Plan::new([target], load) })?;
+//! println!("{report}");
+//! # Ok::<(), ringload::Error>(())
+//! ```
+//!
+//! # How a request is counted
+//! A request is *planned* (by the schedule; in a closed loop by a connection that is free), then *sent*, then settled in
+//! exactly one place of the [`Census`]. The response time runs from the planned instant. Requests that timed out or were
+//! still unanswered at the end have no response time; they are kept as lower bounds in a record of their own, beside the
+//! samples and never among them, and a quantile that they could move is reported as "at least". Requests that failed in
+//! transport or were shed are counted and have no time.
+
+mod census;
+mod chunked;
+mod client;
+mod connection;
+mod cpu;
+mod dispatcher;
+mod error;
+mod exchange;
+mod idle;
+mod mix;
+mod plan;
+mod preflight;
+mod recorder;
+mod report;
+mod response;
+mod run;
+mod schedule;
+mod shift;
+mod stop;
+mod summary;
+mod table;
+mod target;
+mod verdict;
+mod worker;
+
+pub use census::{Census, TransportErrors};
+pub use error::Error;
+pub use plan::{Expect, LONGEST, Load, Plan, QUEUE_BOUND};
+pub use recorder::{Connections, Sending};
+pub use report::{Generator, Latency, Report, Setting, TargetReport, Throughput};
+pub use ringgate_io::Rung;
+pub use run::{run, run_until};
+pub use schedule::Schedule;
+pub use stop::Stop;
+pub use summary::{Reading, Summary};
+pub use target::Target;
+pub use verdict::Verdict;

@@ -33,7 +33,9 @@ impl Schedule {
     pub fn constant(rate: u64) -> Result<Schedule, Error> {
         match NonZeroU64::new(rate) {
             Some(rate) if rate.get() <= RATE_LIMIT => Ok(Schedule::Constant { rate }),
-            _ => Err(Error::Plan(format!("the rate must lie between 1 and {RATE_LIMIT} requests per second, not {rate}"))),
+            _ => Err(Error::Plan(format!(
+                "the rate must lie between 1 and {RATE_LIMIT} requests per second, not {rate}"
+            ))),
         }
     }
 
@@ -98,7 +100,8 @@ mod tests {
         let schedule = constant(3);
         assert_eq!(schedule.count_within(Duration::from_secs(10)), 30);
         let offsets: Vec<u64> = (0..7).map(|number| schedule.offset_ns(number)).collect();
-        let thirds = [0, 333_333_333, 666_666_666, 1_000_000_000, 1_333_333_333, 1_666_666_666, 2_000_000_000];
+        let thirds =
+            [0, 333_333_333, 666_666_666, 1_000_000_000, 1_333_333_333, 1_666_666_666, 2_000_000_000];
         assert_eq!(offsets, thirds);
         assert_eq!(schedule.offset_ns(29), 9_666_666_666);
         assert_eq!(schedule.offset_ns(30), 10_000_000_000);

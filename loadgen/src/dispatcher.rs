@@ -1,0 +1,334 @@
+//! Who sends what, when: planned requests meet free connections. No sockets and no clock; instants come in.
+//!
+//! Owns: the queue between plan and connections, the phases of a run, and with the recorder the rule that every request
+//! planned while measuring is settled once.
+//! Refuses: requests beyond the queue's bound; they are shed and counted.
+//! Assumes: connections are slots `0..n`; each call of `arrive`, `release` or `take` that returns a ticket is followed by
+//! one `answered` or `unanswered` for it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::census::Outcome;
+use crate::exchange::{Exchange, Ticket};
+use crate::idle::Idle;
+use crate::mix::Mix;
+use crate::recorder::Recorder;
+use crate::response::Answer;
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Connections are being made; nothing is sent.
+    Opening,
+    WarmUp,
+    Measured,
+    /// Nothing more is sent.
+    Over,
+}
+
+/// Where requests come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// From free connections, as long as some are left.
+    Closed {
+        /// Measured requests still to be sent.
+        left: u64,
+        /// Number of the next one in the whole run, and the distance to the one after it.
+        next: u64,
+        stride: u64,
+    },
+    /// From a schedule. Those that found no free connection wait, at most `bound` of them.
+    Open { waiting: VecDeque<Ticket>, bound: usize },
+}
+
+/// One thread's dispatcher.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    source: Source,
+    mix: Mix,
+    idle: Idle,
+    phase: Phase,
+    in_flight: usize,
+    pub(crate) recorder: Recorder,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(source: Source, mix: Mix, slots: usize, recorder: Recorder) -> Dispatcher {
+        Dispatcher { source, mix, idle: Idle::new(slots), phase: Phase::Opening, in_flight: 0, recorder }
+    }
+
+    /// Requests are sent from now on, and not counted.
+    pub(crate) fn warm_up(&mut self) {
+        self.phase = Phase::WarmUp;
+    }
+
+    /// Requests planned from now on count.
+    pub(crate) fn measure(&mut self) {
+        self.phase = Phase::Measured;
+    }
+
+    /// Open loop: request `number` is due. Returns the slot that shall send it, if one is free; else it waits.
+    pub(crate) fn arrive(&mut self, number: u64, planned: Instant) -> Option<(usize, Ticket)> {
+        let ticket = self.ticket(number, Some(planned));
+        if let Some(slot) = self.idle.pop() {
+            self.in_flight += 1;
+            return Some((slot, ticket));
+        }
+        self.wait(ticket);
+        None
+    }
+
+    fn wait(&mut self, ticket: Ticket) {
+        match &mut self.source {
+            Source::Open { waiting, bound } if waiting.len() < *bound => {
+                waiting.push_back(Ticket { has_waited: true, ..ticket });
+            }
+            _ => self.settle_unsent(ticket, Outcome::Shed, Duration::ZERO),
+        }
+    }
+
+    /// The connection of `slot` is free: it gets a request, or waits for one.
+    pub(crate) fn release(&mut self, slot: usize) -> Option<Ticket> {
+        let ticket = self.take();
+        if ticket.is_none() {
+            self.idle.push(slot);
+        }
+        ticket
+    }
+
+    /// A request for a connection that is free already, if both exist.
+    pub(crate) fn match_idle(&mut self) -> Option<(usize, Ticket)> {
+        let slot = self.idle.pop()?;
+        self.release(slot).map(|ticket| (slot, ticket))
+    }
+
+    /// The next request, for whoever can send it, or has failed to.
+    pub(crate) fn take(&mut self) -> Option<Ticket> {
+        let ticket = match &mut self.source {
+            Source::Open { waiting, .. } => waiting.pop_front()?,
+            Source::Closed { .. } => self.take_closed()?,
+        };
+        self.in_flight += 1;
+        Some(ticket)
+    }
+
+    fn take_closed(&mut self) -> Option<Ticket> {
+        let Source::Closed { left, next, stride } = &mut self.source else { return None };
+        match self.phase {
+            Phase::WarmUp => {}
+            Phase::Measured if *left > 0 => *left -= 1,
+            _ => return None,
+        }
+        let number = *next;
+        *next += *stride;
+        Some(self.ticket(number, None))
+    }
+
+    fn ticket(&mut self, number: u64, planned: Option<Instant>) -> Ticket {
+        let target = self.mix.pick(number);
+        let is_measured = self.phase == Phase::Measured;
+        if is_measured {
+            self.recorder.planned(target);
+        }
+        Ticket { target, planned, has_waited: false, is_measured }
+    }
+
+    /// The connection of `slot` is gone. What it was sending is settled apart.
+    pub(crate) fn withdraw(&mut self, slot: usize) {
+        self.idle.withdraw(slot);
+    }
+
+    pub(crate) fn sent(&mut self, exchange: &Exchange) {
+        if exchange.ticket.is_measured {
+            self.recorder.sent(exchange);
+        }
+    }
+
+    pub(crate) fn answered(&mut self, exchange: &Exchange, answer: &Answer, outcome: Outcome, at: Instant) {
+        if exchange.ticket.is_measured {
+            self.recorder.answered(exchange, answer, outcome, at);
+        }
+        self.landed(at);
+    }
+
+    /// A ticket that was taken came to nothing, `waited` after its planned instant.
+    pub(crate) fn unanswered(&mut self, ticket: Ticket, outcome: Outcome, waited: Duration, at: Instant) {
+        self.settle_unsent(ticket, outcome, waited);
+        self.landed(at);
+    }
+
+    fn settle_unsent(&mut self, ticket: Ticket, outcome: Outcome, waited: Duration) {
+        if ticket.is_measured {
+            self.recorder.unanswered(ticket.target, outcome, waited);
+        }
+    }
+
+    fn landed(&mut self, at: Instant) {
+        self.in_flight -= 1;
+        if self.is_finished() {
+            self.recorder.close(at);
+        }
+    }
+
+    /// A closed loop has sent all it was to send, and all of it is settled.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.in_flight == 0 && matches!(self.source, Source::Closed { left: 0, .. })
+    }
+
+    /// Requests sent and not settled.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Nothing is sent from now on: what waits is censored; what is in flight may still land.
+    pub(crate) fn close(&mut self, at: Instant) {
+        self.phase = Phase::Over;
+        self.recorder.close(at);
+        let Source::Open { waiting, .. } = &mut self.source else { return };
+        for ticket in std::mem::take(waiting) {
+            let waited =
+                ticket.planned.map_or(Duration::ZERO, |planned| at.saturating_duration_since(planned));
+            self.settle_unsent(ticket, Outcome::Censored, waited);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::Fault;
+    use crate::schedule::{Arrivals, Schedule};
+    use crate::summary::Summary;
+
+    const OK: Answer = Answer { status: 200, body_bytes: 1, received_bytes: 100, keep_alive: true };
+    const MS: Duration = Duration::from_millis(1);
+
+    fn open(slots: usize, bound: usize) -> Dispatcher {
+        let source = Source::Open { waiting: VecDeque::new(), bound };
+        let mut dispatcher = Dispatcher::new(source, Mix::new(0, [1]), slots, Recorder::new(1, MS));
+        (0..slots).for_each(|slot| assert_eq!(dispatcher.release(slot), None));
+        dispatcher
+    }
+
+    fn closed(slots: usize, left: u64) -> Dispatcher {
+        let source = Source::Closed { left, next: 0, stride: 1 };
+        let mut dispatcher = Dispatcher::new(source, Mix::new(0, [1]), slots, Recorder::new(1, MS));
+        (0..slots).for_each(|slot| assert_eq!(dispatcher.release(slot), None));
+        dispatcher
+    }
+
+    /// Plays an open loop on virtual time against one connection to a server that takes `service` for each request and
+    /// nothing at all during `stall`. Returns what was recorded and the response times.
+    fn play(
+        rate: u64,
+        length: Duration,
+        service: Duration,
+        stall: [Duration; 2],
+    ) -> (Recorder, Vec<Duration>) {
+        let start = Instant::now();
+        let end = start + length;
+        let mut arrivals = Arrivals::new(Schedule::constant(rate).unwrap(), 0, 1);
+        let mut dispatcher = open(1, 1 << 20);
+        dispatcher.measure();
+        let (mut busy, mut response_times) = (None::<(Exchange, Instant)>, Vec::new());
+        let begin = |dispatcher: &mut Dispatcher, ticket, at: Instant| {
+            let exchange = Exchange::new(ticket, at);
+            dispatcher.sent(&exchange);
+            let is_stalled = (start + stall[0]..start + stall[1]).contains(&at);
+            (exchange, if is_stalled { start + stall[1] } else { at } + service)
+        };
+        loop {
+            let due = start + arrivals.offset();
+            let done = busy.map_or(end, |(_, done)| done);
+            if due.min(done) >= end {
+                break;
+            }
+            if let Some((exchange, _)) = busy.filter(|_| done <= due) {
+                dispatcher.answered(&exchange, &OK, Outcome::Ok, done);
+                response_times.push(done - exchange.planned());
+                busy = dispatcher.release(0).map(|ticket| begin(&mut dispatcher, ticket, done));
+            } else if let Some((_, ticket)) = dispatcher.arrive(arrivals.take(), due) {
+                busy = Some(begin(&mut dispatcher, ticket, due));
+            }
+        }
+        dispatcher.close(end);
+        if let Some((exchange, _)) = busy {
+            dispatcher.unanswered(exchange.ticket, Outcome::Censored, end - exchange.planned(), end);
+        }
+        (dispatcher.recorder, response_times)
+    }
+
+    /// 500 a second into one server of 10 ms for 3 s: the k-th answer comes after 10 + 8k ms, and 1200 never.
+    #[test]
+    fn overload_is_told_in_full() {
+        let (recorder, response_times) = play(500, 3000 * MS, 10 * MS, [Duration::ZERO; 2]);
+        let census = recorder.census();
+        assert!(recorder.adds_up());
+        assert_eq!((census.planned, census.ok + census.censored), (1500, 1500));
+        assert!(census.ok.abs_diff(300) <= 1, "{census:?}");
+        for (k, response_time) in (0..).zip(response_times) {
+            assert_eq!(response_time, (10 + 8 * k) * MS);
+        }
+    }
+
+    /// 1000 a second for 60 s, one stall of a second, quick otherwise: p99 400 ms, p99.9 940, p99.99 994, mean +8.3.
+    #[test]
+    fn a_stall_reaches_every_request_that_was_due_meanwhile() {
+        let service = Duration::from_micros(1);
+        let (recorder, _) = play(1000, 60_000 * MS, service, [20_000 * MS, 21_000 * MS]);
+        assert_eq!(recorder.clocks.response.len(), 60_000);
+        let response = Summary::of(&recorder.clocks.response);
+        for (name, expected_ms, tolerance_ms) in [("p99", 400, 10), ("p99.9", 940, 3), ("mean", 8, 1)] {
+            let value_ms = response.reading(name).unwrap().nanoseconds().unwrap() / 1_000_000;
+            assert!(value_ms.abs_diff(expected_ms) <= tolerance_ms, "{name} is {value_ms} ms");
+        }
+        let service = Summary::of(&recorder.clocks.service);
+        assert!(service.reading("p99.9").unwrap().nanoseconds().unwrap() < 10_000_000);
+    }
+
+    #[test]
+    fn what_the_queue_cannot_hold_is_shed() {
+        let mut dispatcher = open(1, 2);
+        dispatcher.measure();
+        let start = Instant::now();
+        assert!(dispatcher.arrive(0, start).is_some());
+        for number in 1..5 {
+            assert!(dispatcher.arrive(number, start).is_none());
+        }
+        assert_eq!(dispatcher.recorder.census().shed, 2);
+        assert!(dispatcher.release(0).unwrap().has_waited);
+    }
+
+    #[test]
+    fn a_closed_loop_sends_exactly_what_it_was_given() {
+        let mut dispatcher = closed(2, 3);
+        assert_eq!(dispatcher.match_idle(), None, "nothing leaves before the start");
+        dispatcher.measure();
+        let at = Instant::now();
+        let (first, ticket) = dispatcher.match_idle().unwrap();
+        let (second, other) = dispatcher.match_idle().unwrap();
+        assert_ne!(first, second);
+        dispatcher.answered(&Exchange::new(ticket, at), &OK, Outcome::Ok, at);
+        let last = dispatcher.release(first).unwrap();
+        dispatcher.unanswered(other, Outcome::TransportError(Fault::Reset), Duration::ZERO, at);
+        assert_eq!(dispatcher.release(second), None);
+        assert!(!dispatcher.is_finished());
+        dispatcher.unanswered(last, Outcome::Timeout, MS, at);
+        assert!(dispatcher.is_finished());
+        assert_eq!(dispatcher.recorder.census().planned, 3);
+        assert!(dispatcher.recorder.census().adds_up());
+    }
+
+    #[test]
+    fn warm_up_requests_do_not_count() {
+        let mut dispatcher = closed(1, 1);
+        dispatcher.warm_up();
+        let (_, warm) = dispatcher.match_idle().unwrap();
+        dispatcher.measure();
+        let at = Instant::now();
+        dispatcher.answered(&Exchange::new(warm, at), &OK, Outcome::Ok, at);
+        assert!(dispatcher.release(0).unwrap().is_measured);
+        assert_eq!((dispatcher.recorder.census().planned, dispatcher.recorder.census().ok), (1, 0));
+    }
+}

@@ -1,0 +1,73 @@
+//! The exit codes: one table, from which the help is made too.
+
+use ringload::{Error, Report, Verdict};
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Good,
+    RequestsFailed,
+    Usage,
+    CensusBroken,
+    NoStart,
+    ClientLimited,
+    TargetMissed,
+    TooFewSamples,
+    Interrupted,
+}
+
+const TABLE: [(Exit, u8, &str); 9] = [
+    (Exit::Good, 0, "the run is valid and every request was answered as expected"),
+    (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
+    (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
+    (Exit::CensusBroken, 3, "the census does not add up: a defect of ringload"),
+    (Exit::NoStart, 4, "the run could not begin: nobody answers, too few descriptors, no driver"),
+    (Exit::ClientLimited, 10, "verdict client_limited: the generator was the limit"),
+    (Exit::TargetMissed, 11, "verdict target_missed: the target did not keep up with the rate"),
+    (Exit::TooFewSamples, 12, "verdict too_few_samples: too few answers for a p99"),
+    (Exit::Interrupted, 130, "a second interrupt ended the process without a report"),
+];
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        TABLE.iter().find(|row| row.0 == self).map_or(u8::MAX, |row| row.1)
+    }
+
+    pub(crate) fn of_error(error: &Error) -> Exit {
+        match error {
+            Error::Plan(_) => Exit::Usage,
+            Error::Unreachable { .. } | Error::Descriptors { .. } | Error::Loop(_) => Exit::NoStart,
+        }
+    }
+
+    /// A broken census comes first, then the verdict, then failed requests.
+    pub(crate) fn of_report(report: &Report) -> Exit {
+        match report.verdict {
+            _ if !report.census_holds => Exit::CensusBroken,
+            Verdict::ClientLimited => Exit::ClientLimited,
+            Verdict::TargetMissed => Exit::TargetMissed,
+            Verdict::TooFewSamples => Exit::TooFewSamples,
+            Verdict::Valid if report.requests.failed() > 0 => Exit::RequestsFailed,
+            Verdict::Valid => Exit::Good,
+        }
+    }
+
+    /// The table for `--help`.
+    pub(crate) fn help() -> String {
+        let rows = TABLE.map(|(_, code, meaning)| format!("  {code:>3}  {meaning}\n"));
+        format!("Exit codes:\n{}", rows.concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_has_one_code_of_its_own() {
+        let mut codes: Vec<u8> = TABLE.iter().map(|row| row.0.code()).collect();
+        codes.dedup();
+        assert_eq!(codes.len(), TABLE.len());
+        assert!(codes.is_sorted() && !codes.contains(&u8::MAX));
+    }
+}

@@ -1,0 +1,209 @@
+//! What a run is to do.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ringgate_io::Rung;
+
+use crate::{Error, Schedule, Target};
+
+/// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
+/// quarter of a million requests late means that the answer is known already.
+pub const QUEUE_BOUND: usize = 256 * 1024;
+/// Longest duration of any kind in a plan: longer ones are mistakes, and instants that far ahead can be computed.
+pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Threads of a run: more than any machine has cores for.
+const THREADS_BOUND: usize = 1024;
+
+/// How requests arise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// Each connection sends its next request when the answer to the last one has come: as much as the server takes.
+    /// Such a run shows what the server can do, not what callers wait: they would not have stopped asking.
+    Closed {
+        /// The run ends when so many requests are settled, if not by its duration before.
+        requests: Option<u64>,
+    },
+    /// Requests are due when the schedule says so, whatever has come back.
+    Open {
+        /// When that is.
+        schedule: Schedule,
+    },
+}
+
+/// The statuses that count as a success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expect(Vec<RangeInclusive<u16>>);
+
+impl Expect {
+    /// Whether `status` is expected.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Expect(vec![200..=299])
+    }
+}
+
+impl FromStr for Expect {
+    type Err = String;
+
+    /// `200`, `2xx`, or several separated by commas.
+    fn from_str(list: &str) -> Result<Expect, String> {
+        list.split(',').map(|item| status_range(item.trim())).collect::<Result<_, _>>().map(Expect)
+    }
+}
+
+fn status_range(item: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = match item.strip_suffix("xx") {
+        Some(class) => (format!("{class}00"), format!("{class}99")),
+        None => (item.to_owned(), item.to_owned()),
+    };
+    match (first.parse(), last.parse()) {
+        (Ok(first @ 200..=999), Ok(last)) => Ok(first..=last),
+        _ => Err(format!("`{item}` is no final status; write for example 200,204 or 2xx")),
+    }
+}
+
+/// A run, in full. Make one with [`Plan::new`] and change what shall be different:
+///
+/// ```
+/// use std::time::Duration;
+/// use ringload::{Load, Plan, Schedule, Target};
+///
+/// let target = Target::get("http://127.0.0.1:8080/hello")?;
+/// let schedule = Schedule::constant(1000)?;
+/// let plan = Plan { duration: Duration::from_secs(3), ..Plan::new([target], Load::Open { schedule }) };
+/// # Ok::<(), ringload::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What is requested; at least one, all of the same host and port.
+    pub targets: Vec<Target>,
+    /// How requests arise.
+    pub load: Load,
+    /// How long requests are planned and measured.
+    pub duration: Duration,
+    /// How long the same load runs before that, uncounted.
+    pub warmup: Duration,
+    /// Connections in the whole run, all opened before the start. One that ends is opened again: at once if it brought an
+    /// answer, else after 5 ms, doubled each time up to 100 ms, so that a server in trouble is not hammered. An attempt
+    /// that fails takes the request with it that has waited longest for a connection.
+    pub connections: usize,
+    /// Threads, each with its event loop, between which connections and requests are divided exactly.
+    pub threads: usize,
+    /// From sending, how long a request may take until its last byte; the connection is given up then. Also the time to
+    /// make a connection. It passes up to 10 ms late.
+    pub timeout: Duration,
+    /// After the last planned instant, how long to wait for the answers that are under way; what is missing then is
+    /// censored.
+    pub drain: Duration,
+    /// Open loop: requests that may wait for a free connection; more are shed.
+    pub queue: usize,
+    /// Statuses that count as a success.
+    pub expect: Expect,
+    /// The generator's own delay that its p99 may not exceed in a valid run.
+    pub lateness_limit: Duration,
+    /// Decides which request goes to which target.
+    pub seed: u64,
+    /// Cores to pin the threads to, in turn; none: the scheduler decides.
+    pub cores: Vec<usize>,
+    /// The way to do IO; none: the best that works here.
+    pub driver: Option<Rung>,
+}
+
+impl Plan {
+    /// Ten seconds with 64 connections on one thread, and the other defaults of the command line.
+    pub fn new(targets: impl IntoIterator<Item = Target>, load: Load) -> Plan {
+        Plan {
+            targets: targets.into_iter().collect(),
+            load,
+            duration: Duration::from_secs(10),
+            warmup: Duration::ZERO,
+            connections: 64,
+            threads: 1,
+            timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(1),
+            queue: QUEUE_BOUND,
+            expect: Expect::default(),
+            lateness_limit: Duration::from_millis(1),
+            seed: 1,
+            cores: Vec::new(),
+            driver: None,
+        }
+    }
+
+    /// What is wrong with it, if anything.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let server = self.targets.first().map(Target::server);
+        let faults = [
+            (server.is_none(), "a run needs a URL"),
+            (
+                self.targets.iter().any(|target| Some(target.server()) != server),
+                "all URLs of a run must name the same host and port; run several servers one after the other",
+            ),
+            (!(1..=THREADS_BOUND).contains(&self.threads), "there must be 1 to 1024 threads"),
+            (self.connections < self.threads, "every thread needs a connection; use fewer threads"),
+            (self.duration.is_zero(), "the duration must be longer than nothing"),
+            (self.timeout.is_zero(), "the timeout must be longer than nothing"),
+            (
+                [self.duration, self.warmup, self.timeout, self.drain].iter().any(|&length| length > LONGEST),
+                "no duration may be longer than 30 days",
+            ),
+        ];
+        match faults.iter().find(|(is_fault, _)| *is_fault) {
+            Some((_, reason)) => Err(Error::Plan((*reason).to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Load::Closed { .. } => f.write_str("closed loop"),
+            Load::Open { schedule: Schedule::Constant { rate } } => {
+                write!(f, "open loop at {rate} requests/s")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expected_statuses_are_codes_and_classes() {
+        let expect: Expect = "204, 3xx".parse().unwrap();
+        let met: Vec<u16> =
+            [200, 204, 299, 300, 399, 400].into_iter().filter(|&s| expect.contains(s)).collect();
+        assert_eq!(met, [204, 300, 399]);
+        for wrong in ["", "2x", "100", "1xx", "+xx", "2000", "200,"] {
+            assert!(wrong.parse::<Expect>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn plans_that_cannot_be_carried_out_are_refused() {
+        let target = |url| Target::get(url).unwrap();
+        let plan = Plan::new([target("http://h/")], Load::Closed { requests: None });
+        assert!(plan.check().is_ok());
+        assert!(Plan { targets: Vec::new(), ..plan.clone() }.check().is_err());
+        assert!(
+            Plan { targets: vec![target("http://h/"), target("http://h:81/")], ..plan.clone() }
+                .check()
+                .is_err()
+        );
+        assert!(Plan { threads: 65, ..plan.clone() }.check().is_err());
+        assert!(Plan { threads: 0, ..plan.clone() }.check().is_err());
+        assert!(Plan { duration: Duration::ZERO, ..plan.clone() }.check().is_err());
+        assert!(Plan { timeout: Duration::ZERO, ..plan.clone() }.check().is_err());
+        assert!(Plan { warmup: Duration::MAX, ..plan }.check().is_err());
+    }
+}

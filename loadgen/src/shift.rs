@@ -1,0 +1,162 @@
+//! One thread's run from opening to end: connect, find the instrument's floor, start with the others, warm up, measure,
+//! drain, end.
+//!
+//! Owns: pacing. An open loop sleeps on a timer of its own until the next request is due, never by the runtime's clock
+//! of milliseconds, and never by spinning: a thread that spins does not receive.
+
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use ringgate_io::{Pacer, now, sleep};
+
+use crate::client::Client;
+use crate::cpu::CpuTime;
+use crate::plan::Load;
+use crate::recorder::{Recorder, histogram, nanoseconds};
+use crate::schedule::{Arrivals, Schedule};
+use crate::stop::{LOOK, Place, Stop};
+use crate::worker::{Job, Worker};
+
+/// How often a run looks whether it shall stop.
+const STOP_CHECK: Duration = Duration::from_millis(10);
+/// Shortest sleep between two looks at the schedule. Below it a timer has passed before it is waited for, and on epoll the
+/// loop would never get to receive; requests due within it leave together. It stays under the floor of most hosts.
+const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
+/// Wake-ups of the pacer measured before an open loop, a millisecond apart: 50 ms.
+const FLOOR_WAKES: u32 = 50;
+
+/// What one thread brings home.
+pub(crate) struct Tally {
+    pub(crate) recorder: Recorder,
+    pub(crate) effort: Effort,
+    /// How late the pacer wakes when nothing else is to do.
+    pub(crate) floor: Histogram<u64>,
+}
+
+/// What a thread spent on the measured part of its run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Effort {
+    pub(crate) elapsed: Duration,
+    pub(crate) cpu: Option<CpuTime>,
+}
+
+/// Does `job` on the calling thread's loop; nothing if another thread failed before the start.
+pub(crate) async fn work(job: Job, place: Place<'_>, stop: &Stop) -> io::Result<Option<Tally>> {
+    let pacer = Pacer::new()?;
+    let worker = Rc::new(Worker::new(job));
+    Client::start_all(&worker);
+    let played = Shift { worker: worker.clone(), pacer, stop }.work(place).await;
+    worker.end().await;
+    Ok(played?.map(|(effort, floor)| Tally { recorder: worker.recorder(), effort, floor }))
+}
+
+struct Shift<'a> {
+    worker: Rc<Worker>,
+    pacer: Pacer,
+    stop: &'a Stop,
+}
+
+impl Shift<'_> {
+    async fn work(mut self, place: Place<'_>) -> io::Result<Option<(Effort, Histogram<u64>)>> {
+        while self.worker.opening.get() > 0 && !self.stop.is_stopped() {
+            sleep(LOOK).await;
+        }
+        let floor = self.measure_floor().await?;
+        let Some(start) = place.ready().await else { return Ok(None) };
+        self.pacer.until(start).await?;
+        self.warm_up(start).await?;
+        let effort = self.measure(start + self.worker.job.plan.warmup).await?;
+        self.drain().await;
+        Ok(Some((effort, floor)))
+    }
+
+    async fn measure_floor(&mut self) -> io::Result<Histogram<u64>> {
+        let mut floor = histogram();
+        if let Load::Open { .. } = self.worker.job.plan.load {
+            for _ in 0..FLOOR_WAKES {
+                let due = now() + Duration::from_millis(1);
+                self.pacer.until(due).await?;
+                floor.saturating_record(nanoseconds(now().saturating_duration_since(due)));
+            }
+        }
+        Ok(floor)
+    }
+
+    async fn warm_up(&mut self, start: Instant) -> io::Result<()> {
+        let warmup = self.worker.job.plan.warmup;
+        if warmup.is_zero() {
+            return Ok(()); // a closed loop would send its first requests uncounted
+        }
+        self.worker.dispatcher.borrow_mut().warm_up();
+        self.play(start, warmup).await
+    }
+
+    async fn measure(&mut self, start: Instant) -> io::Result<Effort> {
+        self.worker.dispatcher.borrow_mut().measure();
+        let before = CpuTime::of_this_thread();
+        self.play(start, self.worker.job.plan.duration).await?;
+        let after = CpuTime::of_this_thread();
+        let closed = self.worker.close(now());
+        let cpu = before.zip(after).map(|(before, after)| after - before);
+        Ok(Effort { elapsed: closed.saturating_duration_since(start), cpu })
+    }
+
+    /// Plays the load from `start` on for `length`, or until it is stopped or finished.
+    async fn play(&mut self, start: Instant, length: Duration) -> io::Result<()> {
+        let end = start + length;
+        match self.worker.job.plan.load {
+            Load::Closed { .. } => self.worker.release_idle(),
+            Load::Open { schedule } => self.pace(schedule, start, end).await?,
+        }
+        self.rest_until(end).await
+    }
+
+    /// Sends the requests of `[start, end)` when they are due; if stopped, those that were due by then.
+    async fn pace(&mut self, schedule: Schedule, start: Instant, end: Instant) -> io::Result<()> {
+        let job = &self.worker.job;
+        let mut arrivals = Arrivals::new(schedule, job.thread, job.plan.threads);
+        loop {
+            let due = start + arrivals.offset();
+            if due >= end || self.stop.is_stopped() {
+                break;
+            }
+            let at = now();
+            let wake = due.clamp(at + SHORTEST_SLEEP, at + STOP_CHECK);
+            self.pacer.until(wake).await?;
+            self.send_due(&mut arrivals, start, wake, end);
+        }
+        self.send_due(&mut arrivals, start, now(), end);
+        Ok(())
+    }
+
+    /// Sends all that is due at `at`, and by the time that takes.
+    fn send_due(&self, arrivals: &mut Arrivals, start: Instant, mut at: Instant, end: Instant) {
+        loop {
+            let due = start + arrivals.offset();
+            if due > at || due >= end {
+                return;
+            }
+            at = self.worker.arrive(arrivals.take(), due).unwrap_or(at);
+        }
+    }
+
+    async fn rest_until(&mut self, end: Instant) -> io::Result<()> {
+        loop {
+            let at = now();
+            if at >= end || self.stop.is_stopped() || self.worker.dispatcher.borrow().is_finished() {
+                return Ok(());
+            }
+            self.pacer.until(end.min(at + STOP_CHECK)).await?;
+        }
+    }
+
+    /// Waits for the answers under way.
+    async fn drain(&self) {
+        let until = now() + self.worker.job.plan.drain;
+        while self.worker.dispatcher.borrow().in_flight() > 0 && now() < until {
+            sleep(LOOK).await;
+        }
+    }
+}

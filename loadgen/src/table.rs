@@ -1,0 +1,228 @@
+//! A report as a person reads it.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::census::{Census, TransportErrors};
+use crate::report::{Generator, Latency, Report};
+use crate::summary::{Reading, Summary};
+
+/// Width of a column of latencies: `n/a (needs 100000)` fits.
+const COLUMN: usize = 19;
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let setting = &self.setting;
+        writeln!(
+            f,
+            "{}: {} of {}; {}, {}, {}",
+            self.targets.iter().map(|target| target.url.as_str()).collect::<Vec<_>>().join(", "),
+            nanoseconds(self.elapsed_ns),
+            setting.load,
+            plural(setting.connections, "connection"),
+            plural(setting.threads, "thread"),
+            setting.driver,
+        )?;
+        writeln!(f, "\nverdict     {}: {}\n", self.verdict, self.reason)?;
+        self.latency.fmt(f)?;
+        self.generator.fmt_floor(f)?;
+        writeln!(f)?;
+        self.requests.fmt(f)?;
+        self.transport_errors.fmt(f)?;
+        self.fmt_answers(f)?;
+        self.generator.fmt(f)?;
+        self.fmt_targets(f)?;
+        if !self.census_holds {
+            writeln!(
+                f,
+                "\nTHE CENSUS DOES NOT ADD UP: this is a defect of ringload; believe none of these numbers"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn fmt_answers(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let statuses = self.statuses.iter().map(|(status, count)| format!("{status}: {count}"));
+        writeln!(f, "statuses    {}", joined(statuses.collect()))?;
+        let throughput = &self.throughput;
+        writeln!(
+            f,
+            "throughput  {:.1} requests/s, {:.2} MiB/s received, {} bytes of bodies",
+            throughput.requests_per_second, throughput.mebibytes_per_second, throughput.body_bytes
+        )?;
+        let connections = &self.connections;
+        let counts =
+            [("failed", connections.failed), ("given up for unsolicited bytes", connections.unsolicited)];
+        writeln!(f, "connections {} opened{}", connections.opened, nonzero(&counts))
+    }
+
+    /// With one target there is nothing to tell apart.
+    fn fmt_targets(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.targets.len() < 2 {
+            return Ok(());
+        }
+        for target in &self.targets {
+            let Census { planned, ok, .. } = target.requests;
+            write!(f, "target      {} (weight {}): {planned} planned, {ok} ok", target.url, target.weight)?;
+            writeln!(f, "{}", nonzero(&places(&target.requests)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Latency {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let columns = [
+            ("response", &self.response),
+            ("service", &self.service),
+            ("lateness", &self.lateness),
+            ("first byte", &self.first_byte),
+            ("connect", &self.connect),
+        ];
+        let row = |name: &str, cells: [String; 5]| {
+            let cells: String = cells.iter().map(|cell| format!("{cell:>COLUMN$}")).collect();
+            format!("{name:<7}{cells}")
+        };
+        writeln!(f, "{}", row("", columns.map(|(name, _)| name.to_owned())))?;
+        for (name, _) in self.response.readings() {
+            writeln!(f, "{}", row(name, columns.map(|(_, summary)| cell(summary, name))))?;
+        }
+        writeln!(f, "{}", row("samples", columns.map(|(_, summary)| summary.samples.to_string())))?;
+        if self.response.lower_bounds > 0 {
+            let bounds = self.response.lower_bounds;
+            writeln!(
+                f,
+                "        >= : {bounds} requests stayed unanswered, and are known by a lower bound only"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn cell(summary: &Summary, name: &str) -> String {
+    match summary.reading(name) {
+        _ if summary.samples + summary.lower_bounds == 0 => "-".to_owned(),
+        Some(Reading::Exact(value)) => nanoseconds(value),
+        Some(Reading::AtLeast(value)) => format!(">= {}", nanoseconds(value)),
+        Some(Reading::Needs(needs)) => format!("n/a (needs {needs})"),
+        None => String::new(),
+    }
+}
+
+impl Generator {
+    fn fmt_floor(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.floor.samples == 0 {
+            return Ok(());
+        }
+        let (p50, max) = (cell(&self.floor, "p50"), cell(&self.floor, "max"));
+        writeln!(
+            f,
+            "floor   an idle pacer wakes {p50} (p50) to {max} (max) late here: below that, lateness is the host's"
+        )
+    }
+}
+
+impl Display for Generator {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let cost = self.cpu_per_request_ns.map_or("n/a".to_owned(), nanoseconds);
+        let (running, waiting) = (self.busiest_running * 100.0, self.busiest_waiting * 100.0);
+        write!(f, "generator   {cost} CPU per request; busiest thread ran {running:.0} % of the time")?;
+        write!(f, " and waited for a core {waiting:.0} %; {} sent", self.sending.sent)?;
+        let counts = [("waited for a connection", self.sending.waited), ("left late", self.sending.late)];
+        writeln!(f, "{}", nonzero(&counts))
+    }
+}
+
+/// Where requests ended other than well.
+fn places(census: &Census) -> [(&'static str, u64); 6] {
+    [
+        ("bad status", census.bad_status),
+        ("invalid body", census.invalid_body),
+        ("transport error", census.transport_error),
+        ("timeout", census.timeout),
+        ("shed", census.shed),
+        ("censored", census.censored),
+    ]
+}
+
+impl Display for Census {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "requests    {} planned = {} ok", self.planned, self.ok)?;
+        for (name, count) in places(self) {
+            write!(f, " + {count} {name}")?;
+        }
+        writeln!(f)
+    }
+}
+
+impl Display for TransportErrors {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let counts = [
+            ("connect refused", self.connect_refused),
+            ("connect failed", self.connect_failed),
+            ("reset", self.reset),
+            ("closed early", self.closed_early),
+            ("malformed", self.malformed),
+        ];
+        if self.total() > 0 {
+            writeln!(f, "errors      {} in transport{}", self.total(), nonzero(&counts))?;
+        }
+        if let Some(reason) = self.first_malformed {
+            writeln!(f, "malformed   first: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The counts that are not zero, each after a comma.
+fn nonzero(counts: &[(&str, u64)]) -> String {
+    counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!(", {count} {name}")).collect()
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn joined(parts: Vec<String>) -> String {
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+}
+
+/// Three significant digits and the unit that suits them.
+fn nanoseconds(value: u64) -> String {
+    let (scaled, unit) = match value {
+        0..1_000 => return format!("{value} ns"),
+        1_000..1_000_000 => (value as f64 / 1e3, "µs"),
+        1_000_000..1_000_000_000 => (value as f64 / 1e6, "ms"),
+        _ => (value as f64 / 1e9, "s"),
+    };
+    let decimals = if scaled < 10.0 { 2 } else { usize::from(scaled < 100.0) };
+    format!("{scaled:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits_and_a_unit() {
+        for (value, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1.00 µs"),
+            (12_345, "12.3 µs"),
+            (123_456_789, "123 ms"),
+            (3_600_000_000_000, "3600 s"),
+        ] {
+            assert_eq!(nanoseconds(value), text);
+        }
+    }
+
+    #[test]
+    fn a_census_is_one_line_that_adds_up_before_the_eyes() {
+        let census = Census { planned: 3, ok: 1, shed: 2, ..Census::default() };
+        let line = "requests    3 planned = 1 ok + 0 bad status + 0 invalid body + 0 transport error + 0 timeout + 2 shed \
+                    + 0 censored\n";
+        assert_eq!(census.to_string(), line);
+    }
+}

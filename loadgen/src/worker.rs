@@ -1,0 +1,210 @@
+//! What the tasks of one thread share: the dispatcher, the connections, and how a request is sent and settled.
+//!
+//! Owns: no task. Clients ([`crate::client`]) receive, the shift ([`crate::shift`]) paces; both send by way of here.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringgate_io::{Deadlines, TICK, now, sleep};
+
+use crate::census::{Fault, Outcome};
+use crate::connection::Connection;
+use crate::dispatcher::{Dispatcher, Source};
+use crate::exchange::{Exchange, Ticket};
+use crate::mix::Mix;
+use crate::plan::{Load, Plan};
+use crate::recorder::Recorder;
+use crate::response::Answer;
+use crate::schedule::share;
+use crate::stop::LOOK;
+
+/// A request ready to be sent.
+pub(crate) struct Request {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) is_head: bool,
+}
+
+/// What one thread of a run is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) server: SocketAddr,
+    pub(crate) thread: usize,
+}
+
+impl Job {
+    /// This thread's part of the run's connections.
+    pub(crate) fn connections(&self) -> usize {
+        self.share(self.plan.connections as u64) as usize
+    }
+
+    fn share(&self, total: u64) -> u64 {
+        share(total, self.plan.threads, self.thread)
+    }
+
+    fn dispatcher(&self) -> Dispatcher {
+        let (plan, slots) = (&*self.plan, self.connections());
+        let bound = self.share(plan.queue as u64) as usize;
+        let source = match plan.load {
+            Load::Open { .. } => Source::Open { waiting: VecDeque::with_capacity(bound), bound },
+            Load::Closed { requests } => Source::Closed {
+                left: requests.map_or(u64::MAX, |requests| self.share(requests)),
+                next: self.thread as u64,
+                stride: plan.threads as u64,
+            },
+        };
+        let mix = Mix::new(plan.seed, plan.targets.iter().map(|target| target.weight()));
+        Dispatcher::new(source, mix, slots, Recorder::new(plan.targets.len(), plan.lateness_limit))
+    }
+}
+
+/// One thread's shared state.
+pub(crate) struct Worker {
+    pub(crate) job: Job,
+    requests: Vec<Rc<Request>>,
+    pub(crate) dispatcher: RefCell<Dispatcher>,
+    connections: RefCell<Vec<Option<Rc<Connection>>>>,
+    deadlines: Deadlines,
+    /// Clients that have not ended.
+    pub(crate) clients: Cell<usize>,
+    /// Clients that have not tried to connect yet.
+    pub(crate) opening: Cell<usize>,
+    is_over: Cell<bool>,
+}
+
+impl Worker {
+    pub(crate) fn new(job: Job) -> Worker {
+        let slots = job.connections();
+        let render =
+            |target: &crate::Target| Rc::new(Request { bytes: target.render(), is_head: target.is_head() });
+        Worker {
+            requests: job.plan.targets.iter().map(render).collect(),
+            dispatcher: RefCell::new(job.dispatcher()),
+            connections: RefCell::new(vec![None; slots]),
+            deadlines: Deadlines::new(),
+            clients: Cell::new(slots),
+            opening: Cell::new(slots),
+            is_over: Cell::new(false),
+            job,
+        }
+    }
+
+    /// Whether the run has ended: no connection is needed any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.get()
+    }
+
+    pub(crate) fn request(&self, target: usize) -> &Request {
+        &self.requests[target]
+    }
+
+    /// A connection was made for `slot`.
+    pub(crate) fn connected(
+        &self,
+        slot: usize,
+        stream: ringgate_io::Stream,
+        took: Duration,
+    ) -> Rc<Connection> {
+        let connection = Rc::new(Connection::new(stream, &self.deadlines));
+        self.connections.borrow_mut()[slot] = Some(connection.clone());
+        self.dispatcher.borrow_mut().recorder.connected(took);
+        connection
+    }
+
+    /// The connection of `slot` is gone; nothing is under way on it.
+    pub(crate) fn disconnected(&self, slot: usize) {
+        self.connections.borrow_mut()[slot] = None;
+        self.dispatcher.borrow_mut().withdraw(slot);
+    }
+
+    /// No connection could be made, and the request that has waited longest for one fails with the attempt.
+    pub(crate) fn connect_failed(&self, outcome: Outcome, began: Instant) {
+        let at = now();
+        let mut dispatcher = self.dispatcher.borrow_mut();
+        dispatcher.recorder.connections.failed += 1;
+        if let Some(ticket) = dispatcher.take() {
+            let waited = at.saturating_duration_since(ticket.planned.unwrap_or(began));
+            dispatcher.unanswered(ticket, outcome, waited, at);
+        }
+    }
+
+    /// The connection of `slot` is free: it gets a request if there is one.
+    pub(crate) fn release(&self, slot: usize) {
+        let ticket = self.dispatcher.borrow_mut().release(slot);
+        if let Some(ticket) = ticket {
+            self.send(slot, ticket);
+        }
+    }
+
+    /// Gives requests to the connections that are free already.
+    pub(crate) fn release_idle(&self) {
+        loop {
+            let matched = self.dispatcher.borrow_mut().match_idle();
+            let Some((slot, ticket)) = matched else { return };
+            self.send(slot, ticket);
+        }
+    }
+
+    /// Open loop: request `number` is due. Returns when it was sent, if it was.
+    pub(crate) fn arrive(&self, number: u64, planned: Instant) -> Option<Instant> {
+        let (slot, ticket) = self.dispatcher.borrow_mut().arrive(number, planned)?;
+        Some(self.send(slot, ticket))
+    }
+
+    fn send(&self, slot: usize, ticket: Ticket) -> Instant {
+        let connection =
+            self.connections.borrow()[slot].clone().expect("a slot that is free has a connection");
+        let exchange = Exchange::new(ticket, now());
+        let begun = connection.begin(exchange, &self.requests[ticket.target], self.job.plan.timeout);
+        self.dispatcher.borrow_mut().sent(&exchange);
+        if begun.is_err() {
+            self.unanswered(&connection, Outcome::TransportError(Fault::Reset), exchange.sent);
+            connection.shutdown(); // its client finds that out by its receive
+        }
+        exchange.sent
+    }
+
+    /// The exchange on `connection` ended with a whole response, perhaps followed by bytes that belong to nothing.
+    pub(crate) fn answered(&self, connection: &Connection, answer: &Answer, has_excess: bool, at: Instant) {
+        let Some(exchange) = connection.take_exchange() else { return };
+        let outcome = match answer.status {
+            _ if has_excess => Outcome::InvalidBody,
+            status if self.job.plan.expect.contains(status) => Outcome::Ok,
+            _ => Outcome::BadStatus,
+        };
+        self.dispatcher.borrow_mut().answered(&exchange, answer, outcome, at);
+    }
+
+    /// The exchange on `connection`, if there is one, ended otherwise.
+    pub(crate) fn unanswered(&self, connection: &Connection, outcome: Outcome, at: Instant) {
+        let Some(exchange) = connection.take_exchange() else { return };
+        let waited = at.saturating_duration_since(exchange.planned());
+        self.dispatcher.borrow_mut().unanswered(exchange.ticket, outcome, waited, at);
+    }
+
+    /// Nothing is sent from `at` on. Returns when the measured part ended: then, or before if it was finished.
+    pub(crate) fn close(&self, at: Instant) -> Instant {
+        let mut dispatcher = self.dispatcher.borrow_mut();
+        dispatcher.close(at);
+        dispatcher.recorder.closed().unwrap_or(at)
+    }
+
+    /// What was recorded so far.
+    pub(crate) fn recorder(&self) -> Recorder {
+        self.dispatcher.borrow().recorder.clone()
+    }
+
+    /// Ends every connection and waits for the clients. What is under way is censored by them.
+    pub(crate) async fn end(&self) {
+        self.is_over.set(true);
+        self.deadlines.expire_all();
+        while self.clients.get() > 0 {
+            sleep(LOOK).await;
+        }
+        sleep(2 * TICK).await; // the deadlines' own task ends one tick after the last of them
+    }
+}

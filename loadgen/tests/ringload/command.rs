@@ -1,0 +1,91 @@
+//! The binary: exit codes, JSON, signals.
+
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::server::Server;
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+fn start(arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringload"));
+    command.arg("run").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn run(arguments: &[&str]) -> Output {
+    start(arguments).wait_with_output().unwrap()
+}
+
+/// The JSON object on standard output; the exit code must be that of its verdict.
+fn report(output: Output) -> serde_json::Value {
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failed = ["bad_status", "invalid_body", "transport_error", "timeout", "shed"];
+    let has_failed = failed.iter().any(|place| report["requests"][place] != 0);
+    let expected = match report["verdict"].as_str().unwrap() {
+        "valid" if has_failed => 1,
+        "valid" => 0,
+        "client_limited" => 10,
+        "target_missed" => 11,
+        "too_few_samples" => 12,
+        other => panic!("unknown verdict {other}"),
+    };
+    assert_eq!(output.status.code(), Some(expected), "{report}");
+    report
+}
+
+#[test]
+fn json_is_one_object_with_durations_in_nanoseconds() {
+    let server = Server::always(HELLO);
+    let report = report(run(&["--json", "-c", "8", "-n", "2000", &server.url("/")]));
+    assert_eq!(report["requests"]["ok"], 2000);
+    assert_eq!(report["census_holds"], true);
+    assert_eq!(report["statuses"]["200"], 2000);
+    assert!(report["latency"]["response"]["p99_ns"].as_u64().unwrap() > 0);
+    assert!(report["latency"]["response"]["p9999_ns"].is_null());
+    assert_eq!(report["setting"]["timeout_ns"], 10_000_000_000_u64);
+}
+
+#[test]
+fn failed_requests_show_in_the_exit_code() {
+    let server = Server::always("HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n");
+    let report = report(run(&["--json", "-c", "8", "-n", "2000", &server.url("/")]));
+    assert_eq!(report["requests"]["bad_status"], 2000);
+}
+
+#[test]
+fn people_get_a_table() {
+    let server = Server::always(HELLO);
+    let table = String::from_utf8(run(&["-n", "100", "-c", "2", &server.url("/")]).stdout).unwrap();
+    for part in ["response", "100 planned = 100 ok", "n/a (needs 1000)", "CPU per request", "2 opened"] {
+        assert!(table.contains(part), "no `{part}` in:\n{table}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_run_with_its_report() {
+    let server = Server::always(HELLO);
+    let child = start(&["--json", "--rate", "500", "--duration", "60s", &server.url("/")]);
+    server.wait_for_requests(10);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let report = report(child.wait_with_output().unwrap());
+    assert!(report["requests"]["ok"].as_u64().unwrap() >= 10);
+    assert_eq!(report["census_holds"], true);
+}
+
+#[test]
+fn mistakes_and_absent_servers_have_codes_and_advice() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (arguments, code, advice) in [
+        (vec![format!("http://{free}/")], 4, "start the server"),
+        (vec!["https://localhost/".to_owned()], 2, "https is not supported"),
+        (vec!["-c".to_owned(), "99999999".to_owned(), format!("http://{free}/")], 4, "ulimit -n"),
+        (vec!["--pin".to_owned(), "65000".to_owned(), format!("http://{free}/")], 2, "core 65000"),
+        (vec![], 2, "URL"),
+    ] {
+        let output = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(advice), "{arguments:?}: {said}");
+    }
+}
