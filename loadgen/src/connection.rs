@@ -37,7 +37,7 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             sent => sent?,
         };
-        self.deadline.set(exchange.sent + timeout, Side::Both);
+        self.deadline.within(timeout, Side::Both);
         if sent < request.bytes.len() {
             self.is_sending.set(true);
             spawn(self.clone().send_rest(request.clone(), sent));

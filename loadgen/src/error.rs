@@ -24,6 +24,8 @@ pub enum Error {
     },
     /// The event loop of a thread could not be built or failed.
     Loop(io::Error),
+    /// The report could not be written.
+    Output(io::Error),
 }
 
 impl fmt::Display for Error {
@@ -38,6 +40,7 @@ impl fmt::Display for Error {
                 "this run needs {needed} open files and the limit is {limit}; raise it (`ulimit -n {needed}`) or use \
                  fewer connections"
             ),
+            Error::Output(cause) => write!(f, "the report could not be written ({cause}); is the disk full?"),
             Error::Loop(cause) => {
                 write!(
                     f,
@@ -51,7 +54,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Unreachable { cause, .. } | Error::Loop(cause) => Some(cause),
+            Error::Unreachable { cause, .. } | Error::Loop(cause) | Error::Output(cause) => Some(cause),
             Error::Plan(_) | Error::Descriptors { .. } => None,
         }
     }

@@ -10,18 +10,20 @@ pub(crate) enum Exit {
     Usage,
     CensusBroken,
     NoStart,
+    NoReport,
     ClientLimited,
     TargetMissed,
     TooFewSamples,
     Interrupted,
 }
 
-const TABLE: [(Exit, u8, &str); 9] = [
+const TABLE: [(Exit, u8, &str); 10] = [
     (Exit::Good, 0, "the run is valid and every request was answered as expected"),
     (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
     (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
     (Exit::CensusBroken, 3, "the census does not add up: a defect of ringload"),
     (Exit::NoStart, 4, "the run could not begin: nobody answers, too few descriptors, no driver"),
+    (Exit::NoReport, 5, "the report could not be written"),
     (Exit::ClientLimited, 10, "verdict client_limited: the generator was the limit"),
     (Exit::TargetMissed, 11, "verdict target_missed: the target did not keep up with the rate"),
     (Exit::TooFewSamples, 12, "verdict too_few_samples: too few answers for a p99"),
@@ -37,6 +39,7 @@ impl Exit {
         match error {
             Error::Plan(_) => Exit::Usage,
             Error::Unreachable { .. } | Error::Descriptors { .. } | Error::Loop(_) => Exit::NoStart,
+            Error::Output(_) => Exit::NoReport,
         }
     }
 

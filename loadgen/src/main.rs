@@ -2,7 +2,7 @@
 //!
 //! Owns: the process: allocator, signals, exit codes. Everything else is the library.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
@@ -35,14 +35,16 @@ fn run(options: &RunOptions) -> Result<Exit, Error> {
     let stop = Stop::new();
     stop_on_signal(stop.clone()).map_err(Error::Loop)?;
     let report = ringload::run_until(&plan, &stop)?;
-    print(&report, options.json);
+    print(&report, options.json).map_err(Error::Output)?;
     Ok(Exit::of_report(&report))
 }
 
-fn print(report: &Report, as_json: bool) {
-    match serde_json::to_string(report) {
-        Ok(json) if as_json => println!("{json}"),
-        _ => print!("{report}"),
+/// A reader that has seen enough is not an error.
+fn print(report: &Report, as_json: bool) -> io::Result<()> {
+    let text = if as_json { serde_json::to_string(report)? + "\n" } else { report.to_string() };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
     }
 }
 

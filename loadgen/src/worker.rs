@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringgate_io::{Deadlines, TICK, now, sleep};
+use ringgate_io::{Deadlines, now, sleep};
 
 use crate::census::{Fault, Outcome};
 use crate::connection::Connection;
@@ -205,6 +205,6 @@ impl Worker {
         while self.clients.get() > 0 {
             sleep(LOOK).await;
         }
-        sleep(2 * TICK).await; // the deadlines' own task ends one tick after the last of them
+        self.deadlines.ended().await;
     }
 }

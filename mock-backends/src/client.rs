@@ -92,7 +92,7 @@ impl Client {
     pub(crate) async fn finish(mut self) -> io::Result<()> {
         self.flush().await?;
         self.stream.shutdown(Side::Send);
-        self.guard.set(now() + LINGER, Side::Both);
+        self.guard.within(LINGER, Side::Both);
         let mut discarded = 0;
         while discarded < LINGER_BYTES {
             self.input.clear();

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringgate_io::{Deadlines, Listener, TICK, race, sleep, spawn};
+use ringgate_io::{Deadlines, Listener, race, sleep, spawn};
 
 use crate::answer::{Answer, Content};
 use crate::client::Client;
@@ -148,8 +148,5 @@ fn accept_batch(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines
 /// to the kernel for ever.
 async fn end_all(deadlines: &Deadlines) {
     deadlines.expire_all();
-    while deadlines.guarded() > 0 {
-        sleep(TICK).await;
-    }
-    sleep(2 * TICK).await; // the deadlines' own task ends, and the loop submits the last closes
+    deadlines.ended().await;
 }

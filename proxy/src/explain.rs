@@ -3,7 +3,6 @@
 //! The answers come from the data plane's own code: the request is written out as bytes, read by the parser that reads
 //! those of clients, and routed and forwarded by what routes and forwards those.
 
-use std::cmp::Reverse;
 use std::fmt::{self, Display};
 
 use ringgate_core::answer::{Answer, Reject};
@@ -11,7 +10,7 @@ use ringgate_core::field::Name;
 use ringgate_core::forward::{self, ToServer};
 use ringgate_core::pool::Pool;
 use ringgate_core::request_id;
-use ringgate_core::route::{Route, Routes, Verdict};
+use ringgate_core::route::{Route, Verdict};
 use ringgate_core::snapshot::{Snapshot, Timeouts};
 use serde::Serialize;
 
@@ -56,29 +55,12 @@ fn timeouts(timeouts: &Timeouts) -> String {
 /// The routing table as text, aligned, the route that is asked first on top; several lines, each with its end.
 pub fn table(snapshot: &Snapshot) -> String {
     let head = ["methods", "host", "path", "pool"].map(String::from).to_vec();
-    let rows = in_order(&snapshot.routes).into_iter().map(|route| {
+    let rows = snapshot.routes.by_precedence().into_iter().map(|route| {
         let mut row = row(route).to_vec();
         row.push(format!("-> {}", servers(&snapshot.pools[route.pool])));
         row
     });
     aligned(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
-}
-
-fn in_order(routes: &Routes) -> Vec<&Route> {
-    let mut routes: Vec<&Route> = routes.all().iter().collect();
-    routes.sort_by_cached_key(|route| precedence(route)); // stable: what is declared first stays first
-    routes
-}
-
-/// The order of `ringgate_core::route`, which compares only routes that may have the same path; hosts by their name.
-fn precedence(route: &Route) -> impl Ord + use<> {
-    let pattern = route.pattern.to_string();
-    let prefix = pattern.strip_suffix("/*");
-    let segments: Vec<&str> = prefix.unwrap_or(&pattern).split('/').collect();
-    let is_parameter: Vec<bool> = segments.iter().map(|segment| segment.starts_with('{')).collect();
-    let host = (route.host.is_none(), route.host.clone());
-    let conditions = (route.methods.is_any(), Reverse(route.fields.len()));
-    (host, prefix.is_some(), Reverse(segments.len()), is_parameter, conditions)
 }
 
 /// Methods, host and path of a route, with its name if it has one of its own and the fields it asks for.
@@ -96,16 +78,18 @@ fn servers(pool: &Pool) -> String {
     if *pool.name == *names { names } else { format!("{} ({names})", pool.name) }
 }
 
-/// Rows as lines, each column as wide as its longest cell.
+/// Rows of equally many cells as lines, each column as wide as its longest cell; the last one as it comes.
 fn aligned(rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = Vec::new();
+    let mut widths = vec![0; rows.iter().map(|row| row.len().saturating_sub(1)).max().unwrap_or(0)];
     for row in rows {
-        widths.resize(widths.len().max(row.len()), 0);
         widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.chars().count().max(*width));
     }
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:width$}"));
-        format!("{}\n", cells.collect::<String>().trim_end())
+        let cells = row.iter().zip(widths.iter().chain([&0])).map(|(cell, width)| {
+            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+            format!("  {cell}{padding}")
+        });
+        cells.chain(["\n".to_owned()]).collect::<String>()
     };
     rows.iter().map(line).collect()
 }
@@ -292,13 +276,13 @@ impl Display for Answered {
 #[cfg(test)]
 mod tests {
     use ringgate_core::method::MethodSet;
-    use ringgate_core::route::Pattern;
+    use ringgate_core::route::{Pattern, Routes};
 
     use super::*;
 
-    /// The table is sorted here, requests are matched in the core: what the core asks in some order stands in that order.
+    /// Sorting all routes and asking some of them are two ways through the core; people see the one and meet the other.
     #[test]
-    fn the_table_lists_routes_in_the_order_the_core_asks_them() {
+    fn the_table_lists_routes_in_the_order_in_which_requests_ask_them() {
         let mut seed = 3u64;
         let mut random = |bound: u64| {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -323,7 +307,7 @@ mod tests {
             });
             let routes = Routes::new(routes.collect()).unwrap();
             let place =
-                |wanted: &Route| in_order(&routes).iter().position(|route| std::ptr::eq(*route, wanted));
+                |wanted: &Route| routes.by_precedence().iter().position(|route| std::ptr::eq(*route, wanted));
             for path in ["/", "/a", "/a/b", "/a/a/b", "/c/b", "/a/b/c/d"] {
                 let sample = Sample::new("GET", path, &["Host: a".to_owned()]).unwrap();
                 let asked = routes.explain(&sample.route_request());

@@ -131,12 +131,12 @@ impl Worker {
         self.upstreams.close();
         // Every task has to end before the loop does: what is pending then would be lost to the kernel.
         while self.counters.open_connections.get() > 0
-            || self.deadlines.is_ticking()
             || self.upstreams.is_sweeping()
             || self.log.is_flushing()
         {
             sleep(TICK).await;
         }
+        self.deadlines.ended().await;
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Messages are compared as a whole. Whoever changes one reads here what it looks like.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use ringgate::config::{self, Config};
@@ -74,14 +76,14 @@ error: there is no key `prefx` here
   = help: what can stand here: `prefix`, `path`, `methods`, `host`, `headers`, `pool`, `servers` and `name`
 "#;
 
-columns_count_characters: "\"日本\" = 1 # 日本" => r#"
-error: there is no key `日本` here
- --> ringgate.toml:1:1
+columns_count_characters: "pools = { \"日本\" = { server = [] } }" => r#"
+error: there is no key `server` here
+ --> ringgate.toml:1:20
   |
-1 | "日本" = 1 # 日本
-  | ^^^^^^
+1 | pools = { "日本" = { server = [] } }
+  |                      ^^^^^^ did you mean `servers`?
   |
-  = help: what can stand here: `listen`, `workers`, `driver`, `log`, `timeouts`, `pools` and `routes`
+  = help: what can stand here: `servers`
 "#;
 
 a_value_of_the_wrong_type: "workers = \"2\"" => r#"
@@ -322,7 +324,7 @@ impl Folder {
         Folder(folder)
     }
 
-    /// The first line of what is said about a file with this content.
+    /// What is said about a file with this content.
     fn refusal(&self, file: &str, content: &[u8]) -> String {
         let path = self.0.join(file);
         std::fs::write(&path, content).unwrap();
@@ -386,6 +388,13 @@ routes, in order of precedence:
   any      any              /*                                    -> 127.0.0.1:1
 ";
     assert_eq!(explain::summary(&parsed(text)), expected);
+}
+
+#[test]
+fn a_table_is_as_wide_as_its_widest_route() {
+    let wide = format!("[[routes]]\nprefix = '/{}'\nservers = ['127.0.0.1:1']\n", "a".repeat(100_000));
+    let config = parsed(&format!("{wide}{SMALLEST}"));
+    assert!(explain::table(&config.snapshot).lines().all(|line| line.len() > 100_000));
 }
 
 #[test]

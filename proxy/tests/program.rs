@@ -36,7 +36,8 @@ impl Running {
     fn start(mut command: Command) -> Running {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
-        let outputs: [Box<dyn Read + Send>; 2] = [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        let outputs: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
         for output in outputs {
             let sender = sender.clone();
             std::thread::spawn(move || {
@@ -62,7 +63,8 @@ impl Running {
     fn address(&self) -> SocketAddr {
         let line = self.line_with("http://");
         let address = line.split("http://").nth(1).unwrap().split([',', ':', ' ']).next().unwrap();
-        let port = line.split(address).nth(1).unwrap()[1..].split(|c: char| !c.is_ascii_digit()).next().unwrap();
+        let port =
+            line.split(address).nth(1).unwrap()[1..].split(|c: char| !c.is_ascii_digit()).next().unwrap();
         format!("{address}:{port}").parse().unwrap()
     }
 
@@ -113,7 +115,8 @@ fn the_demonstration_serves_its_table_and_ends_well() {
 #[test]
 fn run_serves_a_file_and_a_termination_drains() {
     let server = anything("one");
-    let text = format!("listen = \"127.0.0.1:0\"\n[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]", server.address());
+    let text =
+        format!("listen = \"127.0.0.1:0\"\n[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]", server.address());
     let mut command = Command::new(PROGRAM);
     command.arg("run").arg("-c").arg(file("run.toml", &text));
     let mut gateway = Running::start(command);
@@ -143,7 +146,10 @@ fn a_bad_file_is_explained_and_ends_with_2() {
 fn a_port_in_use_is_said_with_what_to_do_and_ends_with_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let path = file("taken.toml", &format!("listen = \"{address}\"\n[[routes]]\nprefix = \"/\"\nservers = [\"127.0.0.1:1\"]"));
+    let path = file(
+        "taken.toml",
+        &format!("listen = \"{address}\"\n[[routes]]\nprefix = \"/\"\nservers = [\"127.0.0.1:1\"]"),
+    );
     let (code, _, errors) = run_to_end(&["run", "-c", path.to_str().unwrap()]);
     assert_eq!(code, 1);
     assert!(errors.contains(&address.to_string()) && errors.contains("change `listen`"), "{errors}");
@@ -165,7 +171,10 @@ fn check_and_explain_tell_what_the_data_plane_would_do() {
 #[test]
 fn too_few_descriptors_cost_connections_but_not_the_gateway() {
     let server = anything("one");
-    let text = format!("listen = \"127.0.0.1:0\"\nworkers = 1\n[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]", server.address());
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\nworkers = 1\n[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]",
+        server.address()
+    );
     let path = file("few.toml", &text);
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("ulimit -n 40; exec {PROGRAM} run -c {}", path.display()));

@@ -72,12 +72,16 @@ impl Deadlines {
         self.table.guarded()
     }
 
-    /// Whether the task that looks at the deadlines still runs: a tick longer than anything is guarded.
-    pub fn is_ticking(&self) -> bool {
-        self.table.ticking.get()
+    /// Waits until nothing is guarded and the task that looks at the deadlines has ended, and one tick more, in which the
+    /// loop submits the last closes: what has to be awaited before a loop is left.
+    pub async fn ended(&self) {
+        while self.table.ticking.get() {
+            sleep(TICK).await;
+        }
+        sleep(TICK).await;
     }
 
-    /// Ends, for receiving, the streams that wait [idle](Armed::set_idle): what a drain does first.
+    /// Ends, for receiving, the streams that wait [idle](Armed::idle_within): what a drain does first.
     pub fn end_idle(&self) {
         for slot in self.table.slots.borrow().iter().filter(|slot| slot.idle) {
             slot.closer.shutdown(Side::Receive);
@@ -177,12 +181,8 @@ pub struct Armed {
 }
 
 impl Armed {
-    /// From `at` on, the stream is ended on `side`. Replaces the deadline set before.
-    pub fn set(&self, at: Instant, side: Side) {
-        self.table.set(self.index, self.table.milliseconds(at), side, false);
-    }
-
-    /// As [`set`](Self::set), counted from the last tick: `timeout` passes in full, and at most two ticks more.
+    /// After `timeout` the stream is ended on `side`; replaces the deadline set before. Counted from the last tick without
+    /// a clock read: the timeout passes in full, and at most two ticks more.
     pub fn within(&self, timeout: Duration, side: Side) {
         self.table.set(self.index, self.table.after(timeout), side, false);
     }
@@ -190,11 +190,6 @@ impl Armed {
     /// As [`within`](Self::within) for receiving, and a drain may end it before: nobody is owed an answer on it.
     pub fn idle_within(&self, timeout: Duration) {
         self.table.set(self.index, self.table.after(timeout), Side::Receive, true);
-    }
-
-    /// As [`set`](Self::set) for receiving, and a drain may end it before: nobody is owed an answer on it.
-    pub fn set_idle(&self, at: Instant) {
-        self.table.set(self.index, self.table.milliseconds(at), Side::Receive, true);
     }
 
     /// No deadline any more; what has expired stays expired.

@@ -1,7 +1,7 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language ([`file`]), every value in it ([`settings`], [`pools`], [`routes`]), what deserves a warning
-//! ([`reach`]) and how all of it is said to a person ([`diagnostic`]).
+//! Owns: the language (`file`), every value in it (`settings`, `pools`, `routes`), what deserves a warning (`reach`) and
+//! how all of it is said to a person (`diagnostic`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, reason = "each test file is a crate of its own")]
+#![allow(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -102,7 +103,7 @@ impl TestGateway {
     /// One request without a body, on a connection of its own.
     pub fn ask(&self, method: &str, path: &str) -> Answer {
         let mut client = self.connect();
-        client.say(&format!("{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        client.say(format!("{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
         client.hear_for(method)
     }
 
