@@ -7,6 +7,7 @@ use ringgate_core::chunked::Chunked;
 use ringgate_core::forward::{self, ToClient, ToServer};
 use ringgate_core::head::{HeadScanner, RequestHead, ResponseHead};
 use ringgate_core::method::{Method, MethodSet};
+use ringgate_core::pool::Server;
 use ringgate_core::route::{Pattern, Request, Route, Routes};
 
 /// A browser's request, somewhat shortened.
@@ -49,10 +50,11 @@ fn forwarding(criterion: &mut Criterion) {
     let mut head = RequestHead::default();
     head.parse(REQUEST).expect("a request");
     let mut out = Vec::with_capacity(1024);
+    let server = Server::new(0, "127.0.0.1:9001", ([127, 0, 0, 1], 9001).into());
     criterion.bench_function("request head: write for the server", |bencher| {
         bencher.iter(|| {
             out.clear();
-            let to = ToServer { host: "127.0.0.1:9001", client: "127.0.0.1", request_id: "0123456789abcdef" };
+            let to = ToServer { server: &server, client: "127.0.0.1", request_id: "0123456789abcdef" };
             forward::request(&mut out, black_box(&head), REQUEST, to);
             out.len()
         });

@@ -8,7 +8,7 @@ use std::fmt::{self, Display};
 use ringgate_core::answer::{Answer, Reject};
 use ringgate_core::field::Name;
 use ringgate_core::forward::{self, ToServer};
-use ringgate_core::pool::Pool;
+use ringgate_core::pool::{Pool, Server};
 use ringgate_core::request_id;
 use ringgate_core::route::{Route, Verdict};
 use ringgate_core::snapshot::{Snapshot, Timeouts};
@@ -208,14 +208,14 @@ fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     let (head, bytes) = (sample.head(), sample.bytes());
     let pool = &snapshot.pools[snapshot.routes.find(&sample.route_request())?.pool];
     head.expects_continue(bytes)?;
-    let servers: Vec<String> = pool.turn().map(|server| server.name.to_string()).collect();
+    let servers: Vec<&Server> = pool.turn().collect();
+    let names = servers.iter().map(|server| server.name.to_string()).collect();
     let own_id = head.fields(bytes).first(Name::XRequestId).and_then(request_id::acceptable);
-    let host = servers.first().map_or("", |server| server);
     let mut sent = Vec::new();
-    let to = ToServer { host, client: CLIENT, request_id: own_id.unwrap_or(REQUEST_ID) };
+    let to = ToServer { server: servers[0], client: CLIENT, request_id: own_id.unwrap_or(REQUEST_ID) };
     forward::request(&mut sent, head, bytes, to);
     let head = String::from_utf8_lossy(&sent).into_owned();
-    Ok(Answered::Upstream { pool: pool.name.to_string(), servers, head })
+    Ok(Answered::Upstream { pool: pool.name.to_string(), servers: names, head })
 }
 
 fn gateway(reject: &Reject) -> Answered {

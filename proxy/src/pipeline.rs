@@ -89,7 +89,7 @@ async fn attempt(
     let timeouts = &worker.snapshot().timeouts;
     let mut upstream = worker.upstreams.obtain(server, reuse, timeouts.connect).await?;
     let mut out = worker.outputs.take();
-    let to = ToServer { host: &server.name, client: client.address(), request_id: client.request_id() };
+    let to = ToServer { server, client: client.address(), request_id: client.request_id() };
     forward::request(&mut out, client.head(), client.head_bytes(), to);
     let result = match client.whole_body() {
         Some(body) => request_then_answer(worker, client, &mut upstream, body, &mut out, record).await,

@@ -126,11 +126,7 @@ impl Gateway {
 }
 
 fn snapshot() -> Snapshot {
-    let server = |(index, name): (usize, &&str)| Server {
-        index,
-        name: (*name).into(),
-        address: name.parse().unwrap(),
-    };
+    let server = |(index, name): (usize, &&str)| Server::new(index, name, name.parse().unwrap());
     let pool = Pool::new("servers", SERVERS.iter().enumerate().map(server).collect());
     let pattern = Pattern::prefix("/").unwrap();
     let route =
@@ -236,7 +232,7 @@ async fn answer_requests(stream: Stream, seen: &Seen) {
         let request = head.split(" HTTP/1.1").next().unwrap().to_string();
         *seen.requests.borrow_mut().entry(request.clone()).or_default() += 1;
         let answer = [format!("{request} ").as_bytes(), &body].concat();
-        let message = if random() % 2 == 0 {
+        let message = if random().is_multiple_of(2) {
             [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(), chunked(&answer)].concat()
         } else {
             [format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len()).into_bytes(), answer]

@@ -449,7 +449,7 @@ fn posts_sent_to_the_user_service_are_answered_by_the_upstream() {
 #[test]
 fn requests_that_the_gateway_answers_itself_say_so() {
     let cases = [
-        ("GET", "/nothing", "404 no_route\n             No route has this path."),
+        ("GET", "/nothing", "404 no_route\n             No route takes this request."),
         ("DELETE", "/api/v1/users/me", "405 method_not_allowed, Allow: GET, HEAD\n"),
         ("TRACE", "/api/v1/users/me", "405 method_not_allowed\n"),
         ("GET", "/a b", "400 malformed_request\n             The request line is not"),

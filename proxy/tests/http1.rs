@@ -1,5 +1,7 @@
 //! HTTP/1.1 through the real gateway over real sockets: connections, bodies in both directions, and what is not HTTP.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
+
 mod support;
 
 use std::io::{Read, Write};

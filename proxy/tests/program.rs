@@ -1,5 +1,7 @@
 //! The program as its users meet it: exit codes, messages, signals, and too few descriptors.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
+
 mod support;
 
 use std::io::{BufRead, BufReader, Read};

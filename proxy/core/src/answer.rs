@@ -119,9 +119,15 @@ impl Reject {
     pub fn answer(&self) -> Answer {
         match self {
             Reject::Malformed(what) => Answer::new(400, "malformed_request", "BR", what.detail()),
-            Reject::NoRoute => Answer::new(404, "no_route", "NR", "No route has this path."),
-            Reject::MethodNotAllowed(_) => {
-                Answer::new(405, "method_not_allowed", "MA", "The path exists, but not with this method.")
+            Reject::NoRoute => Answer::new(404, "no_route", "NR", "No route takes this request."),
+            Reject::MethodNotAllowed(allowed) => {
+                let nowhere = *allowed == MethodSet::default();
+                let detail = if nowhere {
+                    "No path has this method."
+                } else {
+                    "The path exists, but not with this method."
+                };
+                Answer::new(405, "method_not_allowed", "MA", detail)
             }
             Reject::TooSlow => Answer::new(408, "request_timeout", "RT", "The request came too slowly."),
             Reject::TargetTooLong => {

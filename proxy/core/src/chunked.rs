@@ -212,8 +212,11 @@ pub fn chunk_line(length: usize, line: &mut [u8; 18]) -> &[u8] {
 mod tests {
     use super::*;
 
-    /// Decodes in pieces of `step` bytes; data, trailer and what was left over, or the first error.
-    fn decode(input: &[u8], step: usize) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>, bool), ChunkError> {
+    /// Data, trailer, what was left over, and whether the body was whole.
+    type Body = (Vec<u8>, Vec<u8>, Vec<u8>, bool);
+
+    /// Decodes in pieces of `step` bytes.
+    fn decode(input: &[u8], step: usize) -> Result<Body, ChunkError> {
         let (mut chunked, mut data, mut rest) = (Chunked::new(), Vec::new(), Vec::new());
         for piece in input.chunks(step) {
             let mut piece = piece.to_vec();
@@ -226,15 +229,15 @@ mod tests {
 
     #[test]
     fn bodies_decode_alike_however_they_are_cut() {
-        let cases: [(&[u8], &[u8], &[u8], &[u8]); 6] = [
-            (b"0\r\n\r\n", b"", b"", b""),
-            (b"5\r\nhello\r\n0\r\n\r\nGET /", b"hello", b"", b"GET /"),
-            (b"5\r\nhello\r\n00006\r\n world\r\n0\r\n\r\n", b"hello world", b"", b""),
-            (b"a;x=1;y=\"q\\\"\";z\r\n0123456789\r\n0;last\r\n\r\n", b"0123456789", b"", b""),
-            (b"1\r\nx\r\n0\r\nA: b\r\nC: d\r\n\r\n", b"x", b"A: b\r\nC: d\r\n", b""),
-            (b"000000000000000F\r\n0123456789abcde\r\n0\r\n\r\n", b"0123456789abcde", b"", b""),
+        let cases: [[&[u8]; 4]; 6] = [
+            [b"0\r\n\r\n", b"", b"", b""],
+            [b"5\r\nhello\r\n0\r\n\r\nGET /", b"hello", b"", b"GET /"],
+            [b"5\r\nhello\r\n00006\r\n world\r\n0\r\n\r\n", b"hello world", b"", b""],
+            [b"a;x=1;y=\"q\\\"\";z\r\n0123456789\r\n0;last\r\n\r\n", b"0123456789", b"", b""],
+            [b"1\r\nx\r\n0\r\nA: b\r\nC: d\r\n\r\n", b"x", b"A: b\r\nC: d\r\n", b""],
+            [b"000000000000000F\r\n0123456789abcde\r\n0\r\n\r\n", b"0123456789abcde", b"", b""],
         ];
-        for (input, data, trailer, rest) in cases {
+        for [input, data, trailer, rest] in cases {
             for step in 1..=input.len() {
                 let expected = (data.to_vec(), trailer.to_vec(), rest.to_vec(), true);
                 assert_eq!(

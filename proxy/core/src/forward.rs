@@ -7,6 +7,7 @@ use crate::field::Name;
 use crate::framing::Framing;
 use crate::head::{Field, Fields, RequestHead, ResponseHead, Version};
 use crate::method::Method;
+use crate::pool::Server;
 
 /// How this gateway names itself in Via (RFC 9110 section 7.6.3).
 const VIA: &[u8] = b"Via: 1.1 ringgate\r\n";
@@ -14,8 +15,8 @@ const VIA: &[u8] = b"Via: 1.1 ringgate\r\n";
 /// What the gateway says to a server of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct ToServer<'a> {
-    /// The Host it is asked for.
-    pub host: &'a str,
+    /// The server.
+    pub server: &'a Server,
     /// The client's address.
     pub client: &'a str,
     /// Names the request everywhere.
@@ -29,7 +30,7 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer
     if let Some(query) = head.query(bytes) {
         put(out, &["?", query]);
     }
-    put(out, &[" HTTP/1.1\r\nHost: ", to.host, "\r\n"]);
+    out.extend_from_slice(&to.server.version_and_host);
     copy(out, head.fields(bytes), |field, name| request_drops(field.known) || nominated(head, name, bytes));
     put(out, &["X-Request-Id: ", to.request_id, "\r\nX-Forwarded-For: ", to.client]);
     out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\n");
@@ -230,7 +231,11 @@ mod tests {
             &mut out,
             &head,
             text.as_bytes(),
-            ToServer { host: "s:1", client: "9.9.9.9", request_id: "id" },
+            ToServer {
+                server: &Server::new(0, "s:1", ([127, 0, 0, 1], 1).into()),
+                client: "9.9.9.9",
+                request_id: "id",
+            },
         );
         String::from_utf8(out).unwrap()
     }

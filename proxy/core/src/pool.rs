@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
+
 /// One server of a pool.
 #[derive(Debug, Clone)]
 pub struct Server {
@@ -12,6 +14,16 @@ pub struct Server {
     pub name: Box<str>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// What every request to it has between target and fields, rendered once for all workers.
+    pub(crate) version_and_host: Bytes,
+}
+
+impl Server {
+    /// A server; `name` has to be a valid Host.
+    pub fn new(index: usize, name: &str, address: SocketAddr) -> Server {
+        let version_and_host = format!(" HTTP/1.1\r\nHost: {name}\r\n").into();
+        Server { index, name: name.into(), address, version_and_host }
+    }
 }
 
 /// A service: servers that can answer the same requests.
@@ -75,7 +87,7 @@ mod tests {
 
     fn pool(count: usize) -> Pool {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let servers = (0..count).map(|index| Server { index, name: format!("s{index}").into(), address });
+        let servers = (0..count).map(|index| Server::new(index, &format!("s{index}"), address));
         Pool::new("p", servers.collect())
     }
 

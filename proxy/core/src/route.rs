@@ -344,7 +344,7 @@ impl Routes {
 
 /// RFC 9110 section 9.3.2 makes HEAD a GET without the body, unless somebody asked for it by name.
 fn head_is_taken(routes: &[Route]) -> Vec<bool> {
-    let place = |route: &Route| (route.host.clone(), route.pattern.to_string());
+    let place = |route: &Route| (route.host.clone(), route.pattern.is_prefix, route.pattern.tree_path());
     let names_head = |route: &&Route| !route.methods.is_any() && route.methods.contains(Method::Head);
     let taken: HashSet<_> = routes.iter().filter(names_head).map(place).collect();
     routes.iter().map(|route| !taken.is_empty() && taken.contains(&place(route))).collect()

@@ -110,7 +110,7 @@ enum Class {
     Structure,
     /// `%`, and what may only appear encoded (RFC 3986 section 2) though browsers send it raw.
     Encode,
-    /// A control, a byte outside ASCII, or `\`, which some services take for `/`.
+    /// A control, a byte outside ASCII, what ends a path, or `\`, which some services take for `/`.
     Refuse,
 }
 
@@ -119,7 +119,7 @@ const CLASSES: [Class; 256] = {
     let mut byte = 0x21;
     while byte < 0x7f {
         classes[byte] = match byte as u8 {
-            b'\\' => Class::Refuse,
+            b'\\' | b'?' | b'#' => Class::Refuse,
             b'/' | b'.' => Class::Structure,
             b'%' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | b'[' | b']' => Class::Encode,
             _ => Class::Plain,

@@ -96,7 +96,7 @@ impl<'a> Pools<'a> {
                 return Err(twice(written, first));
             }
             let index = self.servers + compiled.len();
-            compiled.push(Server { index, name: written.get_ref().as_str().into(), address });
+            compiled.push(Server::new(index, written.get_ref(), address));
         }
         if compiled.is_empty() {
             return Err(Problem::at(servers.span(), "a pool has at least one server")
