@@ -1,6 +1,6 @@
 //! Ringgate, an API gateway: the data plane and what starts it. The binary is a thin shell around this library.
 //!
-//! Read [`pipeline`] first: it is the life of a request. [`session`] is the life of a connection, [`worker`] that of a
+//! Read `pipeline.rs` first: it is the life of a request. `session.rs` is the life of a connection, `worker.rs` that of a
 //! thread, [`gateway`] that of the whole.
 
 pub mod cli;
