@@ -1,7 +1,7 @@
 //! The runtime seam: everything Ringgate needs of an operating system's network and clock, and nothing more.
 //!
 //! Owns: sockets ([`Listener`], [`Stream`]), time ([`now`], [`sleep`], [`Deadlines`], [`Pacer`]), tasks ([`spawn`],
-//! [`race`], [`join`]), wake-ups from other threads ([`Wake`]), randomness ([`random`]), pinning ([`cpu`]) and the
+//! [`race`], [`join`]), wake-ups from other threads ([`Wake`]), randomness ([`random()`]), pinning ([`cpu`]) and the
 //! ladder of drivers ([`Rung`]).
 //! Refuses: to resolve names, to speak TLS or HTTP, to hand out the runtime's own types.
 //! Assumes: one thread runs one event loop, started by [`run`] (the operating system) or by `sim::run` (feature `sim`:
