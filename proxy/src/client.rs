@@ -1,16 +1,12 @@
-//! A client's connection: its bytes, the request being served, and how its answers leave.
+//! A client's connection: its bytes, the request being served, and how it ends.
 
-use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use ringgate_core::answer::{self, Delivery, Reject};
-use ringgate_core::field::Name;
+use ringgate_core::answer::Reject;
 use ringgate_core::framing::Framing;
-use ringgate_core::head::{Fields, HeadBounds, HeadScanner, RequestHead};
+use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
 use ringgate_core::method::Method;
 use ringgate_core::request_id;
-use ringgate_core::route;
 use ringgate_core::snapshot::Timeouts;
 use ringgate_io::{Buffer, Deadlines, Side, Stream, random};
 
@@ -37,7 +33,7 @@ impl Client {
             buffer: Buffer::with_capacity(limits::CLIENT_BUFFER_BYTES),
             bounds: HeadBounds { start: 0, end: 0 },
             head: RequestHead::default(),
-            address: peer.ip().to_string(),
+            address: peer.ip().to_canonical().to_string(), // ::ffff:1.2.3.4 is 1.2.3.4
             request_id: String::new(),
         }
     }
@@ -78,9 +74,7 @@ impl Client {
             self.bounds = HeadBounds { start: 0, end: 0 };
         }
         let bytes = &self.buffer.data()[self.bounds.start..self.bounds.end];
-        let own = is_readable
-            .then(|| self.head.fields(bytes).first(Name::XRequestId).and_then(request_id::acceptable));
-        match own.flatten() {
+        match self.head.request_id(bytes).filter(|_| is_readable) {
             Some(id) => {
                 self.request_id.clear();
                 self.request_id.push_str(id);
@@ -124,12 +118,10 @@ impl Client {
         }
     }
 
-    pub(crate) fn method(&self) -> Method<'_> {
-        self.head.method(self.head_bytes())
-    }
-
-    pub(crate) fn fields(&self) -> Fields<'_> {
-        self.head.fields(self.head_bytes())
+    /// The request's method, if its head could be read.
+    pub(crate) fn method(&self) -> Option<Method<'_>> {
+        let bytes = self.head_bytes();
+        (!bytes.is_empty()).then(|| self.head.method(bytes))
     }
 
     /// The client's address, as text.
@@ -140,32 +132,6 @@ impl Client {
     /// The id of the request.
     pub(crate) fn request_id(&self) -> &str {
         &self.request_id
-    }
-
-    /// What routing looks at.
-    pub(crate) fn route_request(&self) -> route::Request<'_> {
-        let bytes = self.head_bytes();
-        route::Request {
-            authority: self.head.authority(bytes),
-            path: self.head.path(bytes),
-            method: self.head.method(bytes),
-            fields: self.fields(),
-        }
-    }
-
-    /// Sends the gateway's own answer. Whether it went out.
-    pub(crate) async fn refuse(
-        &self,
-        reject: &Reject,
-        date: &str,
-        close: bool,
-        out: &mut Vec<u8>,
-        stall: Duration,
-    ) -> bool {
-        out.clear();
-        let head_only = !self.head_bytes().is_empty() && self.method() == Method::Head;
-        answer::write(out, reject, Delivery { request_id: &self.request_id, date, close, head_only });
-        self.connection.send(&mut [IoSlice::new(out)], stall).await.is_ok()
     }
 
     /// Ends the connection so that the client can still read the last answer: unread bytes at a close would become a

@@ -6,12 +6,11 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream};
+use ringgate_io::{Armed, Buffer, Deadlines, Either, Side, Stream, race, sleep};
 
 /// A connected stream and the guard of what it receives.
 pub(crate) struct Connection {
     deadline: Armed, // before the stream: it has to be dropped first
-    deadlines: Deadlines,
     stream: Stream,
 }
 
@@ -28,7 +27,7 @@ pub(crate) enum Broken {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, deadlines: &Deadlines) -> Connection {
-        Connection { deadline: deadlines.guard(stream.closer()), deadlines: deadlines.clone(), stream }
+        Connection { deadline: deadlines.guard(stream.closer()), stream }
     }
 
     /// Receives at least one byte, at most `limit`, within the deadline that is set.
@@ -45,23 +44,29 @@ impl Connection {
     /// Sends all of `parts`; gives up on a peer that takes nothing for `stall`.
     pub(crate) async fn send(&self, mut parts: &mut [IoSlice<'_>], stall: Duration) -> Result<(), Broken> {
         IoSlice::advance_slices(&mut parts, 0); // empty ones at the front
-        let mut patience = None; // sending has a deadline of its own, and only while it waits
         while !parts.is_empty() {
             match self.stream.try_send(parts) {
                 Ok(sent) => IoSlice::advance_slices(&mut parts, sent),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let patience: &Armed =
-                        patience.get_or_insert_with(|| self.deadlines.guard(self.stream.closer()));
-                    patience.within(stall, Side::Both);
-                    self.stream.writable().await.map_err(|_| Broken::Reset)?;
-                }
-                Err(_) if patience.is_some_and(|patience| patience.expired()) => {
-                    return Err(Broken::TimedOut);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room(stall).await?,
                 Err(_) => return Err(Broken::Reset),
             }
         }
         Ok(())
+    }
+
+    /// A slow reader is not a stalled one: it is given up only if it has taken nothing at all.
+    async fn wait_for_room(&self, stall: Duration) -> Result<(), Broken> {
+        loop {
+            let unsent = self.stream.unsent();
+            match race(self.stream.writable(), sleep(stall)).await {
+                Either::First(_) => return Ok(()), // or broken, which the next send will say
+                Either::Second(()) if self.stream.unsent() < unsent => {}
+                Either::Second(()) => {
+                    self.stream.shutdown(Side::Both);
+                    return Err(Broken::TimedOut);
+                }
+            }
+        }
     }
 
     /// The deadline for receiving.

@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::explain;
 use crate::gateway::Gateway;
 use crate::log::RequestLog;
-use crate::serve::{self, say};
+use crate::process::{self, say};
 
 /// The table, as its example file has it.
 const TABLE: &str = include_str!("../examples/demo.toml");
@@ -84,7 +84,7 @@ pub fn run(settings: Settings, stop: Receiver<()>) -> Result<(), Failure> {
     let table = explain::table(&config.snapshot);
     let gateway = start_gateway(config, &mocks, settings, &screen)?;
     print(&Welcome { gateway: &gateway, table: &table, mocks: &mocks });
-    let (ended, stop) = relay(stop);
+    let (ended, stop) = share(stop);
     if settings.load {
         print(&format_args!("\nLoading it for {} s …\n", LOAD_DURATION.as_secs()));
         print(&load(gateway.address(), settings.driver, &ended).map_err(Failure::Load)?);
@@ -93,7 +93,7 @@ pub fn run(settings: Settings, stop: Receiver<()>) -> Result<(), Failure> {
         print(&"\nServing. One line per request, as many as a screen can show; Ctrl-C ends it.");
     }
     screen.unmute();
-    Ok(serve::until_stopped(gateway, &stop)?)
+    Ok(process::until_stopped(gateway, &stop)?)
 }
 
 fn start_mocks(driver: Option<Rung>) -> io::Result<Vec<Mock>> {
@@ -132,7 +132,7 @@ fn start_gateway(
 }
 
 /// Passes the end on to both who wait for it: the load and the server.
-fn relay(stop: Receiver<()>) -> (Stop, Receiver<()>) {
+fn share(stop: Receiver<()>) -> (Stop, Receiver<()>) {
     let (load, (sender, receiver)) = (Stop::new(), channel());
     let ended = load.clone();
     std::thread::spawn(move || {

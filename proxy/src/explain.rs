@@ -6,10 +6,8 @@
 use std::fmt::{self, Display};
 
 use ringgate_core::answer::{Answer, Reject};
-use ringgate_core::field::Name;
 use ringgate_core::forward::{self, ToServer};
 use ringgate_core::pool::{Pool, Server};
-use ringgate_core::request_id;
 use ringgate_core::route::{Route, Verdict};
 use ringgate_core::snapshot::{Snapshot, Timeouts};
 use serde::Serialize;
@@ -206,11 +204,11 @@ const REQUEST_ID: &str = "<new request id>";
 /// The way of `crate::pipeline`, up to the connection.
 fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     let (head, bytes) = (sample.head(), sample.bytes());
+    head.check(bytes)?;
     let pool = &snapshot.pools[snapshot.routes.find(&sample.route_request())?.pool];
-    head.expects_continue(bytes)?;
     let servers: Vec<&Server> = pool.turn().collect();
     let names = servers.iter().map(|server| server.name.to_string()).collect();
-    let own_id = head.fields(bytes).first(Name::XRequestId).and_then(request_id::acceptable);
+    let own_id = head.request_id(bytes);
     let mut sent = Vec::new();
     let to = ToServer { server: servers[0], client: CLIENT, request_id: own_id.unwrap_or(REQUEST_ID) };
     forward::request(&mut sent, head, bytes, to);
@@ -224,7 +222,7 @@ fn gateway(reject: &Reject) -> Answered {
         Reject::MethodNotAllowed(allowed) => Some(allowed.to_string()),
         _ => None,
     };
-    Answered::Gateway { status, code, cause, detail, allow }
+    Answered::Gateway { status, code, cause: cause.code(), detail, allow }
 }
 
 impl Display for Explanation {

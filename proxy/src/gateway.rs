@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Sender, SyncSender, channel};
 use std::thread::JoinHandle;
 
 use ringgate_core::snapshot::Snapshot;
@@ -43,6 +43,8 @@ struct Start {
     log: RequestLog,
     log_writer: SyncSender<Vec<u8>>,
     counters: Arc<Counters>,
+    /// Told once the worker accepts.
+    ready: Sender<()>,
 }
 
 impl Gateway {
@@ -59,9 +61,11 @@ impl Gateway {
         driver.probe()?;
         let listeners = listeners(config.listen, config.workers.unwrap_or(cores.len()))?;
         let address = listeners[0].local_addr()?;
-        let (log_writer, log) = log::start_writer(log_output)?;
         let snapshot = Arc::new(config.snapshot);
-        let mut gateway = Gateway { address, driver, passed_over, workers: Vec::new(), log: Some(log) };
+        let mut gateway = Gateway { address, driver, passed_over, workers: Vec::new(), log: None };
+        let (log_writer, log) = log::start_writer(log_output)?; // after `gateway`: its drop waits for the last sender's
+        gateway.log = Some(log);
+        let (ready, started) = channel();
         for (index, listener) in listeners.into_iter().enumerate() {
             let (waker, wake) = Waker::pair()?;
             let counters = Arc::new(Counters::default());
@@ -74,12 +78,17 @@ impl Gateway {
                 log: config.log,
                 log_writer: log_writer.clone(),
                 counters: counters.clone(),
+                ready: ready.clone(),
             };
             let name = format!("worker-{index}");
             let thread = std::thread::Builder::new().name(name).spawn(move || start.run())?;
             gateway.workers.push(WorkerThread { waker, counters, thread: Some(thread) });
         }
-        Ok(gateway)
+        drop((ready, log_writer));
+        match started.iter().take(gateway.workers.len()).count() == gateway.workers.len() {
+            true => Ok(gateway),
+            false => Err(gateway.stop().err().unwrap_or_else(|| io::Error::other("a worker did not start"))),
+        }
     }
 
     /// Where it listens.
@@ -102,6 +111,11 @@ impl Gateway {
         self.workers.iter().map(|worker| &*worker.counters)
     }
 
+    /// Whether a worker has ended by itself: a defect, after which part of the connections is not served.
+    pub fn has_lost_a_worker(&self) -> bool {
+        self.workers.iter().any(|worker| worker.thread.as_ref().is_some_and(JoinHandle::is_finished))
+    }
+
     /// Stops accepting, lets requests in flight finish within the drain timeout, and ends.
     ///
     /// # Errors
@@ -120,7 +134,7 @@ impl Gateway {
             result = result.and(ended);
         }
         if let Some(log) = self.log.take() {
-            let _ = log.join(); // its channel has lost its last sender
+            let _ = log.join(); // the workers' senders are gone
         }
         result
     }
@@ -151,6 +165,8 @@ impl Start {
         let log = Log::new(self.log, self.log_writer, self.counters.clone());
         let worker: Rc<Worker> = Worker::new(self.snapshot, log, self.counters);
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
+        let _ = self.ready.send(());
+        drop(self.ready); // whoever waits for all of us must notice if one cannot
         worker.run(listener, wake.wait(), limits::DRAIN).await;
         Ok(())
     }

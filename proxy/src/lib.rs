@@ -15,9 +15,9 @@ pub mod gateway;
 mod limits;
 pub mod log;
 mod pipeline;
+pub mod process;
 mod record;
 mod relay;
-pub mod serve;
 mod session;
 #[cfg(test)]
 mod simulation;

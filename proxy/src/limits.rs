@@ -10,13 +10,14 @@ pub(crate) const UPSTREAM_BUFFER_BYTES: usize = 4 * 1024;
 pub(crate) const BODY_BUFFER_BYTES: usize = 128 * 1024;
 /// A buffer larger than this is given back before its connection idles.
 pub(crate) const KEPT_BUFFER_BYTES: usize = 16 * 1024;
-/// Spare output buffers a worker keeps; as many as requests that write at the same moment.
+/// Spare output buffers a worker keeps; an exchange borrows one from its first byte out to its last.
 pub(crate) const SPARE_OUTPUTS: usize = 64;
 /// Idle connections kept per server and worker; beyond it they are closed after use.
 pub(crate) const IDLE_UPSTREAMS: usize = 1024;
-/// Bytes of a request read and thrown away so that an answer given early is not destroyed by a reset.
-pub(crate) const DISCARDED_BYTES: usize = 64 * 1024;
-/// Time for the same.
+/// Bytes of a request read and thrown away so that an answer given early is not destroyed by a reset: what may be under
+/// way on a fast path.
+pub(crate) const DISCARDED_BYTES: usize = 1024 * 1024;
+/// Time for the same, counted anew at most twice.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// Connections accepted before anybody else gets a turn.
 pub(crate) const ACCEPT_BATCH: usize = 64;

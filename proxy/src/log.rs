@@ -155,9 +155,9 @@ struct Line<'a> {
 impl Line<'_> {
     /// Method and path; a head that could not be read has neither.
     fn request(&self) -> (&str, &str) {
-        match self.client.head_bytes() {
-            [] => ("-", "-"),
-            bytes => (self.client.method().name(), self.client.head().path(bytes)),
+        match self.client.method() {
+            None => ("-", "-"),
+            Some(method) => (method.name(), self.client.head().path(self.client.head_bytes())),
         }
     }
 
@@ -188,7 +188,7 @@ impl fmt::Display for Json<'_> {
             write!(f, ",\"server\":\"{}\"", server.name)?;
         }
         if let Some(cause) = record.cause {
-            write!(f, ",\"cause\":\"{cause}\"")?;
+            write!(f, ",\"cause\":\"{}\"", cause.code())?;
         }
         let (status, source) = (record.status, record.source.name());
         write!(f, ",\"status\":{status},\"source\":\"{source}\",\"duration_s\":{:.6}}}", self.0.seconds())
@@ -212,7 +212,7 @@ impl fmt::Display for Text<'_> {
         }
         write!(f, "  answered by the {}", record.source.name())?;
         if let Some(cause) = record.cause {
-            write!(f, " ({cause})")?;
+            write!(f, " ({})", cause.code())?;
         }
         write!(f, "  {:.3} ms", self.0.seconds() * 1e3)
     }

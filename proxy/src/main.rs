@@ -8,7 +8,7 @@ use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
 use ringgate::config::{self, Config};
 use ringgate::explain;
 use ringgate::gateway::Gateway;
-use ringgate::serve;
+use ringgate::process;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,8 +44,8 @@ fn demonstrate(demonstration: &Demonstration) -> Result<(), Failure> {
     let Demonstration { no_load, running } = demonstration;
     let settings =
         ringgate::demo::Settings { load: !no_load, driver: running.driver, workers: running.workers };
-    serve::raise_descriptor_limit();
-    let stop = serve::signals().map_err(failed_to("listen to signals"))?;
+    process::raise_descriptor_limit();
+    let stop = process::signals().map_err(failed_to("listen to signals"))?;
     ringgate::demo::run(settings, stop).map_err(|failure| Failure::Running(format!("error: {failure}")))
 }
 
@@ -60,13 +60,13 @@ fn serve(run: &Run) -> Result<(), Failure> {
     let mut config = load(&run.config)?;
     config.driver = run.running.driver.or(config.driver);
     config.workers = run.running.workers.or(config.workers);
-    serve::raise_descriptor_limit();
-    let stop = serve::signals().map_err(failed_to("listen to signals"))?;
+    process::raise_descriptor_limit();
+    let stop = process::signals().map_err(failed_to("listen to signals"))?;
     let address = config.listen;
     let gateway =
         Gateway::start(config, Box::new(io::stdout())).map_err(|error| cannot_start(address, &error))?;
-    serve::announce(&gateway);
-    serve::until_stopped(gateway, &stop).map_err(failed_to("serve"))
+    process::announce(&gateway);
+    process::until_stopped(gateway, &stop).map_err(failed_to("serve"))
 }
 
 fn examine(check: &Check) -> Result<(), Failure> {

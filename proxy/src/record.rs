@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ringgate_core::answer::Reject;
+use ringgate_core::answer::{Cause, Reject};
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::Route;
 use ringgate_core::snapshot::Snapshot;
@@ -25,9 +25,6 @@ impl Source {
     }
 }
 
-/// The cause of a request whose client left.
-pub(crate) const CLIENT_GONE: &str = "CG";
-
 /// One request, as far as it has got. Borrows from the snapshot it was served by.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
@@ -37,8 +34,8 @@ pub(crate) struct Record<'a> {
     pub(crate) server: Option<&'a Server>,
     pub(crate) status: u16,
     pub(crate) source: Source,
-    /// Two letters; none for a request that went well.
-    pub(crate) cause: Option<&'static str>,
+    /// None for a request that went well.
+    pub(crate) cause: Option<Cause>,
 }
 
 impl<'a> Record<'a> {
@@ -59,7 +56,7 @@ impl<'a> Record<'a> {
         self.route = Some(route);
     }
 
-    /// The request goes to this server, or to this one after all.
+    /// There is a connection to this server, and the request goes there.
     pub(crate) fn sent_to(&mut self, server: &'a Server) {
         self.server = Some(server);
     }
@@ -70,13 +67,18 @@ impl<'a> Record<'a> {
     }
 
     /// That answer did not reach its end.
-    pub(crate) fn truncated(&mut self, cause: &'static str) {
+    pub(crate) fn truncated(&mut self, cause: Cause) {
         self.cause = Some(cause);
     }
 
     /// Whether the client left before the answer was over.
     pub(crate) fn departed(&self) -> bool {
-        self.cause == Some(CLIENT_GONE)
+        self.cause == Some(Cause::ClientGone)
+    }
+
+    /// The client left before the gateway could answer.
+    pub(crate) fn departed_before_answer(&mut self) {
+        self.cause = Some(Cause::ClientGone);
     }
 
     /// The gateway answers itself.

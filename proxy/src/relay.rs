@@ -61,18 +61,20 @@ impl Relay<'_> {
             Framing::Chunked if !data.is_empty() => (chunk_line(data.len(), &mut line), b"\r\n"),
             _ => (&[], &[]),
         };
-        send(self.to, [first, line, data, line_end, last], self.stall).await.map_err(Stopped::Sink)?;
-        self.buffer.consume(read.consumed);
-        Ok(())
+        let sent = send(self.to, [first, line, data, line_end, last], self.stall).await;
+        self.buffer.consume(read.consumed); // sent or not: the reader has counted it
+        sent.map_err(Stopped::Sink)
     }
 
     /// Waits for more of the body.
     pub(crate) async fn receive(&mut self) -> Result<(), Stopped> {
         self.from.deadline().within(self.stall, Side::Receive); // a client is still owed an answer
-        if self.buffer.is_empty() && self.reader.at_most() > self.buffer.room() {
+        if self.reader.at_most() > self.buffer.room() {
             self.buffer.make_room(limits::BODY_BUFFER_BYTES);
         }
-        match self.from.recv(self.buffer, self.reader.at_most()).await {
+        let received = self.from.recv(self.buffer, self.reader.at_most()).await;
+        self.from.deadline().clear(); // passing it on may take longer
+        match received {
             Ok(_) => Ok(()),
             Err(Broken::Ended) if self.reader.end() => Ok(()),
             Err(broken) => Err(Stopped::Source(broken)),

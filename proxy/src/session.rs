@@ -8,12 +8,14 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use ringgate_core::answer::Reject;
+use ringgate_core::answer::{self, Delivery, Reject};
+use ringgate_core::method::Method;
 use ringgate_io::{Buffer, Stream, now};
 
 use crate::client::Client;
-use crate::pipeline::{self, After, Relayed};
+use crate::pipeline::{self, After, Finished};
 use crate::record::Record;
+use crate::relay;
 use crate::worker::Worker;
 
 /// Serves a connection to its end.
@@ -46,7 +48,6 @@ async fn requests(worker: &Worker, stream: Stream, peer: SocketAddr) {
         }
         match request(worker, &mut client, arrived.map(drop)).await {
             After::Next => {}
-            After::Close => return,
             After::Linger => return client.linger().await,
             After::Reset => return client.connection.reset_on_close(),
         }
@@ -61,8 +62,8 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Rejec
         Ok(()) => pipeline::run(worker, client, &mut record).await,
         Err(reject) => Err(reject),
     };
-    let relayed = match outcome {
-        Ok(relayed) => relayed,
+    let finished = match outcome {
+        Ok(finished) => finished,
         Err(reject) => refuse(worker, client, &reject, &mut record).await,
     };
     worker.log.write(&record, client);
@@ -70,27 +71,36 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Rejec
         true => worker.counters.departed.add(1),
         false => worker.counters.answered.add(1),
     }
-    client.finish_request(relayed.body, relayed.surplus.data());
-    relayed.after
+    client.finish_request(finished.body, finished.surplus.data());
+    finished.after
 }
 
 /// The one place where a refusal becomes bytes.
-async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record<'_>) -> Relayed {
+async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record<'_>) -> Finished {
     record.rejected(reject);
     let body = client.whole_body();
     let persists = !reject.closes() && body.is_some() && client.head().persists() && !worker.is_draining();
-    let stall = worker.snapshot().timeouts.stall;
-    let is_sent = *reject != Reject::ClientGone && {
-        let mut out = worker.outputs.take();
-        let is_sent =
-            client.refuse(reject, worker.date(record.started).as_str(), !persists, &mut out, stall).await;
-        worker.outputs.give_back(out);
-        is_sent
+    let date = worker.date();
+    let delivery = Delivery {
+        request_id: client.request_id(),
+        date: date.as_str(),
+        close: !persists,
+        head_only: client.method() == Some(Method::Head),
     };
-    let after = match (is_sent, persists) {
-        (false, _) => After::Close,
-        (true, true) => After::Next,
-        (true, false) => After::Linger, // some of the request may still be on its way
+    let mut out = worker.outputs.take();
+    answer::write(&mut out, reject, delivery);
+    let is_gone = *reject == Reject::ClientGone || {
+        let stall = worker.snapshot().timeouts.stall;
+        relay::send(&client.connection, [&out], stall).await.is_err()
     };
-    Relayed { after, body: body.unwrap_or(0), surplus: Buffer::default() }
+    worker.outputs.give_back(out);
+    let after = match persists {
+        _ if is_gone => After::Reset,
+        true => After::Next,
+        false => After::Linger, // some of the request may still be on its way
+    };
+    if is_gone {
+        record.departed_before_answer();
+    }
+    Finished { after, body: body.unwrap_or(0), surplus: Buffer::default() }
 }

@@ -1,4 +1,16 @@
 //! A request body that is still arriving, on its way to the server while the answer may be on its way back.
+//!
+//! Both directions run in one task and end each other like this:
+//!
+//! | what happens first | then |
+//! |---|---|
+//! | the body is whole | the server has `response` to answer |
+//! | the client breaks off, breaks its framing or stalls | the server's connection is shut down, so the answer fails too; the client is to blame |
+//! | the server takes no more | the rest of the body is read and thrown away, within bounds, while its answer is awaited |
+//! | the answer is over | as above, and a body that is not over soon is abandoned: the client's connection ends |
+//!
+//! The client's receive deadline belongs to the upload until both are over, and is clear then; so does the server's until
+//! the body is whole.
 
 use std::cell::Cell;
 
@@ -17,10 +29,23 @@ use crate::relay::{self, Relay, Stopped};
 pub(crate) struct Progress {
     /// The request has been sent to its last byte.
     pub(crate) is_uploaded: Cell<bool>,
+    /// The upload is over, well or badly.
+    has_ended: Cell<bool>,
     /// The answer's head has gone down.
     pub(crate) is_answering: Cell<bool>,
     /// The answer is over, well or badly.
-    pub(crate) is_answered: Cell<bool>,
+    is_answered: Cell<bool>,
+}
+
+impl Progress {
+    /// A body that is still coming gets little time from now on.
+    pub(crate) fn answer_is_over(&self, client: &Client, server: &Connection) {
+        self.is_answered.set(true);
+        if !self.has_ended.get() {
+            client.connection.deadline().within(limits::LINGER, Side::Receive);
+            server.shutdown(Side::Both); // also ends a send that waits for the server
+        }
+    }
 }
 
 /// How an upload ended.
@@ -56,7 +81,7 @@ impl<'a> Upload<'a> {
 
     /// Sends `head` and the body. Ends the server's connection if the request cannot be completed. Returns what was read
     /// behind the body, too.
-    pub(crate) async fn run(self, head: &[u8], expects_continue: bool) -> (Uploaded, Buffer) {
+    pub(crate) async fn run(self, head: &[u8]) -> (Uploaded, Buffer) {
         let mut buffer = Buffer::with_capacity(limits::KEPT_BUFFER_BYTES);
         buffer.extend(self.client.buffered_body());
         let mut relay = Relay {
@@ -67,22 +92,21 @@ impl<'a> Upload<'a> {
             framing: self.client.head().framing(),
             stall: self.timeouts.stall,
         };
-        let uploaded = match self.pass_on(&mut relay, head, expects_continue).await {
+        let uploaded = match self.pass_on(&mut relay, head).await {
             Ok(()) => Uploaded::Whole,
             Err(stopped) => self.give_up(&mut relay, stopped).await,
         };
         self.progress.is_uploaded.set(matches!(uploaded, Uploaded::Whole));
+        self.progress.has_ended.set(true);
+        self.client.connection.deadline().clear();
         (uploaded, buffer)
     }
 
-    async fn pass_on(
-        &self,
-        relay: &mut Relay<'_>,
-        head: &[u8],
-        expects_continue: bool,
-    ) -> Result<(), Stopped> {
+    async fn pass_on(&self, relay: &mut Relay<'_>, head: &[u8]) -> Result<(), Stopped> {
         relay.pass_on(head).await?;
-        if expects_continue && self.client.buffered_body().is_empty() && !self.progress.is_answering.get() {
+        let client = self.client;
+        let waits = client.head().expects_continue(client.head_bytes()) && client.buffered_body().is_empty();
+        if waits && !self.progress.is_answering.get() {
             let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
             relay::send(relay.from, [go_on], self.timeouts.stall).await.map_err(Stopped::Source)?;
         }

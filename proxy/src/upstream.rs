@@ -91,7 +91,7 @@ impl Upstreams {
             let reply = Reply { buffer: idle.buffer, head: idle.head, is_reused: true };
             return Ok(Upstream { connection, reply, server: server.index });
         }
-        match race(Stream::connect(server.address), sleep(connect_timeout)).await {
+        match race(Stream::connect(server.address), self.patience(connect_timeout)).await {
             Either::First(Ok(stream)) => Ok(Upstream {
                 connection: Connection::new(stream, &self.deadlines),
                 reply: Reply {
@@ -102,6 +102,14 @@ impl Upstreams {
                 server: server.index,
             }),
             Either::First(Err(_)) | Either::Second(()) => Err(Fault::Unreachable),
+        }
+    }
+
+    /// Passes after `timeout`, or when no more connections are wanted.
+    async fn patience(&self, timeout: Duration) {
+        let end = now() + timeout;
+        while now() < end && !self.is_closed.get() {
+            sleep(SWEEP.min(end.saturating_duration_since(now()))).await;
         }
     }
 
@@ -127,7 +135,7 @@ impl Upstreams {
         }
     }
 
-    /// Lets all idle connections go and keeps no more; the sweeping task ends by itself.
+    /// Lets all idle connections go, keeps no more and waits for none; the sweeping task ends by itself.
     pub(crate) fn close(&self) {
         self.is_closed.set(true);
         self.by_server.borrow_mut().iter_mut().for_each(VecDeque::clear);

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use ringgate_core::snapshot::Snapshot;
 use ringgate_io::{Deadlines, Either, Listener, Stream, TICK, race, sleep, spawn, wall};
@@ -46,7 +46,7 @@ impl Worker {
             log,
             counters,
             is_draining: Cell::new(false),
-            date: Cell::new(Date::read(ringgate_io::now())),
+            date: Cell::new(Date::read(Duration::ZERO)),
         })
     }
 
@@ -59,7 +59,8 @@ impl Worker {
     ) {
         let mut stop = pin!(stop);
         while race(stop.as_mut(), self.accept(&listener)).await != Either::First(()) {}
-        self.accept_waiting(&listener); // their handshakes are done: closing the listener would reset them
+        // Their handshakes are done: closing the listener would reset those that still wait.
+        while self.accept_waiting(&listener) == Waiting::More {}
         drop(listener);
         self.drain(patience).await;
     }
@@ -74,37 +75,37 @@ impl Worker {
         self.is_draining.get()
     }
 
-    /// The value of a Date field, right to the second at `now`.
-    pub(crate) fn date(&self, now: Instant) -> Date {
-        let date = self.date.get();
-        if now.saturating_duration_since(date.read_at) < Duration::from_secs(1) {
+    /// The value of a Date field, right to the second by the clock of the last tick.
+    pub(crate) fn date(&self) -> Date {
+        let (date, time) = (self.date.get(), self.deadlines.time());
+        if time < date.valid_until {
             return date;
         }
-        self.date.set(Date::read(now));
+        self.date.set(Date::read(time));
         self.date.get()
     }
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
-        if listener.readable().await.is_ok() && self.accept_waiting(listener) {
+        if listener.readable().await.is_ok() && self.accept_waiting(listener) != Waiting::Unknown {
             return;
         }
         self.counters.accept_failures.add(1);
         sleep(limits::ACCEPT_PAUSE).await;
     }
 
-    /// Takes a batch of connections; `false` when it failed for want of something, mostly descriptors.
-    fn accept_waiting(self: &Rc<Self>, listener: &Listener) -> bool {
+    /// Takes a batch of connections.
+    fn accept_waiting(self: &Rc<Self>, listener: &Listener) -> Waiting {
         for _ in 0..limits::ACCEPT_BATCH {
             match listener.try_accept() {
                 Ok((stream, peer)) => self.serve(stream, peer),
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => break,
+                    io::ErrorKind::WouldBlock => return Waiting::None,
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
-                    _ => return false,
+                    _ => return Waiting::Unknown,
                 },
             }
         }
-        true
+        Waiting::More
     }
 
     fn serve(self: &Rc<Self>, stream: Stream, peer: SocketAddr) {
@@ -140,19 +141,31 @@ impl Worker {
     }
 }
 
-/// The value of a Date field (RFC 9110 section 6.6.1), and when it was made.
+/// What a look at the listener's queue has left there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    None,
+    /// Perhaps: the batch was full.
+    More,
+    /// Nobody knows: something has run out, mostly descriptors.
+    Unknown,
+}
+
+/// The value of a Date field (RFC 9110 section 6.6.1), and how long it is the right one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Date {
     text: [u8; 29],
-    read_at: Instant,
+    valid_until: Duration,
 }
 
 impl Date {
-    fn read(now: Instant) -> Date {
+    /// The date at `time`, which passes as the time of day does.
+    fn read(time: Duration) -> Date {
         let mut text = [b' '; 29];
-        let date = httpdate::fmt_http_date(wall().max(SystemTime::UNIX_EPOCH));
-        text.copy_from_slice(&date.as_bytes()[..29]);
-        Date { text, read_at: now }
+        let now = wall().max(SystemTime::UNIX_EPOCH);
+        text.copy_from_slice(&httpdate::fmt_http_date(now).as_bytes()[..29]);
+        let into_second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+        Date { text, valid_until: time + Duration::from_secs(1) - Duration::from_nanos(into_second.into()) }
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -6,9 +6,8 @@
 
 use std::fmt::Write;
 
-use crate::chunked::ChunkError;
 use crate::head::NoHead;
-use crate::method::{Method, MethodSet};
+use crate::method::MethodSet;
 
 /// What is wrong with a request's bytes: all of them 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,15 +110,17 @@ pub enum Reject {
 
 impl Reject {
     /// 405 for a method that no route can allow: a proxy that answers CONNECT or TRACE gives away more than it should.
-    pub fn method_never_allowed(_: Method<'_>) -> Reject {
+    pub fn method_never_allowed() -> Reject {
         Reject::MethodNotAllowed(MethodSet::default())
     }
 
     /// The status, and the words that go with it.
     pub fn answer(&self) -> Answer {
         match self {
-            Reject::Malformed(what) => Answer::new(400, "malformed_request", "BR", what.detail()),
-            Reject::NoRoute => Answer::new(404, "no_route", "NR", "No route takes this request."),
+            Reject::Malformed(what) => {
+                Answer::new(400, "malformed_request", Cause::BadRequest, what.detail())
+            }
+            Reject::NoRoute => Answer::new(404, "no_route", Cause::NoRoute, "No route takes this request."),
             Reject::MethodNotAllowed(allowed) => {
                 let nowhere = *allowed == MethodSet::default();
                 let detail = if nowhere {
@@ -127,35 +128,48 @@ impl Reject {
                 } else {
                     "The path exists, but not with this method."
                 };
-                Answer::new(405, "method_not_allowed", "MA", detail)
+                Answer::new(405, "method_not_allowed", Cause::Method, detail)
             }
-            Reject::TooSlow => Answer::new(408, "request_timeout", "RT", "The request came too slowly."),
+            Reject::TooSlow => {
+                Answer::new(408, "request_timeout", Cause::RequestTimeout, "The request came too slowly.")
+            }
             Reject::TargetTooLong => {
-                Answer::new(414, "target_too_long", "BR", "The request target is too long.")
+                Answer::new(414, "target_too_long", Cause::BadRequest, "The request target is too long.")
             }
-            Reject::Expectation => {
-                Answer::new(417, "expectation_failed", "BR", "Only 100-continue can be expected.")
-            }
+            Reject::Expectation => Answer::new(
+                417,
+                "expectation_failed",
+                Cause::BadRequest,
+                "Only 100-continue can be expected.",
+            ),
             Reject::HeadTooLarge => {
-                Answer::new(431, "head_too_large", "BR", "The header section is too large.")
+                Answer::new(431, "head_too_large", Cause::BadRequest, "The header section is too large.")
             }
             Reject::UnknownCoding => Answer::new(
                 501,
                 "unknown_transfer_coding",
-                "BR",
+                Cause::BadRequest,
                 "The only transfer coding understood is chunked.",
             ),
-            Reject::Version => {
-                Answer::new(505, "http_version", "BR", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
-            }
-            Reject::ClientGone => Answer::new(499, "client_gone", "CG", "The client left."),
+            Reject::Version => Answer::new(
+                505,
+                "http_version",
+                Cause::BadRequest,
+                "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+            ),
+            Reject::ClientGone => Answer::new(499, "client_gone", Cause::ClientGone, "The client left."),
             Reject::Fault(fault) => fault.answer(),
         }
     }
 
-    /// Whether the client's connection is of no use any more: where its next request would begin is not known.
+    /// Whether the client's connection is of no use any more: where its next request begins is not known, or it may not be
+    /// a request.
     pub fn closes(&self) -> bool {
-        !matches!(self, Reject::NoRoute | Reject::MethodNotAllowed(_) | Reject::Fault(_))
+        match self {
+            Reject::NoRoute | Reject::Fault(_) => false,
+            Reject::MethodNotAllowed(allowed) => *allowed == MethodSet::default(), // a tunnel was asked for
+            _ => true,
+        }
     }
 }
 
@@ -165,24 +179,27 @@ impl Fault {
             Fault::Unreachable => Answer::new(
                 503,
                 "service_unavailable",
-                "UC",
+                Cause::Unreachable,
                 "The service is temporarily down. Please try again in a few moments.",
             ),
             Fault::Reset | Fault::ReusedReset => Answer::new(
                 502,
                 "upstream_reset",
-                "UR",
+                Cause::UpstreamReset,
                 "The service ended the connection before it answered.",
             ),
             Fault::BadReply(_) => Answer::new(
                 502,
                 "bad_upstream_answer",
-                "UB",
+                Cause::UpstreamBroken,
                 "The service sent an answer that is not valid HTTP.",
             ),
-            Fault::Timeout => {
-                Answer::new(504, "upstream_timeout", "UT", "The request took too long. Please try again.")
-            }
+            Fault::Timeout => Answer::new(
+                504,
+                "upstream_timeout",
+                Cause::UpstreamTimeout,
+                "The request took too long. Please try again.",
+            ),
         }
     }
 }
@@ -196,12 +213,6 @@ impl From<Malformed> for Reject {
 impl From<Fault> for Reject {
     fn from(fault: Fault) -> Reject {
         Reject::Fault(fault)
-    }
-}
-
-impl From<ChunkError> for Reject {
-    fn from(_: ChunkError) -> Reject {
-        Malformed::Chunk.into()
     }
 }
 
@@ -231,6 +242,46 @@ impl From<BadReply> for Fault {
     }
 }
 
+/// Why a request did not go as it should, for logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The request is malformed or over a limit.
+    BadRequest,
+    /// No route.
+    NoRoute,
+    /// No route with this method.
+    Method,
+    /// The request came too slowly.
+    RequestTimeout,
+    /// The client left.
+    ClientGone,
+    /// No server could be connected to.
+    Unreachable,
+    /// The server broke the connection.
+    UpstreamReset,
+    /// The server broke the protocol.
+    UpstreamBroken,
+    /// The server was too slow.
+    UpstreamTimeout,
+}
+
+impl Cause {
+    /// Two letters, stable once published.
+    pub fn code(self) -> &'static str {
+        match self {
+            Cause::BadRequest => "BR",
+            Cause::NoRoute => "NR",
+            Cause::Method => "MA",
+            Cause::RequestTimeout => "RT",
+            Cause::ClientGone => "CG",
+            Cause::Unreachable => "UC",
+            Cause::UpstreamReset => "UR",
+            Cause::UpstreamBroken => "UB",
+            Cause::UpstreamTimeout => "UT",
+        }
+    }
+}
+
 /// Seconds after which a client may try again when the upstream is down: about the time a restart takes.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
@@ -241,14 +292,14 @@ pub struct Answer {
     pub status: u16,
     /// A name for programs, stable once published.
     pub code: &'static str,
-    /// Two letters for logs and metrics.
-    pub cause: &'static str,
+    /// For logs and metrics.
+    pub cause: Cause,
     /// A sentence for people.
     pub detail: &'static str,
 }
 
 impl Answer {
-    fn new(status: u16, code: &'static str, cause: &'static str, detail: &'static str) -> Answer {
+    fn new(status: u16, code: &'static str, cause: Cause, detail: &'static str) -> Answer {
         Answer { status, code, cause, detail }
     }
 }

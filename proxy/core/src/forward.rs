@@ -4,7 +4,7 @@
 //! Own fields are written after the client's were stripped, so that no nomination and no spelling can remove or forge them.
 
 use crate::field::Name;
-use crate::framing::Framing;
+use crate::framing::{self, Framing};
 use crate::head::{Field, Fields, RequestHead, ResponseHead, Version};
 use crate::method::Method;
 use crate::pool::Server;
@@ -107,7 +107,8 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
     match framing {
         _ if head.status() == 204 => {}
         Framing::Length(0) if to.method == Method::Head || head.status() == 304 => {
-            put_stated_length(out, fields);
+            // The length a GET would have had (RFC 9110 section 9.3.2).
+            framing::stated_length(fields).into_iter().for_each(|length| put_length(out, length));
         }
         Framing::Length(length) => put_length(out, length),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -139,15 +140,6 @@ fn client_framing(to: ToClient<'_>) -> Framing {
         (Framing::Length(length), _) => Framing::Length(length),
         (_, Version::Http11) => Framing::Chunked,
         (_, Version::Http10) => Framing::UntilClose,
-    }
-}
-
-/// The length a GET would have had (RFC 9110 section 9.3.2).
-fn put_stated_length(out: &mut Vec<u8>, fields: Fields<'_>) {
-    if let Some(length) = fields.first(Name::ContentLength) {
-        out.extend_from_slice(b"Content-Length: ");
-        out.extend_from_slice(length);
-        out.extend_from_slice(b"\r\n");
     }
 }
 

@@ -67,6 +67,11 @@ pub fn of_response(
     }
 }
 
+/// What Content-Length says, where that does not delimit this message (HEAD, 304).
+pub fn stated_length(fields: Fields<'_>) -> Option<u64> {
+    content_length(fields).ok().flatten()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
     /// `chunked`, once and alone: the only coding there is between us and our neighbours.

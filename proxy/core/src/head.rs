@@ -246,7 +246,7 @@ impl RequestHead {
     /// Parses and checks a whole head; `bytes` is exactly what [`HeadScanner`] delimited.
     ///
     /// # Errors
-    /// 400, 405 (CONNECT, TRACE), 414, 431, 501 or 505, never a guess.
+    /// 400, 414, 431, 501 or 505, never a guess.
     pub fn parse(&mut self, bytes: &[u8]) -> Result<(), Reject> {
         let mut space = [const { MaybeUninit::uninit() }; limits::FIELDS];
         let mut parsed = httparse::Request::new(&mut []);
@@ -277,7 +277,10 @@ impl RequestHead {
         (self.authority, self.query, self.path.verbatim) = (self.host(bytes)?, None, None);
         self.path.rewritten.clear();
         match (target::parse(self.target.of(bytes))?, self.method(bytes)) {
-            (_, method @ (Method::Connect | Method::Trace)) => Err(Reject::method_never_allowed(method)),
+            (Target::Authority, Method::Connect) => {
+                self.path.verbatim = Some(self.target); // for the log; `check` refuses it
+                Ok(())
+            }
             (Target::Authority, _) => Err(Malformed::Target.into()),
             (Target::Asterisk, Method::Options) => {
                 self.path.verbatim = Some(self.target);
@@ -359,17 +362,39 @@ impl RequestHead {
         self.framing.unwrap_or(Framing::EMPTY)
     }
 
-    /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1).
+    /// Refuses what no route may serve.
     ///
     /// # Errors
-    /// 417 for any other expectation.
-    pub fn expects_continue(&self, bytes: &[u8]) -> Result<bool, Reject> {
+    /// 405 for CONNECT and TRACE, 417 for any expectation but 100-continue.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), Reject> {
         match self.fields(bytes).first(Name::Expect) {
-            None => Ok(false),
-            Some(_) if self.version == Version::Http10 => Ok(false), // such a client cannot mean it
-            Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(true),
-            Some(_) => Err(Reject::Expectation),
+            _ if matches!(self.method(bytes), Method::Connect | Method::Trace) => {
+                Err(Reject::method_never_allowed())
+            }
+            Some(value) if !value.eq_ignore_ascii_case(b"100-continue") => Err(Reject::Expectation),
+            _ => Ok(()),
         }
+    }
+
+    /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1); HTTP/1.0 has none to wait for.
+    pub fn expects_continue(&self, bytes: &[u8]) -> bool {
+        self.version == Version::Http11 && self.fields(bytes).first(Name::Expect).is_some()
+    }
+
+    /// What routing looks at.
+    pub fn route_request<'a>(&'a self, bytes: &'a [u8]) -> crate::route::Request<'a> {
+        crate::route::Request {
+            authority: self.authority(bytes),
+            path: self.path(bytes),
+            method: self.method(bytes),
+            fields: self.fields(bytes),
+        }
+    }
+
+    /// The id the request brought along, if it can be taken over.
+    pub fn request_id<'a>(&self, bytes: &'a [u8]) -> Option<&'a str> {
+        let id = self.fields.iter().find(|field| field.known == Name::XRequestId)?;
+        crate::request_id::acceptable(id.value.of(bytes))
     }
 }
 

@@ -162,7 +162,7 @@ fn rewrite(path: &[u8]) -> Result<Vec<u8>, Malformed> {
                 let parent = memchr::memrchr(b'/', &normal).ok_or(Malformed::Path)?;
                 normal.truncate(parent);
             }
-            [b'.', b';', ..] | [b'.', b'.', b';', ..] => return Err(Malformed::Path),
+            name if hides_dots(name) => return Err(Malformed::Path),
             name => {
                 normal.push(b'/');
                 normal.extend_from_slice(name);
@@ -173,6 +173,23 @@ fn rewrite(path: &[u8]) -> Result<Vec<u8>, Malformed> {
         }
     }
     Ok(normal)
+}
+
+/// Whether a service that decodes `%2F` or `%5C`, or cuts off `;parameters`, would find a `.` or `..` in the segment.
+fn hides_dots(segment: &[u8]) -> bool {
+    let mut rest = segment;
+    loop {
+        let end = rest.windows(3).position(|three| matches!(three, b"%2F" | b"%5C"));
+        let part = &rest[..end.unwrap_or(rest.len())];
+        let plain = part.windows(3).position(|three| three == b"%3B").map_or(part, |end| &part[..end]);
+        let plain = plain.split(|&byte| byte == b';').next().unwrap_or(plain);
+        let is_whole = end.is_none() && plain.len() == segment.len(); // `.` and `..` themselves are resolved
+        match end {
+            _ if matches!(plain, b"." | b"..") && !is_whole => return true,
+            Some(end) => rest = &rest[end + 3..],
+            None => return false,
+        }
+    }
 }
 
 /// Escapes of unreserved characters become those characters, all others upper case; what must be escaped is.
@@ -256,6 +273,11 @@ mod tests {
             "/a b",
             "/\u{e9}",
             "/a/..;x=1/b",
+            "/a/..%2fadmin",
+            "/a/b%2f..%2fc",
+            "/a/x%5C..",
+            "/..%5cadmin",
+            "/a/..%3bx/",
             "/.;/",
         ] {
             assert_eq!(normalise(path.as_bytes()), Err(Malformed::Path), "{path}");

@@ -1,8 +1,8 @@
 //! Deadlines: when one passes, the stream it guards is shut down and the pending operation completes by itself.
 //!
-//! Owns: one flat table per worker, scanned once a tick while anything is guarded. Setting a deadline is one store, so a
-//! request may set several; expiry is at most one tick late. (A scan reads 8 bytes a connection. A timing wheel would
-//! save that and cost each request an unlink and a link.)
+//! Owns: one flat table per worker, scanned once a tick while anything is guarded. Setting a deadline is a few stores and no
+//! clock read, so a request may set several. (A scan reads 8 bytes a connection. A timing wheel would save that and cost
+//! each request an unlink and a link.)
 //! Refuses: to cancel operations. Buffers the kernel owns come back by completion only.
 //! Assumes: whoever awaits reads its result together with [`Armed::expired`]: after expiry a receive of 0 is a timeout,
 //! never an end of message, and a send may have been partial.
@@ -65,6 +65,11 @@ impl Deadlines {
             spawn(tick(self.table.clone()));
         }
         Armed { table: self.table.clone(), index }
+    }
+
+    /// The time since the table was made, as of the last tick.
+    pub fn time(&self) -> Duration {
+        Duration::from_millis(self.table.time.get())
     }
 
     /// Streams guarded now.
@@ -181,8 +186,8 @@ pub struct Armed {
 }
 
 impl Armed {
-    /// After `timeout` the stream is ended on `side`; replaces the deadline set before. Counted from the last tick without
-    /// a clock read: the timeout passes in full, and at most two ticks more.
+    /// After `timeout` the stream is ended on `side`; replaces the deadline set before. Counted from the end of the current
+    /// tick without a clock read: while the loop is not held up, the timeout passes in full, and at most two ticks more.
     pub fn within(&self, timeout: Duration, side: Side) {
         self.table.set(self.index, self.table.after(timeout), side, false);
     }

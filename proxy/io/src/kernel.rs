@@ -82,6 +82,15 @@ impl Stream {
         matches!(peeked, Err(rustix::io::Errno::AGAIN))
     }
 
+    pub(crate) fn unsent(&self) -> usize {
+        const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411; // tcp(7): bytes not yet acknowledged
+        // SAFETY: the request fills in one `int`.
+        let queued = unsafe {
+            rustix::ioctl::ioctl(self.fd(), rustix::ioctl::Getter::<SIOCOUTQ, std::ffi::c_int>::new())
+        };
+        queued.map_or(0, |bytes| bytes.max(0) as usize)
+    }
+
     pub(crate) fn raw(&self) -> RawFd {
         self.tcp().as_raw_fd()
     }

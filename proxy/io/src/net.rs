@@ -235,6 +235,17 @@ impl Stream {
         }
     }
 
+    /// Bytes sent that the other side has not acknowledged. [`writable`](Self::writable) wants a third of the socket's buffer
+    /// free, which may be a megabyte: whether a slow reader reads at all shows only here. (The simulated network becomes
+    /// writable with the first byte, and says 0.)
+    pub fn unsent(&self) -> usize {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.unsent(),
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(_) => 0,
+        }
+    }
+
     /// Whether an idle connection is still usable: the other side has neither spoken nor closed.
     pub fn is_quiet(&self) -> bool {
         match &self.0 {

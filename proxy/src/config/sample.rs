@@ -44,12 +44,6 @@ impl Sample {
 
     /// What routing looks at.
     pub(crate) fn route_request(&self) -> route::Request<'_> {
-        let bytes = self.bytes();
-        route::Request {
-            authority: self.head.authority(bytes),
-            path: self.head.path(bytes),
-            method: self.head.method(bytes),
-            fields: self.head.fields(bytes),
-        }
+        self.head.route_request(self.bytes())
     }
 }

@@ -1,4 +1,4 @@
-//! Running a gateway until somebody ends it: signals, the words at start and end, and what goes wrong in between.
+//! The process around a gateway: signals, descriptors, the words at start and end, and what goes wrong in between.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -71,6 +71,12 @@ pub fn until_stopped(gateway: Gateway, stop: &Receiver<()>) -> io::Result<()> {
     let mut known = Troubles::default();
     while stop.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
         known = known.report_growth(Troubles::of(&gateway));
+        if gateway.has_lost_a_worker() {
+            return Err(gateway
+                .drain()
+                .err()
+                .unwrap_or_else(|| io::Error::other("a worker ended by itself")));
+        }
     }
     say("draining: no new connections, requests in flight are finished (again Ctrl-C to end at once)");
     known.report_growth(Troubles::of(&gateway));
