@@ -34,6 +34,31 @@ fn in_front_of_script(driver: Rung, answer: &str) -> TestGateway {
     gateway(driver, &format!("[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]", scripted(answer)))
 }
 
+/// A server that gives `answers` one after the other, each as soon as a head has come, and counts the connections it got.
+/// When they are used up it ends each connection without a word.
+fn scripted_in_turn(answers: &'static [&'static str]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                for answer in answers {
+                    let mut seen = Vec::new();
+                    while !seen.windows(4).any(|four| four == b"\r\n\r\n") {
+                        let mut bytes = [0; 4096];
+                        match stream.read(&mut bytes) {
+                            Ok(count @ 1..) => seen.extend_from_slice(&bytes[..count]),
+                            _ => return,
+                        }
+                    }
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            });
+        }
+    });
+    address.to_string()
+}
+
 /// A gateway whose patience is short.
 fn impatient(driver: Rung, server: &str) -> TestGateway {
     let timeouts =
@@ -236,10 +261,84 @@ on_every_driver! {
         let server = anything("one");
         let gateway = in_front_of(driver, &[&server]);
         let mut client = gateway.connect();
-        client.say("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nX\r\n");
+        client.say("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        support::until_some("the first of it at the server", || (server.connections() > 0).then_some(()));
+        client.say("X\r\n");
         assert_eq!(client.hear().status, 400);
         assert!(client.is_over());
-        assert!(server.received().iter().all(|seen| !seen.complete));
+        support::until_some("its end at the server", || server.received().first().filter(|seen| !seen.complete).map(drop));
+    }
+
+    fn what_follows_an_early_answer_is_never_taken_for_a_request(driver: Rung) {
+        let server = scripted_in_turn(&["HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"; 8]);
+        let gateway = gateway(driver, &format!("[[routes]]\nprefix = \"/\"\nservers = [\"{server}\"]"));
+        let smuggled = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+        for framing in ["length", "chunked"] {
+            let mut client = gateway.connect();
+            let (head, rest) = match framing {
+                "length" => (format!("Content-Length: {}\r\n\r\n", 2 * smuggled.len()), smuggled.repeat(2)),
+                _ => (
+                    "Transfer-Encoding: chunked\r\n\r\n".into(),
+                    format!("{:x}\r\n{smuggled}\r\n{:x}\r\n{smuggled}\r\n0\r\n\r\n", smuggled.len(), smuggled.len()),
+                ),
+            };
+            client.say(format!("POST /early HTTP/1.1\r\nHost: h\r\n{head}"));
+            assert_eq!(client.hear().status, 401);
+            client.say(&rest[..20]);
+            client.say(&rest[20..]);
+            client.say("GET /honest HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+            let _ = client.hear_for("GET /honest");
+            assert!(client.is_over());
+        }
+        gateway.log.line_with("/honest");
+        assert!(!gateway.log.text().contains("smuggled"), "{}", gateway.log.text());
+    }
+
+    fn an_answer_may_take_longer_than_a_body_may_stall(driver: Rung) {
+        let server = anything("one");
+        let timeouts = "[timeouts]\nstall = \"150ms\"\nresponse = \"5s\"\n";
+        let gateway = gateway(driver, &format!("{timeouts}[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]", server.address()));
+        let mut client = gateway.connect();
+        for _ in 0..2 {
+            client.say("POST /?delay_ms=400 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n");
+            client.say("body");
+            assert_eq!(client.hear().status, 200);
+        }
+    }
+
+    fn a_kept_connection_that_the_server_closed_in_silence_costs_no_request(driver: Rung) {
+        let server = scripted_in_turn(&["HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]);
+        let gateway = gateway(driver, &format!("workers = 1\n[[routes]]\nprefix = \"/\"\nservers = [\"{server}\"]"));
+        let mut client = gateway.connect();
+        for _ in 0..50 {
+            client.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n"); // some find the connection closed, some as they write
+            assert_eq!(client.hear().status, 200);
+        }
+    }
+
+    fn a_request_behind_the_last_one_does_not_destroy_its_answer(driver: Rung) {
+        let server = anything("one");
+        let gateway = in_front_of(driver, &[&server]);
+        for _ in 0..20 {
+            let mut client = gateway.connect();
+            client.say("GET /?bytes=100000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert_eq!(client.hear().body.len(), 100_000);
+            assert!(client.is_over());
+        }
+    }
+
+    fn a_drain_serves_whoever_was_accepted(driver: Rung) {
+        let server = anything("one");
+        let gateway = gateway(driver, &format!("workers = 1\n[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]", server.address()));
+        let mut clients: Vec<Client> = (0..300).map(|_| gateway.connect()).collect();
+        for client in &mut clients {
+            client.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        }
+        let drain = thread::spawn(move || gateway.gateway.drain());
+        for client in &mut clients {
+            assert_eq!(client.hear().status, 200);
+        }
+        drain.join().unwrap().expect("a clean end");
     }
 
     fn slow_clients_are_told_and_idle_ones_are_not(driver: Rung) {
@@ -347,6 +446,29 @@ fn a_port_in_use_is_said_to_be() {
     let error =
         ringgate::gateway::Gateway::start(config, Box::new(std::io::sink())).err().expect("it is taken");
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+#[test]
+fn a_slow_reader_that_never_stalls_gets_all_of_it() {
+    const BYTES: usize = 12 * 1024 * 1024;
+    let server = anything("one");
+    let text = format!(
+        "[timeouts]\nstall = \"300ms\"\n[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]",
+        server.address()
+    );
+    let gateway = gateway(support::drivers()[0], &text);
+    let mut client = gateway.connect();
+    client.say(format!("GET /?bytes={BYTES} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+    let mut heard = 0;
+    let mut piece = vec![0; 192 * 1024];
+    loop {
+        thread::sleep(Duration::from_millis(40)); // slowness is the point: some 2 s for megabytes of buffers
+        match client.stream.read(&mut piece).expect("no reset") {
+            0 => break,
+            count => heard += count,
+        }
+    }
+    assert!(heard > BYTES, "{heard}");
 }
 
 #[test]

@@ -247,9 +247,13 @@ impl Client {
         bytes
     }
 
-    /// Whether the gateway has ended the connection, in whatever way, with nothing more said.
+    /// Whether the gateway ends the connection, in whatever way, with nothing more said and before long.
     pub fn is_over(&mut self) -> bool {
-        !matches!(self.reader.read(&mut [0]), Ok(1..))
+        self.stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+        match self.reader.read(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 }
 
