@@ -300,7 +300,8 @@ on_every_driver! {
         let gateway = gateway(driver, &format!("{timeouts}[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]", server.address()));
         let mut client = gateway.connect();
         for _ in 0..2 {
-            client.say("POST /?delay_ms=400 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n");
+            client.say("POST /?delay_ms=400 HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+            assert_eq!(client.hear().status, 100, "so the body comes by itself");
             client.say("body");
             assert_eq!(client.hear().status, 200);
         }
