@@ -27,7 +27,8 @@ Examples:
 Exit codes:
   0  fine
   1  failed while running
-  2  the command line or the configuration makes no sense";
+  2  the command line or the configuration makes no sense
+  130  a second signal ended it before it had drained";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:

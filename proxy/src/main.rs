@@ -102,9 +102,9 @@ fn cannot_start(address: std::net::SocketAddr, error: &io::Error) -> Failure {
         io::ErrorKind::AddrInUse => "somebody listens there already; stop them, or change `listen`",
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; change `listen`",
         io::ErrorKind::PermissionDenied => {
-            "ports below 1024 and io_uring may need permission; see the README"
+            "ports below 1024 need CAP_NET_BIND_SERVICE, and io_uring a policy that permits it (try --driver epoll)"
         }
-        _ => "see the README for what it needs",
+        _ => "check `listen`, the limit of open files (`ulimit -n`) and the number of workers",
     };
     Failure::Running(format!("error: cannot serve on {address}: {error}\nhelp: {advice}"))
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns: HTTP/1.1 heads ([`head`]), framing ([`framing`], [`chunked`], [`body`]), the normal form of a path
 //! ([`target`]), routing ([`route`]), pools of servers ([`pool`]), what is forwarded ([`forward`]) and what the gateway
-//! answers itself ([`answer`]); all bounds ([`limits`]).
+//! answers itself ([`answer`]); the bounds of the protocol ([`limits`]).
 //! Refuses: sockets, clocks, threads, locks, async. The missing lines in its manifest keep it so.
 //! Assumes: nothing of its input. Bytes from the network can produce a [`answer::Reject`], never a panic.
 

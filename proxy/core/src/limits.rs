@@ -1,4 +1,4 @@
-//! Every bound of the data plane, with its reason. Over a bound we refuse and count; we never grow.
+//! Every bound of the protocol, with its reason. Over a bound we refuse; we never grow.
 
 /// Bytes of a request or response head. nginx gives 32 KiB in four buffers, HAProxy 16 KiB; a cookie jar and two tokens fit.
 pub const HEAD_BYTES: usize = 32 * 1024;

@@ -32,7 +32,7 @@ pub struct Timeouts {
     pub idle: Duration,
     /// To connect to a server: the next one is tried.
     pub connect: Duration,
-    /// From the whole request sent to the first byte of the answer: 504.
+    /// From the whole request sent to the end of the answer's final head: 504.
     pub response: Duration,
     /// Between two pieces of a body, in either direction.
     pub stall: Duration,
