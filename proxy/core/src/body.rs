@@ -1,6 +1,6 @@
 //! A body on its way through: decoded from one framing as it arrives, to be sent in another.
 
-use crate::chunked::{ChunkError, Chunked};
+use crate::chunked::{ChunkError, Chunked, Decoded};
 use crate::framing::Framing;
 
 /// Reads one body.
@@ -12,15 +12,6 @@ pub enum BodyReader {
     Chunked(Chunked),
     /// Everything until the end; `true` once it has come.
     UntilClose(bool),
-}
-
-/// What one [`BodyReader::read`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Read {
-    /// Bytes of input used.
-    pub consumed: usize,
-    /// Bytes of body, at the front of the input.
-    pub data: usize,
 }
 
 impl BodyReader {
@@ -37,17 +28,15 @@ impl BodyReader {
     ///
     /// # Errors
     /// Broken chunked framing.
-    pub fn read(&mut self, bytes: &mut [u8]) -> Result<Read, ChunkError> {
+    pub fn read(&mut self, bytes: &mut [u8]) -> Result<Decoded, ChunkError> {
         match self {
             BodyReader::Length(left) => {
                 let count = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= count as u64;
-                Ok(Read { consumed: count, data: count })
+                Ok(Decoded { consumed: count, data: count })
             }
-            BodyReader::Chunked(chunked) => {
-                chunked.decode(bytes).map(|decoded| Read { consumed: decoded.consumed, data: decoded.data })
-            }
-            BodyReader::UntilClose(_) => Ok(Read { consumed: bytes.len(), data: bytes.len() }),
+            BodyReader::Chunked(chunked) => chunked.decode(bytes),
+            BodyReader::UntilClose(_) => Ok(Decoded { consumed: bytes.len(), data: bytes.len() }),
         }
     }
 

@@ -302,7 +302,10 @@ impl Routes {
             return None;
         }
         let host = std::str::from_utf8(host_name(request.authority?)).ok()?;
-        self.hosts.get(&*host.to_ascii_lowercase())
+        match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => self.hosts.get(&*host.to_ascii_lowercase()),
+            false => self.hosts.get(host), // as nearly every client writes it
+        }
     }
 
     fn verdict(&self, route: usize, request: &Request<'_>) -> Verdict<'_> {
