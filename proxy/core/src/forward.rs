@@ -3,7 +3,7 @@
 //!
 //! Own fields are written after the client's were stripped, so that no nomination and no spelling can remove or forge them.
 
-use crate::field::Name;
+use crate::field::{Name, list};
 use crate::framing::{self, Framing};
 use crate::head::{Field, Fields, RequestHead, ResponseHead, Version};
 use crate::method::Method;
@@ -41,7 +41,14 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer
     }
     out.extend_from_slice(VIA);
     put_request_framing(out, head.framing(), method);
+    if wants_trailers(head.fields(bytes)) {
+        out.extend_from_slice(b"TE: trailers\r\nConnection: te\r\n"); // RFC 9110 section 10.1.4: of this connection only
+    }
     out.extend_from_slice(b"\r\n");
+}
+
+fn wants_trailers(fields: Fields<'_>) -> bool {
+    fields.all(Name::Te).flat_map(list).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Hop-by-hop fields; those written anew; what a client may not say of itself; what a service could take for either.
@@ -99,7 +106,7 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
     let fields = head.fields(bytes);
     put_status_line(out, head, bytes);
     copy(out, fields, |field, name| response_drops(field.known) || head.nominates(name, bytes));
-    if fields.first(Name::Date).is_none() {
+    if fields.first(Name::Date).is_none() || head.nominates(b"date", bytes) {
         put(out, &["Date: ", to.date, "\r\n"]);
     }
     put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);

@@ -367,13 +367,11 @@ impl RequestHead {
     /// # Errors
     /// 405 for CONNECT and TRACE, 417 for any expectation but 100-continue.
     pub fn check(&self, bytes: &[u8]) -> Result<(), Reject> {
-        match self.fields(bytes).first(Name::Expect) {
-            _ if matches!(self.method(bytes), Method::Connect | Method::Trace) => {
-                Err(Reject::method_never_allowed())
-            }
-            Some(value) if !value.eq_ignore_ascii_case(b"100-continue") => Err(Reject::Expectation),
-            _ => Ok(()),
+        if matches!(self.method(bytes), Method::Connect | Method::Trace) {
+            return Err(Reject::method_never_allowed());
         }
+        let is_known = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+        if self.fields(bytes).all(Name::Expect).all(is_known) { Ok(()) } else { Err(Reject::Expectation) }
     }
 
     /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1); HTTP/1.0 has none to wait for.
@@ -424,8 +422,7 @@ impl ResponseHead {
         }
         self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
         self.status = parsed.code.filter(|code| (100..600).contains(code)).ok_or(BadReply::Head)?;
-        let reason = parsed.reason.unwrap_or("").as_bytes();
-        self.reason = if reason.is_empty() { Span::default() } else { Span::find(reason, bytes) };
+        self.reason = reason(bytes);
         read_fields(&mut self.fields, parsed.headers, bytes);
         self.connection.read(Fields { bytes, lines: &self.fields });
         Ok(())
@@ -482,6 +479,14 @@ fn read_fields(fields: &mut Vec<Field>, parsed: &[httparse::Header<'_>], bytes: 
         let value = if header.value.is_empty() { Span::default() } else { Span::find(header.value, bytes) };
         Field { known: Name::of(name), name: Span::find(name, bytes), value }
     }));
+}
+
+/// What follows `HTTP/1.1 200 ` in the first line. httparse has checked it, and leaves it out if it is not ASCII, which RFC
+/// 9112 section 4 allows.
+fn reason(bytes: &[u8]) -> Span {
+    const START: usize = "HTTP/1.1 200 ".len();
+    let end = memchr::memchr(b'\r', bytes).unwrap_or(0);
+    if end < START { Span::default() } else { Span { start: START as u16, end: end as u16 } }
 }
 
 fn why_not_a_request(error: httparse::Error, bytes: &[u8]) -> Reject {
