@@ -157,6 +157,7 @@ impl HeadScanner {
             }
             let line_is_empty = feed == self.line + 1;
             self.scanned = feed + 1;
+            self.within_bounds(feed + 1)?; // while `line` still tells whether it is the first
             if line_is_empty && self.line == self.start {
                 self.skip_empty_line()?;
             } else if line_is_empty {
@@ -165,7 +166,6 @@ impl HeadScanner {
                     .map(|()| Some(HeadBounds { start: self.start, end: feed + 1 }));
             }
             self.line = feed + 1;
-            self.within_bounds(feed + 1)?;
         }
         self.scanned = bytes.len();
         match bytes.get(self.start) {
@@ -513,4 +513,42 @@ fn names_another_major_version(bytes: &[u8]) -> bool {
 /// Methods, targets and normal paths are ASCII by the time they are kept.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What scanning in pieces of `step` bytes comes to.
+    fn scan(bytes: &[u8], step: usize) -> Result<Option<HeadBounds>, NoHead> {
+        let mut scanner = HeadScanner::default();
+        let ends = (step..bytes.len()).step_by(step).chain([bytes.len()]);
+        ends.map(|end| scanner.scan(&bytes[..end])).find(|found| *found != Ok(None)).unwrap_or(Ok(None))
+    }
+
+    #[test]
+    fn a_head_is_found_or_refused_alike_however_it_is_cut() {
+        let long = |count: usize| format!("HTTP/1.1 200 {}\r\n\r\n", "a".repeat(count)).into_bytes();
+        let whole = |start, end| Ok(Some(HeadBounds { start, end }));
+        let cases: [(Vec<u8>, Result<Option<HeadBounds>, NoHead>); 8] = [
+            (b"GET / HTTP/1.1\r\nA: b\r\n\r\nrest".to_vec(), whole(0, 24)),
+            (b"\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec(), whole(4, 22)),
+            (b"GET / HTTP/1.1\r\nA: b".to_vec(), Ok(None)),
+            (b"GET / HTTP/1.1\nA: b\r\n\r\n".to_vec(), Err(NoHead::LineEnd)),
+            (b"\r\n".repeat(limits::LEADING_EMPTY_LINES + 1), Err(NoHead::Garbage)),
+            (long(100), whole(0, 117)),
+            (long(9000), Err(NoHead::FirstLine)),
+            ([b"GET / HTTP/1.1\r\n".to_vec(), b"A: b\r\n".repeat(6000)].concat(), Err(NoHead::TooLarge)),
+        ];
+        for (bytes, expected) in cases {
+            for step in [1, 2, 3, 7, 255, 100_000] {
+                assert_eq!(
+                    scan(&bytes, step),
+                    expected,
+                    "{} by {step}",
+                    String::from_utf8_lossy(&bytes[..20.min(bytes.len())])
+                );
+            }
+        }
+    }
 }

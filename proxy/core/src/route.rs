@@ -140,7 +140,7 @@ fn segments(path: &str) -> Result<Vec<Segment>, BadPattern> {
     };
     let sample: String = segments.iter().map(sample).collect();
     match crate::target::normalise(sample.as_bytes()) {
-        Ok(std::borrow::Cow::Borrowed(_)) => Ok(segments),
+        Ok(normal) if *normal == *sample.as_bytes() => Ok(segments),
         _ => Err(BadPattern::NotNormal),
     }
 }

@@ -130,7 +130,7 @@ const CLASSES: [Class; 256] = {
 };
 
 /// The normal form of a path: unreserved characters decoded, other escapes in upper case (`%2F` stays distinct from `/`),
-/// empty segments merged, `.` and `..` resolved (RFC 3986 section 6.2.2). Borrowed if the path is in it already.
+/// empty segments merged, `.` and `..` resolved (RFC 3986 section 6.2.2). Borrowed if that can be seen without decoding.
 ///
 /// # Errors
 /// Bad or NUL escapes, bytes that may not appear in a path, `..` above the root, and dot segments in disguise (`..;x=1`).

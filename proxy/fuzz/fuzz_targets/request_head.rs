@@ -1,0 +1,143 @@
+//! A request head that is accepted is forwarded as one that nobody can read in another way.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ringgate_core::forward::{self, ToServer};
+use ringgate_core::framing::Framing;
+use ringgate_core::head::{RequestHead, Version};
+use ringgate_core::pool::Server;
+use ringgate_core::target::normalise;
+use ringgate_fuzz::{LINES, Line, head, is_within_limits, lines, may_be_read_as, nominated, text};
+
+const SERVER: &str = "127.0.0.1:9001";
+const CLIENT: &str = "192.0.2.7";
+const REQUEST_ID: &str = "0123456789abcdef";
+
+/// What a client may not say of itself, or what is answered here.
+const OURS: [&str; 9] = [
+    "expect",
+    "forwarded",
+    "host",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+];
+
+fuzz_target!(|input: &[u8]| {
+    let Some(bytes) = head(input, is_accepted) else { return };
+    let request = parsed(bytes);
+    check_path(request.path(bytes));
+    let out = forwarded(&request, bytes);
+    assert_eq!(text(&out), text(&forwarded(&parsed_after_another(bytes), bytes)), "the last request shows");
+    check_fields(&request, bytes, &out);
+    check_by_httparse(&out);
+    if is_within_limits(&out, lines(&out).len()) {
+        check_by_ourselves(&request, bytes, &out);
+    }
+});
+
+fn is_accepted(bytes: &[u8]) -> bool {
+    let mut head = RequestHead::default();
+    head.parse(bytes).and_then(|()| head.check(bytes)).is_ok()
+}
+
+fn parsed(bytes: &[u8]) -> RequestHead {
+    let mut head = RequestHead::default();
+    head.parse(bytes).expect("the same bytes were accepted");
+    head
+}
+
+/// Heads are reused, so nothing of one request may be left in the next.
+fn parsed_after_another(bytes: &[u8]) -> RequestHead {
+    let another = b"POST http://other/%7e//?q=1 HTTP/1.1\r\nHost: a\r\nConnection: close, x, accept, via\r\n\
+        Transfer-Encoding: chunked\r\n\r\n";
+    let mut head = parsed(another);
+    head.parse(bytes).expect("the same bytes were accepted");
+    head
+}
+
+fn forwarded(head: &RequestHead, bytes: &[u8]) -> Vec<u8> {
+    let server = Server::new(0, SERVER, ([127, 0, 0, 1], 9001).into());
+    let mut out = Vec::new();
+    forward::request(
+        &mut out,
+        head,
+        bytes,
+        ToServer { server: &server, client: CLIENT, request_id: REQUEST_ID },
+    );
+    out
+}
+
+fn check_path(path: &str) {
+    assert!(
+        path == "*" || normalise(path.as_bytes()).is_ok_and(|normal| *normal == *path.as_bytes()),
+        "{path}"
+    );
+}
+
+/// The server gets its own Host, what may pass of the client's fields in order and unchanged, and what we say.
+fn check_fields(head: &RequestHead, bytes: &[u8], out: &[u8]) {
+    let sent = lines(bytes);
+    let nominated = nominated(&sent);
+    let passes = |line: &&Line<'_>| {
+        let name = line.name.to_ascii_lowercase();
+        !may_be_read_as(line, &OURS) && (name == "authorization" || !nominated.contains(&name))
+    };
+    let mut expected = vec![line("Host", SERVER.as_bytes())];
+    expected.extend(sent.iter().filter(passes));
+    expected.push(line("X-Request-Id", REQUEST_ID.as_bytes()));
+    expected.push(line("X-Forwarded-For", CLIENT.as_bytes()));
+    expected.push(line("X-Forwarded-Proto", b"http"));
+    expected.extend(head.authority(bytes).map(|authority| line("X-Forwarded-Host", authority)));
+    expected.push(line("Via", b"1.1 ringgate"));
+    let got = lines(out);
+    let (fields, rest) = got.split_at(expected.len().min(got.len()));
+    assert_eq!(fields, expected);
+    // RFC 9110 section 10.1.4: of our own connection, hence said anew.
+    let trailers = [line("TE", b"trailers"), line("Connection", b"te")];
+    let framing = if wants_trailers(&sent) { rest.strip_suffix(&trailers) } else { Some(rest) };
+    let framing = framing.unwrap_or_else(|| panic!("no {trailers:?} in {rest:?}"));
+    assert_eq!(plain_framing(framing), Some(head.framing()), "{framing:?}");
+}
+
+fn line<'a>(name: &'a str, value: &'a [u8]) -> Line<'a> {
+    Line { name, value }
+}
+
+fn wants_trailers(lines: &[Line<'_>]) -> bool {
+    let mut values =
+        lines.iter().filter(|line| line.name.eq_ignore_ascii_case("te")).map(|line| text(line.value));
+    values.any(|value| {
+        value.split(',').any(|coding| coding.trim_matches([' ', '\t']).eq_ignore_ascii_case("trailers"))
+    })
+}
+
+/// The one framing field that is there, if it is in its plainest form.
+fn plain_framing(lines: &[Line<'_>]) -> Option<Framing> {
+    match lines {
+        [] => Some(Framing::EMPTY),
+        [Line { name: "Transfer-Encoding", value: b"chunked" }] => Some(Framing::Chunked),
+        [Line { name: "Content-Length", value }] => text(value).parse().ok().map(Framing::Length),
+        _ => None,
+    }
+}
+
+fn check_by_httparse(out: &[u8]) {
+    let mut space = [httparse::EMPTY_HEADER; LINES];
+    let end = httparse::Request::new(&mut space).parse(out);
+    assert_eq!(end, Ok(httparse::Status::Complete(out.len())), "{:?}", text(out));
+}
+
+fn check_by_ourselves(request: &RequestHead, bytes: &[u8], out: &[u8]) {
+    let input = [&[u8::MAX], out].concat();
+    assert_eq!(head(&input, is_accepted), Some(out), "{:?}", text(out));
+    let again = parsed(out);
+    assert_eq!((again.version(), again.authority(out)), (Version::Http11, Some(SERVER.as_bytes())));
+    assert_eq!(again.method(out), request.method(bytes));
+    assert_eq!((again.path(out), again.query(out)), (request.path(bytes), request.query(bytes)));
+    assert_eq!(again.framing(), request.framing());
+}
