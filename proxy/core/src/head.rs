@@ -519,8 +519,10 @@ fn text(bytes: &[u8]) -> &str {
 mod tests {
     use super::*;
 
+    type Found = Result<Option<HeadBounds>, NoHead>;
+
     /// What scanning in pieces of `step` bytes comes to.
-    fn scan(bytes: &[u8], step: usize) -> Result<Option<HeadBounds>, NoHead> {
+    fn scan(bytes: &[u8], step: usize) -> Found {
         let mut scanner = HeadScanner::default();
         let ends = (step..bytes.len()).step_by(step).chain([bytes.len()]);
         ends.map(|end| scanner.scan(&bytes[..end])).find(|found| *found != Ok(None)).unwrap_or(Ok(None))
@@ -530,7 +532,7 @@ mod tests {
     fn a_head_is_found_or_refused_alike_however_it_is_cut() {
         let long = |count: usize| format!("HTTP/1.1 200 {}\r\n\r\n", "a".repeat(count)).into_bytes();
         let whole = |start, end| Ok(Some(HeadBounds { start, end }));
-        let cases: [(Vec<u8>, Result<Option<HeadBounds>, NoHead>); 8] = [
+        let cases: [(Vec<u8>, Found); 8] = [
             (b"GET / HTTP/1.1\r\nA: b\r\n\r\nrest".to_vec(), whole(0, 24)),
             (b"\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec(), whole(4, 22)),
             (b"GET / HTTP/1.1\r\nA: b".to_vec(), Ok(None)),
