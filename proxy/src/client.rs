@@ -74,7 +74,8 @@ impl Client {
             self.bounds = HeadBounds { start: 0, end: 0 };
         }
         let bytes = &self.buffer.data()[self.bounds.start..self.bounds.end];
-        match self.head.request_id(bytes).filter(|_| is_readable) {
+        let own = if is_readable { self.head.request_id(bytes) } else { None }; // an unread head has stale spans
+        match own {
             Some(id) => {
                 self.request_id.clear();
                 self.request_id.push_str(id);

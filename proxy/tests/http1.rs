@@ -242,6 +242,7 @@ on_every_driver! {
             (b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505),
             (b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 405),
             (b"GET /../x HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+            (b"GET /../x HTTP/1.1\r\nHost: h\r\nX-Request-Id: x\r\n\r\n", 400),
             (long_field.as_bytes(), 431),
             (many_fields.as_bytes(), 431),
             (long_target.as_bytes(), 414),
