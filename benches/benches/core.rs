@@ -7,6 +7,7 @@ use ringgate_core::chunked::Chunked;
 use ringgate_core::forward::{self, ToClient, ToServer};
 use ringgate_core::head::{HeadScanner, RequestHead, ResponseHead};
 use ringgate_core::method::{Method, MethodSet};
+use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
 use ringgate_core::route::{Pattern, Request, Route, Routes};
 
@@ -88,6 +89,7 @@ fn routing(criterion: &mut Criterion) {
             methods: MethodSet::any(),
             fields: Vec::new(),
             pool: 0,
+            policy: Policy::default(),
         };
         let routes = Routes::new(paths.iter().map(route).collect()).expect("a table");
         let mut head = RequestHead::default();

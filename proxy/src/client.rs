@@ -7,7 +7,7 @@ use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
 use ringgate_core::method::Method;
 use ringgate_core::request_id;
-use ringgate_core::snapshot::Timeouts;
+use ringgate_core::snapshot::Clients;
 use ringgate_io::{Buffer, Deadlines, Side, Stream, random};
 
 use crate::connection::{Broken, Connection};
@@ -42,17 +42,17 @@ impl Client {
     ///
     /// # Errors
     /// What came is not a request we serve, or came too slowly; the connection is of no use afterwards.
-    pub(crate) async fn receive_head(&mut self, timeouts: &Timeouts) -> Result<bool, Reject> {
+    pub(crate) async fn receive_head(&mut self, bounds: &Clients) -> Result<bool, Reject> {
         let mut scanner = HeadScanner::default();
         self.bounds = HeadBounds { start: 0, end: 0 };
-        self.connection.deadline().idle_within(timeouts.idle);
+        self.connection.deadline().idle_within(bounds.idle_timeout);
         let bounds = loop {
             let had_begun = scanner.has_begun();
             if let Some(bounds) = scanner.scan(self.buffer.data())? {
                 break bounds;
             }
             if !had_begun && scanner.has_begun() {
-                self.connection.deadline().within(timeouts.head, Side::Receive);
+                self.connection.deadline().within(bounds.head_timeout, Side::Receive);
             }
             self.buffer.make_room(1);
             match self.connection.recv(&mut self.buffer, usize::MAX).await {

@@ -9,7 +9,7 @@ use ringgate_core::answer::{Answer, Reject};
 use ringgate_core::forward::{self, ToServer};
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::{Route, Verdict};
-use ringgate_core::snapshot::{Snapshot, Timeouts};
+use ringgate_core::snapshot::Snapshot;
 use serde::Serialize;
 
 use crate::config::Config;
@@ -31,21 +31,18 @@ pub fn summary(config: &Config) -> String {
         ["workers", &or(workers, "one per available core")],
         ["driver", &or(driver, "the best that works here")],
         ["requests", log],
-        ["timeouts", &timeouts(&config.snapshot.timeouts)],
+        ["timeouts", &timeouts(&config.snapshot)],
     ];
     let rows = rows.map(|row| row.map(String::from).to_vec());
     format!("{}\nroutes, in order of precedence:\n{}", aligned(&rows), table(&config.snapshot))
 }
 
-fn timeouts(timeouts: &Timeouts) -> String {
-    let Timeouts { head, idle, connect, response, stall, upstream_idle } = *timeouts;
+fn timeouts(snapshot: &Snapshot) -> String {
     let all = [
-        ("head", head),
-        ("idle", idle),
-        ("connect", connect),
-        ("response", response),
-        ("stall", stall),
-        ("upstream_idle", upstream_idle),
+        ("head", snapshot.clients.head_timeout),
+        ("idle", snapshot.clients.idle_timeout),
+        ("upstream_idle", snapshot.kept.idle),
+        ("upstream_age", snapshot.kept.age),
     ];
     all.map(|(name, timeout)| format!("{name} {}", humantime::format_duration(timeout))).join(", ")
 }
@@ -274,6 +271,7 @@ impl Display for Answered {
 #[cfg(test)]
 mod tests {
     use ringgate_core::method::MethodSet;
+    use ringgate_core::policy::Policy;
     use ringgate_core::route::{Pattern, Routes};
 
     use super::*;
@@ -301,6 +299,7 @@ mod tests {
                     methods: if random(2) == 0 { methods } else { MethodSet::any() },
                     fields: fields.collect(),
                     pool: 0,
+                    policy: Policy::default(),
                 }
             });
             let routes = Routes::new(routes.collect()).unwrap();

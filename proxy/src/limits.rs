@@ -19,6 +19,8 @@ pub(crate) const IDLE_UPSTREAMS: usize = 1024;
 pub(crate) const DISCARDED_BYTES: usize = 1024 * 1024;
 /// Time for the same, counted anew at most twice.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// How long a client may take to make room for a refusal, which fits into any socket buffer that is not full already.
+pub(crate) const REFUSAL: Duration = Duration::from_secs(5);
 /// Connections accepted before anybody else gets a turn.
 pub(crate) const ACCEPT_BATCH: usize = 64;
 /// Pause when descriptors have run out: time for some connection to end.

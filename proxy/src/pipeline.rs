@@ -9,8 +9,8 @@ use ringgate_core::forward::{self, ToClient, ToServer};
 use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
+use ringgate_core::policy::Timeouts;
 use ringgate_core::pool::Server;
-use ringgate_core::snapshot::Timeouts;
 use ringgate_io::{Buffer, Side, join};
 
 use crate::client::Client;
@@ -54,7 +54,7 @@ pub(crate) async fn run<'a>(
     client.head().check(client.head_bytes())?; // 405 417
     let route = worker.snapshot().routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
     record.routed(route);
-    let exchange = Exchange { worker, client, timeouts: &worker.snapshot().timeouts };
+    let exchange = Exchange { worker, client, timeouts: &route.policy.timeouts };
     let mut turn = worker.snapshot().pools[route.pool].turn();
     let (mut server, mut reuse) = (turn.next(), Reuse::Kept);
     while let Some(chosen) = server {

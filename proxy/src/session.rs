@@ -13,6 +13,7 @@ use ringgate_core::method::Method;
 use ringgate_io::{Buffer, Stream, now};
 
 use crate::client::Client;
+use crate::limits;
 use crate::pipeline::{self, After, Finished};
 use crate::record::Record;
 use crate::relay;
@@ -42,7 +43,7 @@ pub(crate) async fn serve(
 async fn requests(worker: &Worker, stream: Stream, peer: SocketAddr) {
     let mut client = Client::new(stream, peer, &worker.deadlines);
     loop {
-        let arrived = client.receive_head(&worker.snapshot().timeouts).await;
+        let arrived = client.receive_head(&worker.snapshot().clients).await;
         if arrived == Ok(false) {
             return;
         }
@@ -90,8 +91,7 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     let mut out = worker.outputs.take();
     answer::write(&mut out, reject, delivery);
     let is_gone = *reject == Reject::ClientGone || {
-        let stall = worker.snapshot().timeouts.stall;
-        relay::send(&client.connection, [&out], stall).await.is_err()
+        relay::send(&client.connection, [&out], limits::REFUSAL).await.is_err()
     };
     worker.outputs.give_back(out);
     let after = match persists {

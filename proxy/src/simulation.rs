@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringgate_core::method::MethodSet;
+use ringgate_core::policy::{Policy, Timeouts};
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::{Pattern, Route, Routes};
-use ringgate_core::snapshot::{Snapshot, Timeouts};
+use ringgate_core::snapshot::{Clients, Kept, Snapshot};
 use ringgate_io::sim::{self, Faults};
 use ringgate_io::{Buffer, Listener, Stream, TICK, race, random, sleep, spawn};
 
@@ -194,16 +195,24 @@ impl Gateway {
 
 fn short_timeouts() -> Timeouts {
     let second = Duration::from_secs(1);
-    Timeouts { head: second, stall: second, response: second, connect: second, ..Timeouts::default() }
+    Timeouts { stall: second, response: second, connect: second, ..Timeouts::default() }
 }
 
 fn snapshot(timeouts: Timeouts) -> Snapshot {
     let server = |(index, name): (usize, &&str)| Server::new(index, name, name.parse().unwrap());
     let pool = Pool::new("servers", SERVERS.iter().enumerate().map(server).collect());
     let pattern = Pattern::prefix("/").unwrap();
-    let route =
-        Route { name: "all".into(), host: None, pattern, methods: MethodSet::any(), fields: vec![], pool: 0 };
-    Snapshot { routes: Routes::new(vec![route]).unwrap(), pools: vec![pool], timeouts }
+    let clients = Clients { head_timeout: Duration::from_secs(1), ..Clients::default() };
+    let route = Route {
+        name: "all".into(),
+        host: None,
+        pattern,
+        methods: MethodSet::any(),
+        fields: vec![],
+        pool: 0,
+        policy: Policy { timeouts, ..Policy::default() },
+    };
+    Snapshot { routes: Routes::new(vec![route]).unwrap(), pools: vec![pool], clients, kept: Kept::default() }
 }
 
 /// A client that asks one thing after another and believes nothing.

@@ -16,7 +16,7 @@ use std::cell::Cell;
 
 use ringgate_core::answer::{Malformed, Reject};
 use ringgate_core::body::BodyReader;
-use ringgate_core::snapshot::Timeouts;
+use ringgate_core::policy::Timeouts;
 use ringgate_io::{Buffer, Side};
 
 use crate::client::Client;

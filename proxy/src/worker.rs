@@ -37,7 +37,7 @@ impl Worker {
     /// A worker on the loop of the calling thread.
     pub(crate) fn new(snapshot: Arc<Snapshot>, log: Rc<Log>, counters: Arc<Counters>) -> Rc<Worker> {
         let deadlines = Deadlines::new();
-        let idle_timeout = snapshot.timeouts.upstream_idle;
+        let idle_timeout = snapshot.kept.idle;
         Rc::new(Worker {
             upstreams: Rc::new(Upstreams::new(snapshot.servers(), idle_timeout, deadlines.clone())),
             snapshot,

@@ -17,6 +17,7 @@ pub mod framing;
 pub mod head;
 pub mod limits;
 pub mod method;
+pub mod policy;
 pub mod pool;
 pub mod request_id;
 pub mod route;

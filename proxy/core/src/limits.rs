@@ -18,6 +18,9 @@ pub const CHUNK_EXTENSION_BYTES: u32 = 4 * 1024;
 pub const TRAILER_BYTES: usize = 8 * 1024;
 /// Interim (1xx) responses before the final one: 103 may come several times, an endless row may not.
 pub const INTERIM_RESPONSES: usize = 16;
+/// Connections to one server unless the configuration says otherwise: what Envoy gives a cluster. A server that has more to
+/// do is better served by a shorter queue.
+pub const SERVER_CONNECTIONS: usize = 1024;
 /// Bytes of a request id that is taken over from the client.
 pub const REQUEST_ID_BYTES: usize = 128;
 

@@ -1,9 +1,12 @@
 //! Pools of servers, and whose turn it is.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
+
+use crate::limits::SERVER_CONNECTIONS;
 
 /// One server of a pool.
 #[derive(Debug, Clone)]
@@ -14,6 +17,8 @@ pub struct Server {
     pub name: Box<str>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// How many connections to it there may be.
+    pub capacity: Capacity,
     /// What every request to it has between target and fields, rendered once for all workers.
     pub(crate) version_and_host: Bytes,
 }
@@ -22,7 +27,72 @@ impl Server {
     /// A server; `name` has to be a valid Host.
     pub fn new(index: usize, name: &str, address: SocketAddr) -> Server {
         let version_and_host = format!(" HTTP/1.1\r\nHost: {name}\r\n").into();
-        Server { index, name: name.into(), address, version_and_host }
+        let capacity = Capacity::new(SERVER_CONNECTIONS);
+        Server { index, name: name.into(), address, capacity, version_and_host }
+    }
+
+    /// The same server, with a bound of its own on connections to it.
+    pub fn at_most(self, connections: usize) -> Server {
+        Server { capacity: Capacity::new(connections), ..self }
+    }
+}
+
+/// How many connections this node may have to one server, over all workers together.
+#[derive(Debug, Clone)]
+pub struct Capacity {
+    shared: Arc<Shared>,
+}
+
+/// Written when a connection is made or ended, not per request (ARCHITECTURE.md, the closed list).
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shared {
+    most: usize,
+    open: AtomicUsize,
+    /// Somebody found no place: whoever keeps an idle connection shall let it go.
+    is_wanted: AtomicBool,
+}
+
+/// One connection's place among those that a server may have; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    shared: Arc<Shared>,
+}
+
+impl Capacity {
+    fn new(most: usize) -> Capacity {
+        Capacity {
+            shared: Arc::new(Shared { most, open: AtomicUsize::new(0), is_wanted: AtomicBool::new(false) }),
+        }
+    }
+
+    /// A place for one more connection, or `None`: then idle ones are asked for.
+    pub fn take(&self) -> Option<Place> {
+        let fits = |open: usize| (open < self.shared.most).then_some(open + 1);
+        let taken = self.shared.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        self.shared.is_wanted.store(taken.is_err(), Ordering::Relaxed);
+        taken.ok().map(|_| Place { shared: self.shared.clone() })
+    }
+
+    /// Whether somebody waits for a place, so that none should be kept by an idle connection.
+    pub fn is_wanted(&self) -> bool {
+        self.shared.is_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Connections there are.
+    pub fn open(&self) -> usize {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// The bound.
+    pub fn most(&self) -> usize {
+        self.shared.most
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -97,6 +167,18 @@ mod tests {
         let firsts: Vec<usize> =
             (0..6).filter_map(|_| pool.turn().next().map(|server| server.index)).collect();
         assert_eq!(firsts, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_server_has_so_many_places_and_no_more() {
+        let server = pool(1).servers[0].clone().at_most(2);
+        let same = server.clone();
+        let places: Vec<_> = (0..3).map(|_| server.capacity.take()).collect();
+        assert_eq!(places.iter().flatten().count(), 2);
+        assert!(same.capacity.is_wanted() && same.capacity.open() == 2);
+        drop(places);
+        assert!(same.capacity.take().is_some());
+        assert!(!server.capacity.is_wanted() && server.capacity.open() == 0);
     }
 
     #[test]

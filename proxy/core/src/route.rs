@@ -16,6 +16,7 @@ use ahash::AHashMap;
 use crate::answer::Reject;
 use crate::head::Fields;
 use crate::method::{Method, MethodSet};
+use crate::policy::Policy;
 use crate::target::host_name;
 
 /// A rule: which requests go to which pool.
@@ -33,6 +34,8 @@ pub struct Route {
     pub fields: Vec<(Box<str>, Box<str>)>,
     /// Index of its pool in the snapshot.
     pub pool: usize,
+    /// What it asks of time, size and protocol.
+    pub policy: Policy,
 }
 
 /// Which paths a route has.

@@ -8,12 +8,14 @@ use crate::route::Routes;
 /// The compiled configuration.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Where requests go.
+    /// Where requests go, and under which policy.
     pub routes: Routes,
     /// The pools that routes name by index.
     pub pools: Vec<Pool>,
-    /// How long anything may take.
-    pub timeouts: Timeouts,
+    /// What holds for a client before its request has a route.
+    pub clients: Clients,
+    /// What becomes of unused connections to servers.
+    pub kept: Kept,
 }
 
 impl Snapshot {
@@ -23,32 +25,38 @@ impl Snapshot {
     }
 }
 
-/// How long anything may take before it is ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
+/// What holds for every client, whatever it asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clients {
     /// From the first byte of a request head to its last: 408.
-    pub head: Duration,
-    /// From one request to the next on a client's connection; closed without a word.
-    pub idle: Duration,
-    /// To connect to a server: the next one is tried.
-    pub connect: Duration,
-    /// From the whole request sent to the end of the answer's final head: 504.
-    pub response: Duration,
-    /// Between two pieces of a body, in either direction.
-    pub stall: Duration,
-    /// How long an unused connection to a server is kept. Servers close theirs after 60 s and more; ours goes first.
-    pub upstream_idle: Duration,
+    pub head_timeout: Duration,
+    /// From one request to the next; closed without a word.
+    pub idle_timeout: Duration,
+    /// How many may be connected at once, over all workers; as many as the descriptors allow if not said.
+    pub connections: Option<usize>,
 }
 
-impl Default for Timeouts {
-    fn default() -> Timeouts {
-        Timeouts {
-            head: Duration::from_secs(10),
-            idle: Duration::from_secs(75),
-            connect: Duration::from_secs(3),
-            response: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
-            upstream_idle: Duration::from_secs(30),
+impl Default for Clients {
+    fn default() -> Clients {
+        Clients {
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            connections: None,
         }
+    }
+}
+
+/// How long connections to servers are kept for the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// While unused. Servers close theirs after 60 s and more; ours goes first.
+    pub idle: Duration,
+    /// In all: so that a server that was added, or moved, gets its share of long-lived traffic.
+    pub age: Duration,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept { idle: Duration::from_secs(30), age: Duration::from_secs(3600) }
     }
 }

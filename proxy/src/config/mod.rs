@@ -89,12 +89,17 @@ fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
     let driver = file.driver.as_ref().map(settings::driver).transpose()?;
     let log = settings::request_log(file.log.requests.as_ref())?;
-    let timeouts = settings::timeouts(&file.timeouts)?;
+    let defaults = settings::timeouts(&file.timeouts)?;
     let mut pools = Pools::declare(file.pools, resolve)?;
-    let compiled = routes::compile(file.routes, &mut pools)?;
+    let compiled = routes::compile(file.routes, &defaults, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());
     warnings.extend(reach::unreachable(&compiled));
-    let snapshot = Snapshot { routes: compiled.routes, pools: pools.into_compiled(), timeouts };
+    let snapshot = Snapshot {
+        routes: compiled.routes,
+        pools: pools.into_compiled(),
+        clients: defaults.clients,
+        kept: defaults.kept,
+    };
     Ok((Config { listen, workers, driver, log, snapshot, warnings: Vec::new() }, warnings))
 }
 

@@ -82,6 +82,7 @@ fn depth(pattern: &str) -> usize {
 mod tests {
     use ringgate_core::head::Fields;
     use ringgate_core::method::{Method, MethodSet};
+    use ringgate_core::policy::Policy;
     use ringgate_core::route::{Pattern, Request};
 
     use super::*;
@@ -96,7 +97,15 @@ mod tests {
         let mut methods = if tokens.is_empty() { MethodSet::any() } else { MethodSet::default() };
         tokens.split(',').filter(|token| !token.is_empty()).for_each(|token| methods.insert(token));
         let name = text.into();
-        Route { name, host: None, pattern: pattern.unwrap(), methods, fields: Vec::new(), pool: 0 }
+        Route {
+            name,
+            host: None,
+            pattern: pattern.unwrap(),
+            methods,
+            fields: Vec::new(),
+            pool: 0,
+            policy: Policy::default(),
+        }
     }
 
     fn compiled(routes: &[&str]) -> Compiled {

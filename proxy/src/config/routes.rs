@@ -17,7 +17,7 @@ use toml::Spanned;
 use super::diagnostic::Problem;
 use super::file::{self, Text};
 use super::pools::Pools;
-use super::settings::check_name;
+use super::settings::{Defaults, check_name};
 
 /// Names and values.
 type Fields = Vec<(Box<str>, Box<str>)>;
@@ -31,6 +31,7 @@ pub(super) struct Compiled {
 /// Compiles `[[routes]]`.
 pub(super) fn compile(
     written: Vec<Spanned<file::Route>>,
+    defaults: &Defaults,
     pools: &mut Pools<'_>,
 ) -> Result<Compiled, Problem> {
     if written.is_empty() {
@@ -41,7 +42,7 @@ pub(super) fn compile(
     let mut claims = HashMap::new();
     for (index, written) in written.iter().enumerate() {
         let (pattern, place) = paths(written)?;
-        let route = route(written, pattern, pools)?;
+        let route = route(written, pattern, defaults, pools)?;
         places.push(place);
         for method in methods_of(written.get_ref()) {
             let first = *claims.entry(Claim::new(&route, method)).or_insert(index);
@@ -97,7 +98,12 @@ fn contradiction(route: &Route, method: Option<&str>, again: &Range<usize>, firs
         .help("remove one of them, or tell them apart by `methods`, `host` or `headers`")
 }
 
-fn route(written: &Spanned<file::Route>, pattern: Pattern, pools: &mut Pools<'_>) -> Result<Route, Problem> {
+fn route(
+    written: &Spanned<file::Route>,
+    pattern: Pattern,
+    defaults: &Defaults,
+    pools: &mut Pools<'_>,
+) -> Result<Route, Problem> {
     let file = written.get_ref();
     let name = match &file.name {
         Some(name) => check_name(name).map(|()| name.get_ref().as_str().into())?,
@@ -110,6 +116,7 @@ fn route(written: &Spanned<file::Route>, pattern: Pattern, pools: &mut Pools<'_>
         methods: file.methods.as_ref().map_or(Ok(MethodSet::any()), methods)?,
         fields: fields(&file.headers)?,
         pool: pool(written, pools)?,
+        policy: defaults.policy.clone(),
     })
 }
 

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ringgate_core::snapshot::Timeouts;
+use ringgate_core::policy::{Policy, Timeouts};
+use ringgate_core::snapshot::{Clients, Kept};
 use ringgate_io::Rung;
 use toml::Spanned;
 
@@ -64,16 +65,30 @@ pub(super) fn request_log(written: Option<&Text>) -> Result<RequestLog, Problem>
     }
 }
 
-pub(super) fn timeouts(file: &file::Timeouts) -> Result<Timeouts, Problem> {
-    let default = Timeouts::default();
+/// What holds where a route does not say otherwise.
+pub(super) struct Defaults {
+    pub(super) clients: Clients,
+    pub(super) kept: Kept,
+    pub(super) policy: Policy,
+}
+
+pub(super) fn timeouts(file: &file::Timeouts) -> Result<Defaults, Problem> {
+    let (clients, kept, policy) = (Clients::default(), Kept::default(), Policy::default());
     let read = |written: &Option<Text>, default| written.as_ref().map_or(Ok(default), timeout);
-    Ok(Timeouts {
-        head: read(&file.head, default.head)?,
-        idle: read(&file.idle, default.idle)?,
-        connect: read(&file.connect, default.connect)?,
-        response: read(&file.response, default.response)?,
-        stall: read(&file.stall, default.stall)?,
-        upstream_idle: read(&file.upstream_idle, default.upstream_idle)?,
+    let timeouts = Timeouts {
+        connect: read(&file.connect, policy.timeouts.connect)?,
+        response: read(&file.response, policy.timeouts.response)?,
+        stall: read(&file.stall, policy.timeouts.stall)?,
+        ..policy.timeouts
+    };
+    Ok(Defaults {
+        clients: Clients {
+            head_timeout: read(&file.head, clients.head_timeout)?,
+            idle_timeout: read(&file.idle, clients.idle_timeout)?,
+            ..clients
+        },
+        kept: Kept { idle: read(&file.upstream_idle, kept.idle)?, ..kept },
+        policy: Policy { timeouts, ..policy },
     })
 }
 

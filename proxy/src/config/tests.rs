@@ -61,7 +61,8 @@ fn what_is_not_said_has_a_default() {
     let config = compiled(EXAMPLES[0].1);
     assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
     assert_eq!((config.workers, config.driver, config.log), (None, None, RequestLog::Json));
-    assert_eq!(config.snapshot.timeouts, ringgate_core::snapshot::Timeouts::default());
+    assert_eq!(config.snapshot.clients, ringgate_core::snapshot::Clients::default());
+    assert_eq!(config.snapshot.routes.all()[0].policy, ringgate_core::policy::Policy::default());
     assert_eq!(config.warnings, []);
     let [route] = config.snapshot.routes.all() else { panic!("one route") };
     assert_eq!((&*route.name, &route.host, route.methods.is_any(), route.pool), ("/*", &None, true, 0));
@@ -74,10 +75,14 @@ fn everything_that_is_said_is_heard() {
     assert_eq!(config.listen, "[::1]:8080".parse().unwrap());
     assert_eq!((config.workers, config.driver), (Some(3), Some(Rung::Coop)));
     assert_eq!(config.log, RequestLog::Off);
-    let timeouts = config.snapshot.timeouts;
-    assert_eq!((timeouts.head, timeouts.idle, timeouts.connect.as_millis()), (seconds(1), seconds(120), 250));
-    assert_eq!((timeouts.response, timeouts.stall), (seconds(90), seconds(86_400)));
-    assert_eq!(timeouts.upstream_idle, seconds(5));
+    let clients = &config.snapshot.clients;
+    assert_eq!((clients.head_timeout, clients.idle_timeout), (seconds(1), seconds(120)));
+    let timeouts = config.snapshot.routes.all()[0].policy.timeouts;
+    assert_eq!(
+        (timeouts.connect.as_millis(), timeouts.response, timeouts.stall),
+        (250, seconds(90), seconds(86_400))
+    );
+    assert_eq!(config.snapshot.kept.idle, seconds(5));
     let [user, rest] = config.snapshot.routes.all() else { panic!("two routes") };
     assert_eq!((&*user.name, &*user.pattern.to_string(), user.pool), ("user", "/users/{id}", 0));
     assert_eq!(user.methods.to_string(), "GET, PURGE");

@@ -18,7 +18,15 @@ fn route(text: &str) -> Route {
     }
     let fields =
         words.map(|word| word.split_once('=').unwrap()).map(|(name, value)| (name.into(), value.into()));
-    Route { name: text.into(), host, pattern: pattern.unwrap(), methods, fields: fields.collect(), pool: 0 }
+    Route {
+        name: text.into(),
+        host,
+        pattern: pattern.unwrap(),
+        methods,
+        fields: fields.collect(),
+        pool: 0,
+        policy: Policy::default(),
+    }
 }
 
 fn table(routes: &[&str]) -> Routes {
