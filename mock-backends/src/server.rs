@@ -135,7 +135,10 @@ async fn accept(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines
 fn accept_batch(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines) -> io::Result<()> {
     for _ in 0..ACCEPT_BATCH {
         match listener.try_accept() {
-            Ok((stream, _)) => spawn(connection::serve(Client::new(stream, deadlines), server.clone())),
+            Ok(arrival) => {
+                let client = Client::new(arrival.into_stream()?, deadlines);
+                spawn(connection::serve(client, server.clone()));
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => return Err(error),
@@ -148,5 +151,6 @@ fn accept_batch(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines
 /// to the kernel for ever.
 async fn end_all(deadlines: &Deadlines) {
     deadlines.expire_all();
+    deadlines.end_all();
     deadlines.ended().await;
 }

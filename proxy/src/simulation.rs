@@ -309,7 +309,8 @@ impl Seen {
 async fn serve(listener: Listener, seen: Rc<Seen>, stop: Rc<Stop>) {
     let accept = async {
         while listener.readable().await.is_ok() {
-            while let Ok((stream, _)) = listener.try_accept() {
+            while let Ok(arrival) = listener.try_accept() {
+                let stream = arrival.into_stream().expect("simulated streams need no registering");
                 seen.open.set(seen.open.get() + 1);
                 let seen = seen.clone();
                 spawn(async move {

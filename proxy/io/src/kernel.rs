@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use monoio::buf::IoBufMut;
 use monoio::io::AsyncReadRent;
 use monoio::net::{TcpListener, TcpStream};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
 use crate::{Buffer, driver};
@@ -28,7 +29,7 @@ impl Stream {
         Ok(Stream { tcp: UnsafeCell::new(tcp) })
     }
 
-    fn from_std(stream: std::net::TcpStream) -> io::Result<Stream> {
+    pub(crate) fn from_std(stream: std::net::TcpStream) -> io::Result<Stream> {
         stream.set_nonblocking(driver::is_epoll())?;
         Ok(Stream { tcp: UnsafeCell::new(TcpStream::from_std(stream)?) })
     }
@@ -121,6 +122,17 @@ pub(crate) fn shutdown(fd: RawFd, side: Shutdown) {
     let _ = socket2::SockRef::from(&socket).shutdown(side); // not connected any more: nothing left to end
 }
 
+/// Whether a reset has arrived: a hang-up in both directions, which poll(2) reports unasked. (An end of the peer's sending
+/// alone would be POLLRDHUP.)
+pub(crate) fn is_reset(fd: RawFd) -> bool {
+    // SAFETY: as for `shutdown`.
+    let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+    let mut polled = [PollFd::new(&socket, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut polled, Some(&at_once)).is_ok()
+        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
 /// The free part of a [`Buffer`], as monoio wants to see it.
 struct Room {
     buffer: Buffer,
@@ -161,9 +173,8 @@ impl Listener {
     }
 
     /// `accept4(SOCK_CLOEXEC)`, by way of the standard library; TCP_NODELAY is inherited from the listener.
-    pub(crate) fn try_accept(&self) -> io::Result<(Stream, SocketAddr)> {
-        let (stream, peer) = self.accept.accept()?;
-        Ok((Stream::from_std(stream)?, peer))
+    pub(crate) fn try_accept(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+        self.accept.accept()
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -24,9 +24,9 @@ mod time;
 mod wake;
 
 pub use buffer::Buffer;
-pub use deadline::{Armed, Deadlines, TICK};
+pub use deadline::{Armed, Deadlines, TICK, Watch};
 pub use driver::{Rung, run};
-pub use net::{Accepted, Closer, Listener, Side, Stream, bind};
+pub use net::{Arrival, Closer, Listener, Side, Stream, bind};
 pub use random::random;
 pub use task::{Either, join, race, spawn};
 pub use time::{Pacer, now, sleep, wall};

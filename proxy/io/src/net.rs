@@ -68,8 +68,49 @@ enum ListenerKind {
     Sim(crate::sim::Listener),
 }
 
-/// A connection just accepted, and who is at the other end.
-pub type Accepted = (Stream, SocketAddr);
+/// A connection just accepted, on no loop yet.
+pub struct Arrival {
+    socket: Socket,
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+}
+
+enum Socket {
+    Kernel(std::net::TcpStream),
+    #[cfg(feature = "sim")]
+    Sim(crate::sim::Stream),
+}
+
+impl Arrival {
+    /// What another loop has passed on.
+    pub fn from_socket(socket: std::net::TcpStream, peer: SocketAddr) -> Arrival {
+        Arrival { socket: Socket::Kernel(socket), peer }
+    }
+
+    /// The bare socket, for another loop.
+    ///
+    /// # Errors
+    /// The simulated network's streams stay on their thread: the arrival comes back.
+    pub fn into_socket(self) -> Result<std::net::TcpStream, Arrival> {
+        match self.socket {
+            Socket::Kernel(socket) => Ok(socket),
+            #[cfg(feature = "sim")]
+            Socket::Sim(_) => Err(self),
+        }
+    }
+
+    /// Attaches it to this thread's loop.
+    ///
+    /// # Errors
+    /// What registering the descriptor says; none is known to occur.
+    pub fn into_stream(self) -> io::Result<Stream> {
+        match self.socket {
+            Socket::Kernel(socket) => Ok(Stream(StreamKind::Kernel(kernel::Stream::from_std(socket)?))),
+            #[cfg(feature = "sim")]
+            Socket::Sim(stream) => Ok(Stream::simulated(stream)),
+        }
+    }
+}
 
 impl Listener {
     /// Attaches a socket made by [`bind`] to this thread's loop.
@@ -101,14 +142,14 @@ impl Listener {
     ///
     /// # Errors
     /// What `accept4` says: a connection that died in the queue, or descriptors that ran out.
-    pub fn try_accept(&self) -> io::Result<Accepted> {
+    pub fn try_accept(&self) -> io::Result<Arrival> {
         match &self.0 {
             ListenerKind::Kernel(listener) => {
-                listener.try_accept().map(|(s, peer)| (Stream(StreamKind::Kernel(s)), peer))
+                listener.try_accept().map(|(socket, peer)| Arrival::from_socket(socket, peer))
             }
             #[cfg(feature = "sim")]
             ListenerKind::Sim(listener) => {
-                listener.try_accept().map(|(s, peer)| (Stream::simulated(s), peer))
+                listener.try_accept().map(|(stream, peer)| Arrival { socket: Socket::Sim(stream), peer })
             }
         }
     }
@@ -280,6 +321,11 @@ impl Stream {
         }
     }
 
+    /// Whether the other side has broken the connection off. An orderly end of its sending is no reset.
+    pub fn is_reset(&self) -> bool {
+        self.closer().is_reset()
+    }
+
     /// The address at the other end.
     ///
     /// # Errors
@@ -311,6 +357,15 @@ impl Closer {
             Closer::Kernel(fd) => kernel::shutdown(*fd, side.into()),
             #[cfg(feature = "sim")]
             Closer::Sim(closer) => closer.shutdown(side),
+        }
+    }
+
+    /// As [`Stream::is_reset`].
+    pub fn is_reset(&self) -> bool {
+        match self {
+            Closer::Kernel(fd) => kernel::is_reset(*fd),
+            #[cfg(feature = "sim")]
+            Closer::Sim(closer) => closer.is_reset(),
         }
     }
 }

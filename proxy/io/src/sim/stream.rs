@@ -152,6 +152,10 @@ impl Closer {
     pub(crate) fn shutdown(&self, side: Side) {
         self.0.shutdown(side);
     }
+
+    pub(crate) fn is_reset(&self) -> bool {
+        self.0.socket().is_dead()
+    }
 }
 
 /// Connections a listener may have waiting; the kernel drops the messages that would open more.

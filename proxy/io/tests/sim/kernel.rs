@@ -57,7 +57,7 @@ async fn scene_both_sides_shut(a: Stream, b: Stream) -> Vec<String> {
 async fn scene_sending_side_shut(a: Stream, b: Stream) -> Vec<String> {
     a.shutdown(Side::Send);
     settle().await;
-    let seen = vec![b.is_quiet().to_string(), tell(&b).await];
+    let seen = vec![b.is_quiet().to_string(), b.is_reset().to_string(), tell(&b).await];
     send(&b, "answer").await;
     [seen, vec![tell(&a).await, tell_send(&a), a.is_quiet().to_string()]].concat()
 }
@@ -65,9 +65,10 @@ async fn scene_sending_side_shut(a: Stream, b: Stream) -> Vec<String> {
 async fn scene_clean_close(a: Stream, b: Stream) -> Vec<String> {
     send(&b, "last").await;
     finish(b).await;
-    let mut seen = vec![tell_send(&a)];
+    let mut seen = vec![a.is_reset().to_string(), tell_send(&a)];
     settle().await;
     seen.extend([
+        a.is_reset().to_string(),
         tell(&a).await,
         tell(&a).await,
         tell_send(&a),
@@ -86,7 +87,10 @@ async fn scene_close_with_unread_bytes(a: Stream, b: Stream) -> Vec<String> {
 
 async fn scene_reset(a: Stream, b: Stream) -> Vec<String> {
     b.reset_on_close();
+    let before = a.is_reset();
     finish(b).await;
+    let after = a.is_reset();
+    assert!(!before && after);
     vec![tell_send(&a), tell_send(&a), tell(&a).await, a.is_quiet().to_string()]
 }
 

@@ -24,7 +24,7 @@ fn server() -> SocketAddr {
 async fn accept(listener: &Listener) -> Stream {
     loop {
         match listener.try_accept() {
-            Ok((stream, _)) => return stream,
+            Ok(arrival) => return arrival.into_stream().unwrap(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => listener.readable().await.unwrap(),
             Err(error) => panic!("{error}"),
         }

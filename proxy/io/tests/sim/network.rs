@@ -317,7 +317,8 @@ fn addresses_are_what_each_side_expects() {
         assert_ne!(address.port(), 0);
         let client = sim::connect_from("2001:db8::7".parse().unwrap(), address).await.unwrap();
         listener.readable().await.unwrap();
-        let (server, peer) = listener.try_accept().unwrap();
+        let arrival = listener.try_accept().unwrap();
+        let (peer, server) = (arrival.peer, arrival.into_stream().unwrap());
         assert_eq!(peer.ip().to_string(), "2001:db8::7");
         assert_eq!((server.peer().unwrap(), client.peer().unwrap()), (peer, address));
     });
