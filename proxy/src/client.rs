@@ -8,7 +8,7 @@ use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
 use ringgate_core::method::Method;
 use ringgate_core::request_id;
 use ringgate_core::snapshot::Clients;
-use ringgate_io::{Buffer, Deadlines, Side, Stream, random};
+use ringgate_io::{Buffer, Deadlines, Side, Stream, now, random};
 
 use crate::connection::{Broken, Connection};
 use crate::limits;
@@ -139,9 +139,9 @@ impl Client {
     /// reset, which destroys it (RFC 9112 section 9.6).
     pub(crate) async fn linger(mut self) {
         self.connection.shutdown(Side::Send);
-        self.connection.deadline().within(limits::LINGER, Side::Both);
-        let mut left = limits::DISCARDED_BYTES;
-        while left > 0 {
+        let (mut left, end) = (limits::DISCARDED_BYTES, now() + limits::LINGER_IN_ALL);
+        while left > 0 && now() < end {
+            self.connection.deadline().within(limits::LINGER, Side::Both);
             self.buffer.clear();
             self.buffer.make_room(1);
             match self.connection.recv(&mut self.buffer, left).await {

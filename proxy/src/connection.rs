@@ -4,9 +4,10 @@
 //! a timeout is never taken for the end of a message.
 
 use std::io::{self, IoSlice};
-use std::time::Duration;
 
-use ringgate_io::{Armed, Buffer, Deadlines, Either, Side, Stream, race, sleep};
+use ringgate_io::{Armed, Buffer, Deadlines, Either, Side, Stream, Watch, race, sleep};
+
+use crate::patience::Patience;
 
 /// A connected stream and the guard of what it receives.
 pub(crate) struct Connection {
@@ -41,30 +42,44 @@ impl Connection {
         }
     }
 
-    /// Sends all of `parts`; gives up on a peer that takes nothing for `stall`.
-    pub(crate) async fn send(&self, mut parts: &mut [IoSlice<'_>], stall: Duration) -> Result<(), Broken> {
-        IoSlice::advance_slices(&mut parts, 0); // empty ones at the front
-        while !parts.is_empty() {
-            match self.stream.try_send(parts) {
-                Ok(sent) => IoSlice::advance_slices(&mut parts, sent),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room(stall).await?,
+    /// Sends the parts that are not empty, in one system call if they fit; gives up on a peer that tries our patience.
+    pub(crate) async fn send<const N: usize>(
+        &self,
+        parts: [&[u8]; N],
+        patience: Patience,
+    ) -> Result<(), Broken> {
+        let mut slices = [IoSlice::new(&[]); N];
+        let mut count = 0;
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            slices[count] = IoSlice::new(part);
+            count += 1;
+        }
+        let mut rest = &mut slices[..count];
+        while !rest.is_empty() {
+            match self.stream.try_send(rest) {
+                Ok(sent) => IoSlice::advance_slices(&mut rest, sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait_for_room(patience).await?;
+                }
                 Err(_) => return Err(Broken::Reset),
             }
         }
         Ok(())
     }
 
-    /// A slow reader is not a stalled one: it is given up only if it has taken nothing at all.
-    async fn wait_for_room(&self, stall: Duration) -> Result<(), Broken> {
+    /// A slow reader is not a stalled one: it is given up if it has taken too little for as long as it may do nothing.
+    async fn wait_for_room(&self, patience: Patience) -> Result<(), Broken> {
         loop {
-            let unsent = self.stream.unsent();
-            match race(self.stream.writable(), sleep(stall)).await {
+            let (unsent, wait) = (self.stream.unsent(), patience.left());
+            match race(self.stream.writable(), sleep(wait)).await {
                 Either::First(_) => return Ok(()), // or broken, which the next send will say
-                Either::Second(()) if self.stream.unsent() < unsent => {}
-                Either::Second(()) => {
+                Either::Second(())
+                    if patience.is_tried_by(unsent.saturating_sub(self.stream.unsent()), wait) =>
+                {
                     self.stream.shutdown(Side::Both);
                     return Err(Broken::TimedOut);
                 }
+                Either::Second(()) => {}
             }
         }
     }
@@ -72,6 +87,21 @@ impl Connection {
     /// The deadline for receiving.
     pub(crate) fn deadline(&self) -> &Armed {
         &self.deadline
+    }
+
+    /// While the returned value lives: should this side be reset, `server` is ended, which works for nobody then.
+    pub(crate) fn watch<'a>(&'a self, server: &'a Connection) -> Watch<'a> {
+        self.deadline.watch(&server.deadline)
+    }
+
+    /// Whether the other side broke the connection off while it was watched.
+    pub(crate) fn departed(&self) -> bool {
+        self.deadline.departed()
+    }
+
+    /// Whether the other side has broken the connection off.
+    pub(crate) fn is_reset(&self) -> bool {
+        self.stream.is_reset()
     }
 
     /// Ends one direction or both.

@@ -11,10 +11,6 @@ impl Counter {
         self.0.store(self.get().wrapping_add(count), Ordering::Relaxed);
     }
 
-    pub(crate) fn subtract(&self, count: u64) {
-        self.0.store(self.get().wrapping_sub(count), Ordering::Relaxed);
-    }
-
     /// The number as last written.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -27,10 +23,10 @@ impl Counter {
 pub struct Counters {
     /// Connections accepted.
     pub connections: Counter,
-    /// Connections open now.
-    pub open_connections: Counter,
     /// Accepts that failed for want of descriptors or memory.
     pub accept_failures: Counter,
+    /// Times nobody could be accepted because there were as many connections as there may be.
+    pub full: Counter,
     /// Requests that were answered, by a server or by the gateway.
     pub answered: Counter,
     /// Requests whose client left before the answer was over.

@@ -207,7 +207,12 @@ fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     let names = servers.iter().map(|server| server.name.to_string()).collect();
     let own_id = head.request_id(bytes);
     let mut sent = Vec::new();
-    let to = ToServer { server: servers[0], client: CLIENT, request_id: own_id.unwrap_or(REQUEST_ID) };
+    let to = ToServer {
+        server: servers[0],
+        client: CLIENT,
+        request_id: own_id.unwrap_or(REQUEST_ID),
+        upgrade: None,
+    };
     forward::request(&mut sent, head, bytes, to);
     let head = String::from_utf8_lossy(&sent).into_owned();
     Ok(Answered::Upstream { pool: pool.name.to_string(), servers: names, head })

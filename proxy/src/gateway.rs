@@ -10,7 +10,9 @@ use std::thread::JoinHandle;
 
 use ringgate_core::snapshot::Snapshot;
 use ringgate_io::{Listener, Rung, Wake, Waker, bind, cpu};
+use rustix::process::{Resource, getrlimit};
 
+use crate::balance::{self, Balance, ClosedInbox, Load};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
@@ -23,6 +25,7 @@ pub struct Gateway {
     driver: Rung,
     /// The better drivers, and why they do not work here.
     passed_over: Vec<(Rung, io::Error)>,
+    most: usize,
     workers: Vec<WorkerThread>,
     log: Option<JoinHandle<()>>,
 }
@@ -30,6 +33,7 @@ pub struct Gateway {
 struct WorkerThread {
     waker: Waker,
     counters: Arc<Counters>,
+    load: Arc<Load>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -43,6 +47,8 @@ struct Start {
     log: RequestLog,
     log_writer: SyncSender<Vec<u8>>,
     counters: Arc<Counters>,
+    balance: Balance,
+    inbox: ClosedInbox,
     /// Told once the worker accepts.
     ready: Sender<()>,
 }
@@ -59,14 +65,18 @@ impl Gateway {
             None => Rung::best()?,
         };
         driver.probe()?;
-        let listeners = listeners(config.listen, config.workers.unwrap_or(cores.len()))?;
+        let workers = config.workers.unwrap_or(cores.len());
+        let listeners = listeners(config.listen, workers)?;
+        let most = connections(workers);
+        let most = config.snapshot.clients.connections.map_or(most, |asked| asked.min(most));
+        let crew = balance::crew(workers, most)?;
         let address = listeners[0].local_addr()?;
         let snapshot = Arc::new(config.snapshot);
-        let mut gateway = Gateway { address, driver, passed_over, workers: Vec::new(), log: None };
+        let mut gateway = Gateway { address, driver, passed_over, most, workers: Vec::new(), log: None };
         let (log_writer, log) = log::start_writer(log_output)?; // after `gateway`: its drop waits for the last sender's
         gateway.log = Some(log);
         let (ready, started) = channel();
-        for (index, listener) in listeners.into_iter().enumerate() {
+        for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
             let counters = Arc::new(Counters::default());
             let start = Start {
@@ -78,11 +88,14 @@ impl Gateway {
                 log: config.log,
                 log_writer: log_writer.clone(),
                 counters: counters.clone(),
+                balance,
+                inbox,
                 ready: ready.clone(),
             };
+            let load = start.balance.own().clone();
             let name = format!("worker-{index}");
             let thread = std::thread::Builder::new().name(name).spawn(move || start.run())?;
-            gateway.workers.push(WorkerThread { waker, counters, thread: Some(thread) });
+            gateway.workers.push(WorkerThread { waker, counters, load, thread: Some(thread) });
         }
         drop((ready, log_writer));
         match started.iter().take(gateway.workers.len()).count() == gateway.workers.len() {
@@ -109,6 +122,16 @@ impl Gateway {
     /// The counts of each worker.
     pub fn counters(&self) -> impl ExactSizeIterator<Item = &Counters> {
         self.workers.iter().map(|worker| &*worker.counters)
+    }
+
+    /// Connections each worker has now.
+    pub fn loads(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.workers.iter().map(|worker| worker.load.count())
+    }
+
+    /// Connections that all workers together may have.
+    pub fn most_connections(&self) -> usize {
+        self.most
     }
 
     /// Whether a worker has ended by itself: a defect, after which part of the connections is not served.
@@ -146,6 +169,13 @@ impl Drop for Gateway {
     }
 }
 
+/// Connections that the descriptors of this process allow: each may need a second one, to a server.
+fn connections(workers: usize) -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let own = limits::OWN_DESCRIPTORS + limits::WORKER_DESCRIPTORS * workers as u64;
+    usize::try_from(descriptors.saturating_sub(own) / 2).unwrap_or(usize::MAX).max(1)
+}
+
 /// One listening socket for each worker, on the same address.
 fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::with_capacity(count);
@@ -163,8 +193,9 @@ impl Start {
 
     async fn work(self) -> io::Result<()> {
         let log = Log::new(self.log, self.log_writer, self.counters.clone());
-        let worker: Rc<Worker> = Worker::new(self.snapshot, log, self.counters);
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
+        let inbox = Some(self.inbox.open()?);
+        let worker: Rc<Worker> = Worker::new(self.snapshot, log, self.counters, self.balance, inbox);
         let _ = self.ready.send(());
         drop(self.ready); // whoever waits for all of us must notice if one cannot
         worker.run(listener, wake.wait(), limits::DRAIN).await;

@@ -3,6 +3,7 @@
 //! Read `pipeline.rs` first: it is the life of a request. `session.rs` is the life of a connection, `worker.rs` that of a
 //! thread, [`gateway`] that of the whole.
 
+pub mod balance;
 pub mod cli;
 mod client;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod explain;
 pub mod gateway;
 mod limits;
 pub mod log;
+mod patience;
 mod pipeline;
 pub mod process;
 mod record;
@@ -21,6 +23,7 @@ mod relay;
 mod session;
 #[cfg(test)]
 mod simulation;
+mod tunnel;
 mod upload;
 mod upstream;
 mod worker;

@@ -12,15 +12,32 @@ pub(crate) const BODY_BUFFER_BYTES: usize = 128 * 1024;
 pub(crate) const KEPT_BUFFER_BYTES: usize = 16 * 1024;
 /// Spare output buffers a worker keeps; an exchange borrows one from its first byte out to its last.
 pub(crate) const SPARE_OUTPUTS: usize = 64;
+/// How long a request waits for a place among the connections to its last server: other workers let idle ones go within a
+/// sweep (100 ms).
+pub(crate) const PLACE_WAIT: Duration = Duration::from_millis(150);
 /// Idle connections kept per server and worker; beyond it they are closed after use.
 pub(crate) const IDLE_UPSTREAMS: usize = 1024;
 /// Bytes of a request read and thrown away so that an answer given early is not destroyed by a reset: what may be under
 /// way on a fast path.
-pub(crate) const DISCARDED_BYTES: usize = 1024 * 1024;
-/// Time for the same, counted anew at most twice.
+pub(crate) const DISCARDED_BYTES: usize = 8 * 1024 * 1024;
+/// Time for the same without a byte, counted anew at most twice.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// Time for the same in all.
+pub(crate) const LINGER_IN_ALL: Duration = Duration::from_secs(5);
 /// How long a client may take to make room for a refusal, which fits into any socket buffer that is not full already.
 pub(crate) const REFUSAL: Duration = Duration::from_secs(5);
+/// How many connections more than the least loaded worker one may have before it passes new ones on. Below that the cost of
+/// moving one outweighs what it evens out.
+pub(crate) const IMBALANCE: usize = 4;
+/// Connections on their way to one worker; beyond it they stay where they were accepted.
+pub(crate) const PARCELS: usize = 1024;
+/// Idle connections ended at once when there is no room for new ones (nginx ends 32).
+pub(crate) const EVICTED: usize = 32;
+/// Descriptors that are nobody's connection: standard streams, log, rings, timers, wakers, and some for a worker each.
+pub(crate) const OWN_DESCRIPTORS: u64 = 32;
+pub(crate) const WORKER_DESCRIPTORS: u64 = 16;
+/// After a drain has given up: time for answers to break off in a reset before connections are simply ended.
+pub(crate) const BREAK_OFF: Duration = Duration::from_millis(100);
 /// Connections accepted before anybody else gets a turn.
 pub(crate) const ACCEPT_BATCH: usize = 64;
 /// Pause when descriptors have run out: time for some connection to end.

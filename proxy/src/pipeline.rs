@@ -9,16 +9,18 @@ use ringgate_core::forward::{self, ToClient, ToServer};
 use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
-use ringgate_core::policy::Timeouts;
+use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
 use ringgate_io::{Buffer, Side, join};
 
 use crate::client::Client;
 use crate::connection::{Broken, Connection};
+use crate::patience::Terms;
 use crate::record::Record;
-use crate::relay::{self, Relay, Stopped};
+use crate::relay::{Relay, Sink, Source, Stopped};
+use crate::tunnel::{BrokenBy, Tunnel};
 use crate::upload::{Progress, Upload, Uploaded};
-use crate::upstream::{Reply, Reuse, Upstream};
+use crate::upstream::{Reply, Reuse, Upstream, Wanted};
 use crate::worker::Worker;
 
 /// What is left when a request is over.
@@ -54,21 +56,21 @@ pub(crate) async fn run<'a>(
     client.head().check(client.head_bytes())?; // 405 417
     let route = worker.snapshot().routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
     record.routed(route);
-    let exchange = Exchange { worker, client, timeouts: &route.policy.timeouts };
+    client.head().check_length(route.policy.body_bytes)?; // 413
+    let exchange = Exchange::new(worker, client, &route.policy, record);
     let mut turn = worker.snapshot().pools[route.pool].turn();
     let (mut server, mut reuse) = (turn.next(), Reuse::Kept);
-    while let Some(chosen) = server {
-        let reject = match exchange.attempt(chosen, reuse, record).await {
-            Ok(finished) => return Ok(finished),
-            Err(reject) => reject,
-        };
-        (server, reuse) = match reject {
-            Reject::Fault(Fault::Unreachable) => (turn.next(), Reuse::Kept), // nothing was sent
-            Reject::Fault(Fault::ReusedReset) if may_repeat(client) => (server, Reuse::Fresh),
-            _ => return Err(reject), // 408 499 502 504
-        };
+    loop {
+        let Some(chosen) = server else { return Err(Fault::Unreachable.into()) };
+        let is_last = turn.is_over();
+        match exchange.attempt(chosen, reuse, is_last, record).await {
+            Err(Reject::Fault(fault)) if fault.sent_nothing() && !is_last => {
+                (server, reuse) = (turn.next(), Reuse::Kept);
+            }
+            Err(Reject::Fault(Fault::ReusedReset)) if may_repeat(client) => reuse = Reuse::Fresh,
+            outcome => return outcome, // 408 413 499 502 503 504
+        }
     }
-    Err(Fault::Unreachable.into()) // 503
 }
 
 /// Whether the request may be sent a second time: that has the same effect (RFC 9110 section 9.2.2), and we still have it.
@@ -80,7 +82,9 @@ fn may_repeat(client: &Client) -> bool {
 struct Exchange<'a> {
     worker: &'a Worker,
     client: &'a Client,
-    timeouts: &'a Timeouts,
+    terms: Terms<'a>,
+    /// The protocol that the connection may go on in.
+    upgrade: Option<&'a str>,
 }
 
 /// How a server's answer ended.
@@ -90,19 +94,31 @@ struct Answered {
     keeps_server: bool,
 }
 
+impl<'a> Exchange<'a> {
+    fn new(worker: &'a Worker, client: &'a Client, policy: &'a Policy, record: &Record<'_>) -> Exchange<'a> {
+        let upgrade = client.head().upgrade(client.head_bytes(), &policy.upgrades);
+        Exchange { worker, client, terms: Terms::new(policy, record.started), upgrade }
+    }
+}
+
 impl Exchange<'_> {
     /// One request to one server.
     async fn attempt<'a>(
         &self,
         server: &'a Server,
         reuse: Reuse,
+        is_last: bool,
         record: &mut Record<'a>,
     ) -> Result<Finished, Reject> {
         let (worker, client) = (self.worker, self.client);
-        let mut upstream = worker.upstreams.obtain(server, reuse, self.timeouts.connect).await?;
+        let wanted =
+            Wanted { reuse, is_last, connect_within: self.terms.at_most(self.terms.policy.timeouts.connect) };
+        let obtained = worker.upstreams.obtain(server, wanted, || client.connection.is_reset()).await;
+        let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
         record.sent_to(server);
         let mut out = worker.outputs.take();
-        let to = ToServer { server, client: client.address(), request_id: client.request_id() };
+        let request_id = client.request_id();
+        let to = ToServer { server, client: client.address(), request_id, upgrade: self.upgrade };
         forward::request(&mut out, client.head(), client.head_bytes(), to);
         let result = match client.whole_body() {
             Some(body) => self.request_then_answer(&mut upstream, body, &mut out, record).await,
@@ -110,11 +126,21 @@ impl Exchange<'_> {
             None => Box::pin(self.request_while_answer(&mut upstream, &mut out, record)).await,
         };
         worker.outputs.give_back(out);
-        let (finished, keeps_server) = result?;
+        let (finished, keeps_server) = result.map_err(|reject| self.blame(reject))?;
         if keeps_server && upstream.reply.buffer.is_empty() {
             worker.upstreams.put_back(upstream);
         }
         Ok(finished)
+    }
+
+    /// Why it really failed: what ends one side shows as a failure of the other.
+    fn blame(&self, reject: Reject) -> Reject {
+        match reject {
+            _ if self.client.connection.departed() => Reject::ClientGone,
+            _ if self.worker.has_given_up() => Reject::Draining,
+            _ if self.terms.is_overdue() => Fault::Timeout.into(),
+            reject => reject,
+        }
     }
 
     /// The usual exchange: the request is here as a whole, and goes out in one send.
@@ -126,18 +152,14 @@ impl Exchange<'_> {
         record: &mut Record<'_>,
     ) -> Result<(Finished, bool), Reject> {
         let Upstream { connection, reply, .. } = upstream;
+        let progress = Progress::default();
         // A server may answer and close without having read everything; its answer counts, if there is one.
-        let sent =
-            relay::send(connection, [out, &self.client.buffered_body()[..body]], self.timeouts.stall).await;
-        connection.deadline().within(self.timeouts.response, Side::Both);
-        let answered = match self.answer(connection, reply, &Progress::default(), out, record).await {
-            Err(Reject::Fault(Fault::Reset | Fault::ReusedReset)) if sent == Err(Broken::TimedOut) => {
-                return Err(Fault::Timeout.into());
-            }
-            answered => answered?,
-        };
+        let body_bytes = &self.client.buffered_body()[..body];
+        progress.sent_at_once(connection.send([out, body_bytes], self.terms.server()).await);
+        connection.deadline().within(self.terms.at_most(self.terms.policy.timeouts.response), Side::Both);
+        let answered = self.answer(connection, reply, &progress, out, record).await?;
         let finished = Finished { after: answered.after, body, surplus: Buffer::default() };
-        Ok((finished, answered.keeps_server && sent.is_ok()))
+        Ok((finished, answered.keeps_server && progress.is_uploaded.get()))
     }
 
     /// The body is still arriving: it goes up while the answer may come down, and either may end first.
@@ -150,7 +172,7 @@ impl Exchange<'_> {
         let Upstream { connection, reply, .. } = upstream;
         let progress = Progress::default();
         let head = out.clone(); // the answer is written to `out` meanwhile
-        let upload = Upload::new(self.client, connection, &progress, self.timeouts);
+        let upload = Upload::new(self.client, connection, &progress, &self.terms);
         let download = async {
             let answered = self.answer(connection, reply, &progress, out, record).await;
             progress.answer_is_over(self.client, connection);
@@ -163,7 +185,7 @@ impl Exchange<'_> {
         };
         let after = match (uploaded, answered.after) {
             (Uploaded::Failed(reject), After::Reset) => {
-                record.truncated(reject.answer().cause); // the answer broke off because the request did
+                record.truncated(self.blame(reject).answer().cause); // the answer broke off because the request did
                 After::Reset
             }
             (_, After::Reset) => After::Reset,
@@ -183,30 +205,45 @@ impl Exchange<'_> {
         out: &mut Vec<u8>,
         record: &mut Record<'_>,
     ) -> Result<Answered, Reject> {
-        let bounds = self.final_head(connection, reply, out).await?;
+        let _watch = self.client.connection.watch(connection);
+        let bounds = match self.final_head(connection, reply, out).await {
+            Err(Fault::Reset | Fault::ReusedReset) if progress.has_stalled.get() => Err(Fault::Timeout),
+            bounds => bounds,
+        }?;
         let bytes = &reply.buffer.data()[bounds.start..bounds.end];
+        if let (101, Some(protocol)) = (reply.head.status(), self.upgrade) {
+            out.clear();
+            forward::switching(out, &reply.head, bytes, protocol, self.client.request_id());
+            reply.buffer.consume(bounds.end);
+            record.answered(101);
+            return Ok(Box::pin(self.tunnel(connection, &mut reply.buffer, out, record)).await);
+        }
         let client = self.client.head();
         let method = client.method(self.client.head_bytes());
         let framing = reply.head.framing(method, bytes).map_err(Fault::BadReply)?;
-        let persists = client.persists() && !self.worker.is_draining();
+        let persists =
+            client.persists() && !self.worker.is_draining() && progress.can_end(reply.head.persists());
         let date = self.worker.date();
         let (request_id, date) = (self.client.request_id(), date.as_str());
         let to = ToClient { request_id, date, method, version: client.version(), framing, persists };
         out.clear();
         let client_framing = forward::response(out, &reply.head, bytes, to);
         reply.buffer.consume(bounds.end);
+        let mut relay = Relay {
+            from: Source::new(connection, &mut reply.buffer, self.terms.server()),
+            reader: BodyReader::new(framing),
+            allowed: u64::MAX,
+            to: Sink {
+                connection: &self.client.connection,
+                framing: client_framing,
+                patience: self.terms.client(),
+            },
+        };
+        let piece = relay.decode().map_err(|_| Fault::BadReply(BadReply::Body))?; // while 502 can still be said
         record.answered(reply.head.status());
         progress.is_answering.set(true);
-        let mut relay = Relay {
-            from: connection,
-            buffer: &mut reply.buffer,
-            reader: BodyReader::new(framing),
-            to: &self.client.connection,
-            framing: client_framing,
-            stall: self.timeouts.stall,
-        };
-        if let Err(stopped) = relay.run(out).await {
-            record.truncated(cause_of_truncation(stopped));
+        if let Err(stopped) = relay.pass_on(out, piece).await {
+            record.truncated(self.cause_of_truncation(stopped));
             return Ok(Answered { after: After::Reset, keeps_server: false });
         }
         let ends = !persists || client_framing == Framing::UntilClose;
@@ -223,16 +260,19 @@ impl Exchange<'_> {
     ) -> Result<HeadBounds, Fault> {
         for _ in 0..INTERIM_RESPONSES {
             let bounds = receive_head(connection, reply).await?;
+            let bytes = &reply.buffer.data()[bounds.start..bounds.end];
             match reply.head.status() {
-                101 => return Err(BadReply::Switch.into()), // nobody asked for an upgrade
+                101 if self.upgrade.is_some_and(|protocol| reply.head.switches_to(protocol, bytes)) => {
+                    return Ok(bounds);
+                }
+                101 => return Err(BadReply::Switch.into()), // nobody asked for it
                 200.. => return Ok(bounds),
                 status => {
-                    let bytes = &reply.buffer.data()[bounds.start..bounds.end];
                     // 100 is between us and the server: the client has had ours if it asked for one.
                     if status != 100 && self.client.head().version() == Version::Http11 {
                         out.clear();
                         forward::interim(out, &reply.head, bytes);
-                        let _ = relay::send(&self.client.connection, [out], self.timeouts.stall).await; // the final one tells
+                        let _ = self.client.connection.send([out], self.terms.client()).await; // the final one tells
                     }
                     reply.buffer.consume(bounds.end);
                     reply.is_reused = false; // it has spoken: if it breaks now, that is not because it was old
@@ -240,6 +280,44 @@ impl Exchange<'_> {
             }
         }
         Err(BadReply::TooLarge.into())
+    }
+
+    /// Sends the head that switches protocols, and carries whatever both sides say from then on.
+    async fn tunnel(
+        &self,
+        server: &Connection,
+        said: &mut Buffer,
+        head: &[u8],
+        record: &mut Record<'_>,
+    ) -> Answered {
+        let client = &self.client.connection;
+        let mut outcome = client.send([head], self.terms.client()).await.map_err(|_| BrokenBy::Client);
+        if outcome.is_ok() {
+            let tunnel = Tunnel::new(client, server, self.terms.policy.timeouts.tunnel);
+            outcome = tunnel.run(self.client.buffered_body(), said).await;
+        }
+        let (after, cause) = match outcome {
+            Ok(()) => (After::Linger, None),
+            Err(BrokenBy::Client) => (After::Reset, Some(Cause::ClientGone)),
+            Err(BrokenBy::Server) => (After::Reset, Some(Cause::UpstreamReset)),
+        };
+        cause.into_iter().for_each(|cause| record.truncated(cause));
+        if after == After::Reset {
+            server.reset_on_close();
+        }
+        Answered { after, keeps_server: false }
+    }
+
+    fn cause_of_truncation(&self, stopped: Stopped) -> Cause {
+        match stopped {
+            Stopped::Sink(Broken::TimedOut) => Cause::ClientSlow,
+            Stopped::Sink(_) => Cause::ClientGone,
+            Stopped::Source(_) if self.client.connection.departed() => Cause::ClientGone,
+            Stopped::Source(_) if self.worker.has_given_up() => Cause::Draining,
+            Stopped::Source(Broken::TimedOut) => Cause::UpstreamTimeout,
+            Stopped::Source(_) => Cause::UpstreamReset,
+            Stopped::Framing(_) | Stopped::TooLarge => Cause::UpstreamBroken,
+        }
     }
 }
 
@@ -258,14 +336,5 @@ async fn receive_head(connection: &Connection, reply: &mut Reply) -> Result<Head
             Err(_) if reply.is_reused && reply.buffer.is_empty() => return Err(Fault::ReusedReset),
             Err(_) => return Err(Fault::Reset),
         }
-    }
-}
-
-fn cause_of_truncation(stopped: Stopped) -> Cause {
-    match stopped {
-        Stopped::Source(Broken::TimedOut) => Cause::UpstreamTimeout,
-        Stopped::Source(_) => Cause::UpstreamReset,
-        Stopped::Framing(_) => Cause::UpstreamBroken,
-        Stopped::Sink(_) => Cause::ClientGone,
     }
 }

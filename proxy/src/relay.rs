@@ -1,28 +1,42 @@
 //! A body on its way from one connection to another, through the framings of both.
 
-use std::io::IoSlice;
 use std::time::Duration;
 
 use ringgate_core::body::BodyReader;
-use ringgate_core::chunked::{ChunkError, LAST_CHUNK, chunk_line};
+use ringgate_core::chunked::{ChunkError, Decoded, LAST_CHUNK, chunk_line};
 use ringgate_core::forward;
 use ringgate_core::framing::Framing;
 use ringgate_io::{Buffer, Side};
 
 use crate::connection::{Broken, Connection};
 use crate::limits;
+use crate::patience::Patience;
 
 /// One body being passed on.
 pub(crate) struct Relay<'a> {
-    pub(crate) from: &'a Connection,
-    /// What came from there and was not passed on yet.
-    pub(crate) buffer: &'a mut Buffer,
+    pub(crate) from: Source<'a>,
     pub(crate) reader: BodyReader,
-    pub(crate) to: &'a Connection,
-    /// How the receiver gets it.
+    /// Bytes the body may still have.
+    pub(crate) allowed: u64,
+    pub(crate) to: Sink<'a>,
+}
+
+/// Where a body comes from.
+pub(crate) struct Source<'a> {
+    connection: &'a Connection,
+    /// What came from there and was not passed on yet.
+    buffer: &'a mut Buffer,
+    patience: Patience,
+    /// How long it may still do nothing: waiting spends it, bytes earn it back at the rate that patience asks for.
+    credit: Duration,
+}
+
+/// Where a body goes.
+pub(crate) struct Sink<'a> {
+    pub(crate) connection: &'a Connection,
+    /// How it wants it.
     pub(crate) framing: Framing,
-    /// How long either side may do nothing.
-    pub(crate) stall: Duration,
+    pub(crate) patience: Patience,
 }
 
 /// Why a body was not passed on to its end.
@@ -32,52 +46,77 @@ pub(crate) enum Stopped {
     Source(Broken),
     /// The sender broke its framing.
     Framing(ChunkError),
+    /// The sender has more than is allowed.
+    TooLarge,
     /// The receiver takes no more.
     Sink(Broken),
 }
 
+impl<'a> Source<'a> {
+    pub(crate) fn new(connection: &'a Connection, buffer: &'a mut Buffer, patience: Patience) -> Source<'a> {
+        Source { connection, buffer, patience, credit: patience.stall }
+    }
+
+    /// Receives at least one byte, at most `limit`, within patience.
+    async fn receive(&mut self, limit: usize) -> Result<(), Broken> {
+        let deadline = self.connection.deadline();
+        deadline.within(self.patience.at_most(self.credit), Side::Receive); // a client is still owed an answer
+        let begun = deadline.time();
+        let received = self.connection.recv(self.buffer, limit).await;
+        deadline.clear(); // passing it on may take longer
+        let count = received?;
+        let left = self.credit.saturating_sub(deadline.time() - begun);
+        self.credit = (left + self.patience.earned_by(count)).min(self.patience.stall);
+        Ok(())
+    }
+}
+
 impl Relay<'_> {
-    /// Sends `first` (a head) and the whole body behind it.
-    pub(crate) async fn run(&mut self, first: &[u8]) -> Result<(), Stopped> {
-        self.pass_on(first).await?;
+    /// Takes what has arrived of the body, to be [sent](Self::send) next.
+    pub(crate) fn decode(&mut self) -> Result<Decoded, Stopped> {
+        let piece = self.reader.read(self.from.buffer.data_mut()).map_err(Stopped::Framing)?;
+        self.allowed = self.allowed.checked_sub(piece.data as u64).ok_or(Stopped::TooLarge)?;
+        Ok(piece)
+    }
+
+    /// Sends `piece`, behind `first` (a head), in one send.
+    pub(crate) async fn send(&mut self, first: &[u8], piece: Decoded) -> Result<(), Stopped> {
+        let mut end = Vec::new(); // allocates only for trailers
+        let last = match (self.to.framing, self.reader.is_done()) {
+            (Framing::Chunked, true) => last_chunk(&self.reader, &mut end).map_err(Stopped::Framing)?,
+            _ => &[],
+        };
+        let data = &self.from.buffer.data()[..piece.data];
+        let mut line = [0; 18];
+        let (line, line_end): (&[u8], &[u8]) = match self.to.framing {
+            Framing::Chunked if !data.is_empty() => (chunk_line(data.len(), &mut line), b"\r\n"),
+            _ => (&[], &[]),
+        };
+        let sent = self.to.connection.send([first, line, data, line_end, last], self.to.patience).await;
+        self.from.buffer.consume(piece.consumed); // sent or not: the reader has counted it
+        sent.map_err(Stopped::Sink)
+    }
+
+    /// Sends `first` (a head), `piece`, and all that is left of the body.
+    pub(crate) async fn pass_on(&mut self, first: &[u8], piece: Decoded) -> Result<(), Stopped> {
+        self.send(first, piece).await?;
         while !self.reader.is_done() {
             self.receive().await?;
-            self.pass_on(&[]).await?;
+            let piece = self.decode()?;
+            self.send(&[], piece).await?;
         }
         Ok(())
     }
 
-    /// Sends what has arrived, behind `first`, in one send.
-    pub(crate) async fn pass_on(&mut self, first: &[u8]) -> Result<(), Stopped> {
-        let read = self.reader.read(self.buffer.data_mut()).map_err(Stopped::Framing)?;
-        let mut end = Vec::new(); // allocates only for trailers
-        let last = match (self.framing, self.reader.is_done()) {
-            (Framing::Chunked, true) => last_chunk(&self.reader, &mut end).map_err(Stopped::Framing)?,
-            _ => &[],
-        };
-        let data = &self.buffer.data()[..read.data];
-        let mut line = [0; 18];
-        let (line, line_end): (&[u8], &[u8]) = match self.framing {
-            Framing::Chunked if !data.is_empty() => (chunk_line(data.len(), &mut line), b"\r\n"),
-            _ => (&[], &[]),
-        };
-        let sent = send(self.to, [first, line, data, line_end, last], self.stall).await;
-        self.buffer.consume(read.consumed); // sent or not: the reader has counted it
-        sent.map_err(Stopped::Sink)
-    }
-
     /// Waits for more of the body.
     pub(crate) async fn receive(&mut self) -> Result<(), Stopped> {
-        self.from.deadline().within(self.stall, Side::Receive); // a client is still owed an answer
-        if self.reader.at_most() > self.buffer.room() {
-            self.buffer.make_room(limits::BODY_BUFFER_BYTES);
+        let most = self.reader.at_most();
+        if most > self.from.buffer.room() {
+            self.from.buffer.make_room(limits::BODY_BUFFER_BYTES);
         }
-        let received = self.from.recv(self.buffer, self.reader.at_most()).await;
-        self.from.deadline().clear(); // passing it on may take longer
-        match received {
-            Ok(_) => Ok(()),
+        match self.from.receive(most).await {
             Err(Broken::Ended) if self.reader.end() => Ok(()),
-            Err(broken) => Err(Stopped::Source(broken)),
+            received => received.map_err(Stopped::Source),
         }
     }
 
@@ -85,13 +124,13 @@ impl Relay<'_> {
     pub(crate) async fn discard(&mut self) -> bool {
         let mut left = limits::DISCARDED_BYTES;
         loop {
-            let Ok(read) = self.reader.read(self.buffer.data_mut()) else { return false };
-            self.buffer.consume(read.consumed);
+            let Ok(read) = self.reader.read(self.from.buffer.data_mut()) else { return false };
+            self.from.buffer.consume(read.consumed);
             if self.reader.is_done() {
                 return true;
             }
-            self.buffer.make_room(1);
-            match self.from.recv(self.buffer, self.reader.at_most().min(left)).await {
+            self.from.buffer.make_room(1);
+            match self.from.connection.recv(self.from.buffer, self.reader.at_most().min(left)).await {
                 Ok(count) if count < left => left -= count,
                 _ => return false,
             }
@@ -108,19 +147,4 @@ fn last_chunk<'a>(reader: &BodyReader, end: &'a mut Vec<u8>) -> Result<&'a [u8],
     forward::trailers(end, reader.trailer()).ok_or(ChunkError::Trailer)?;
     end.extend_from_slice(b"\r\n");
     Ok(end)
-}
-
-/// Sends the parts that are not empty, in one system call if they fit.
-pub(crate) async fn send<const N: usize>(
-    to: &Connection,
-    parts: [&[u8]; N],
-    stall: Duration,
-) -> Result<(), Broken> {
-    let mut slices = [IoSlice::new(&[]); N];
-    let mut count = 0;
-    for part in parts.into_iter().filter(|part| !part.is_empty()) {
-        slices[count] = IoSlice::new(part);
-        count += 1;
-    }
-    to.send(&mut slices[..count], stall).await
 }

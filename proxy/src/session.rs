@@ -14,9 +14,9 @@ use ringgate_io::{Buffer, Stream, now};
 
 use crate::client::Client;
 use crate::limits;
+use crate::patience::Patience;
 use crate::pipeline::{self, After, Finished};
 use crate::record::Record;
-use crate::relay;
 use crate::worker::Worker;
 
 /// Serves a connection to its end.
@@ -91,7 +91,7 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     let mut out = worker.outputs.take();
     answer::write(&mut out, reject, delivery);
     let is_gone = *reject == Reject::ClientGone || {
-        relay::send(&client.connection, [&out], limits::REFUSAL).await.is_err()
+        client.connection.send([&out], Patience::of(limits::REFUSAL)).await.is_err()
     };
     worker.outputs.give_back(out);
     let after = match persists {

@@ -5,7 +5,7 @@
 //! | what happens first | then |
 //! |---|---|
 //! | the body is whole | the server has `response` to answer |
-//! | the client breaks off, breaks its framing or stalls | the server's connection is shut down, so the answer fails too; the client is to blame |
+//! | the client breaks off, breaks its framing, sends too much or too slowly | the server's connection is shut down, so the answer fails too; the client is to blame |
 //! | the server takes no more | the rest of the body is read and thrown away, within bounds, while its answer is awaited |
 //! | the answer is over | as above, and a body that is not over soon is abandoned: the client's connection ends |
 //!
@@ -16,19 +16,21 @@ use std::cell::Cell;
 
 use ringgate_core::answer::{Malformed, Reject};
 use ringgate_core::body::BodyReader;
-use ringgate_core::policy::Timeouts;
 use ringgate_io::{Buffer, Side};
 
 use crate::client::Client;
 use crate::connection::{Broken, Connection};
 use crate::limits;
-use crate::relay::{self, Relay, Stopped};
+use crate::patience::Terms;
+use crate::relay::{Relay, Sink, Source, Stopped};
 
 /// What both directions of one exchange know of each other.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// The request has been sent to its last byte.
     pub(crate) is_uploaded: Cell<bool>,
+    /// The server took nothing of it for too long.
+    pub(crate) has_stalled: Cell<bool>,
     /// The upload is over, well or badly.
     has_ended: Cell<bool>,
     /// The answer's head has gone down.
@@ -45,6 +47,19 @@ impl Progress {
             client.connection.deadline().within(limits::LINGER, Side::Receive);
             server.shutdown(Side::Both); // also ends a send that waits for the server
         }
+    }
+
+    /// Whether the client's connection can go on behind the answer: the upload is over, or a server that keeps its own
+    /// connection may take the rest of it.
+    pub(crate) fn can_end(&self, server_persists: bool) -> bool {
+        self.has_ended.get() || server_persists
+    }
+
+    /// The request was sent as a whole, or as much of it as the server took.
+    pub(crate) fn sent_at_once(&self, sent: Result<(), Broken>) {
+        self.is_uploaded.set(sent.is_ok());
+        self.has_stalled.set(sent == Err(Broken::TimedOut));
+        self.has_ended.set(true);
     }
 }
 
@@ -66,7 +81,7 @@ pub(crate) struct Upload<'a> {
     client: &'a Client,
     server: &'a Connection,
     progress: &'a Progress,
-    timeouts: &'a Timeouts,
+    terms: &'a Terms<'a>,
 }
 
 impl<'a> Upload<'a> {
@@ -74,9 +89,9 @@ impl<'a> Upload<'a> {
         client: &'a Client,
         server: &'a Connection,
         progress: &'a Progress,
-        timeouts: &'a Timeouts,
+        terms: &'a Terms<'a>,
     ) -> Self {
-        Upload { client, server, progress, timeouts }
+        Upload { client, server, progress, terms }
     }
 
     /// Sends `head` and the body. Ends the server's connection if the request cannot be completed. Returns what was read
@@ -84,13 +99,12 @@ impl<'a> Upload<'a> {
     pub(crate) async fn run(self, head: &[u8]) -> (Uploaded, Buffer) {
         let mut buffer = Buffer::with_capacity(limits::KEPT_BUFFER_BYTES);
         buffer.extend(self.client.buffered_body());
+        let framing = self.client.head().framing();
         let mut relay = Relay {
-            from: &self.client.connection,
-            buffer: &mut buffer,
-            reader: BodyReader::new(self.client.head().framing()),
-            to: self.server,
-            framing: self.client.head().framing(),
-            stall: self.timeouts.stall,
+            from: Source::new(&self.client.connection, &mut buffer, self.terms.client()),
+            reader: BodyReader::new(framing),
+            allowed: self.terms.policy.body_bytes,
+            to: Sink { connection: self.server, framing, patience: self.terms.server() },
         };
         let uploaded = match self.pass_on(&mut relay, head).await {
             Ok(()) => Uploaded::Whole,
@@ -103,28 +117,32 @@ impl<'a> Upload<'a> {
     }
 
     async fn pass_on(&self, relay: &mut Relay<'_>, head: &[u8]) -> Result<(), Stopped> {
-        relay.pass_on(head).await?;
+        let piece = relay.decode()?;
+        relay.send(head, piece).await?;
         let client = self.client;
         let waits = client.head().expects_continue(client.head_bytes()) && client.buffered_body().is_empty();
         if waits && !self.progress.is_answering.get() {
             let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
-            relay::send(relay.from, [go_on], self.timeouts.stall).await.map_err(Stopped::Source)?;
+            client.connection.send([go_on], self.terms.client()).await.map_err(Stopped::Source)?;
         }
+        let times = &self.terms.policy.timeouts;
         while !relay.reader.is_done() {
             // The server has to wait as long as the client may take, and answer after that.
-            self.server.deadline().within(self.timeouts.stall + self.timeouts.response, Side::Both);
+            self.server.deadline().within(self.terms.at_most(times.stall + times.response), Side::Both);
             relay.receive().await?;
-            relay.pass_on(&[]).await?;
+            let piece = relay.decode()?;
+            relay.send(&[], piece).await?;
         }
         if !self.progress.is_answering.get() {
-            self.server.deadline().within(self.timeouts.response, Side::Both);
+            self.server.deadline().within(self.terms.at_most(times.response), Side::Both);
         }
         Ok(())
     }
 
     async fn give_up(&self, relay: &mut Relay<'_>, stopped: Stopped) -> Uploaded {
         let reject = match stopped {
-            Stopped::Sink(_) => {
+            Stopped::Sink(broken) => {
+                self.progress.has_stalled.set(broken == Broken::TimedOut);
                 self.client.connection.deadline().within(limits::LINGER, Side::Receive);
                 return if relay.discard().await { Uploaded::Discarded } else { Uploaded::Abandoned };
             }
@@ -134,6 +152,7 @@ impl<'a> Upload<'a> {
             Stopped::Source(Broken::TimedOut) => Reject::TooSlow,
             Stopped::Source(_) => Reject::ClientGone,
             Stopped::Framing(_) => Malformed::Chunk.into(),
+            Stopped::TooLarge => Reject::BodyTooLarge,
         };
         self.server.shutdown(Side::Both); // half a request must not look like a whole one, and its answer is not awaited
         Uploaded::Failed(reject)

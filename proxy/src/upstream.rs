@@ -6,13 +6,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ringgate_core::answer::Fault;
+use ringgate_core::answer::{Fault, Reject};
 use ringgate_core::head::ResponseHead;
-use ringgate_core::pool::Server;
-use ringgate_io::{Buffer, Deadlines, Either, Stream, now, race, sleep, spawn};
+use ringgate_core::pool::{Place, Server};
+use ringgate_core::snapshot::Kept;
+use ringgate_io::{Buffer, Deadlines, Either, Stream, TICK, now, race, sleep, spawn};
+use rustix::io::Errno;
 
 use crate::connection::Connection;
 use crate::limits;
@@ -21,7 +24,9 @@ use crate::limits;
 pub(crate) struct Upstream {
     pub(crate) connection: Connection,
     pub(crate) reply: Reply,
+    place: Place,
     server: usize,
+    made: Instant,
 }
 
 /// The receiving half of that use; the connection itself also serves whoever sends.
@@ -42,18 +47,57 @@ pub(crate) enum Reuse {
     Fresh,
 }
 
+/// What a request needs of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) reuse: Reuse,
+    /// Whether no other server is left to ask.
+    pub(crate) is_last: bool,
+    pub(crate) connect_within: Duration,
+}
+
+/// Why a connect was not waited for.
+enum Given {
+    /// Its time has passed.
+    Time,
+    /// Nobody wants it any more.
+    Up,
+}
+
 struct Idle {
     stream: Stream,
-    buffer: Buffer,
-    head: ResponseHead,
+    reply: Reply,
+    place: Place,
+    made: Instant,
     since: Instant,
+}
+
+impl Reply {
+    fn new() -> Reply {
+        let buffer = Buffer::with_capacity(limits::UPSTREAM_BUFFER_BYTES);
+        Reply { buffer, head: ResponseHead::default(), is_reused: false }
+    }
+
+    /// Before its connection idles.
+    fn rest(&mut self) {
+        if self.buffer.capacity() > limits::KEPT_BUFFER_BYTES {
+            self.buffer = Buffer::with_capacity(limits::UPSTREAM_BUFFER_BYTES);
+        }
+        self.buffer.clear();
+        self.is_reused = true;
+    }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| exhausted.contains(&code))
 }
 
 /// All idle connections of one worker.
 pub(crate) struct Upstreams {
     deadlines: Deadlines,
     by_server: RefCell<Vec<VecDeque<Idle>>>,
-    idle_timeout: Duration,
+    kept: Kept,
     is_sweeping: Cell<bool>,
     is_closed: Cell<bool>,
 }
@@ -63,54 +107,85 @@ pub(crate) struct Upstreams {
 const SWEEP: Duration = Duration::from_millis(100);
 
 impl Upstreams {
-    pub(crate) fn new(servers: usize, idle_timeout: Duration, deadlines: Deadlines) -> Upstreams {
+    pub(crate) fn new(servers: usize, kept: Kept, deadlines: Deadlines) -> Upstreams {
         let by_server = RefCell::new((0..servers).map(|_| VecDeque::new()).collect());
-        Upstreams {
-            deadlines,
-            by_server,
-            idle_timeout,
-            is_sweeping: Cell::new(false),
-            is_closed: Cell::new(false),
-        }
+        Upstreams { deadlines, by_server, kept, is_sweeping: Cell::new(false), is_closed: Cell::new(false) }
     }
 
-    /// A connection to `server`: the one used last, or a new one within `connect_timeout`.
+    /// A connection to `server`: the one used last, or a new one. `is_moot` says whether anybody still waits for it.
     ///
     /// # Errors
-    /// [`Fault::Unreachable`]: nothing was sent, so another server may be asked.
+    /// [`Fault::Unreachable`], [`Fault::Full`] and [`Fault::Exhausted`]: nothing was sent, so another server may be asked.
+    /// [`Reject::ClientGone`] if it became moot.
     pub(crate) async fn obtain(
         &self,
         server: &Server,
-        reuse: Reuse,
-        connect_timeout: Duration,
-    ) -> Result<Upstream, Fault> {
-        if reuse == Reuse::Kept
+        wanted: Wanted,
+        is_moot: impl Fn() -> bool,
+    ) -> Result<Upstream, Reject> {
+        if wanted.reuse == Reuse::Kept
             && let Some(idle) = self.take(server.index)
         {
-            let connection = Connection::new(idle.stream, &self.deadlines);
-            let reply = Reply { buffer: idle.buffer, head: idle.head, is_reused: true };
-            return Ok(Upstream { connection, reply, server: server.index });
+            let Idle { stream, reply, place, made, .. } = idle;
+            let connection = Connection::new(stream, &self.deadlines);
+            return Ok(Upstream { connection, reply, place, server: server.index, made });
         }
-        match race(Stream::connect(server.address), self.patience(connect_timeout)).await {
-            Either::First(Ok(stream)) => Ok(Upstream {
-                connection: Connection::new(stream, &self.deadlines),
-                reply: Reply {
-                    buffer: Buffer::with_capacity(limits::UPSTREAM_BUFFER_BYTES),
-                    head: ResponseHead::default(),
-                    is_reused: false,
-                },
-                server: server.index,
-            }),
-            Either::First(Err(_)) | Either::Second(()) => Err(Fault::Unreachable),
+        let place = self.place(server, wanted.is_last).await?;
+        let stream = match self.connect(server, &wanted, &is_moot).await {
+            Err(Reject::Fault(Fault::Exhausted)) if self.let_all_go() => {
+                self.connect(server, &wanted, &is_moot).await
+            }
+            stream => stream,
+        }?;
+        let connection = Connection::new(stream, &self.deadlines);
+        Ok(Upstream { connection, reply: Reply::new(), place, server: server.index, made: now() })
+    }
+
+    /// A place for one more connection. The last server that a request may ask is worth a wait: another worker may keep
+    /// a connection to it that nobody uses.
+    async fn place(&self, server: &Server, is_last: bool) -> Result<Place, Fault> {
+        let end = now() + if is_last { limits::PLACE_WAIT } else { Duration::ZERO };
+        loop {
+            match server.capacity.take() {
+                Some(place) => return Ok(place),
+                None if now() >= end || self.is_closed.get() => return Err(Fault::Full),
+                None => sleep(TICK).await,
+            }
         }
     }
 
-    /// Passes after `timeout`, or when no more connections are wanted.
-    async fn patience(&self, timeout: Duration) {
+    async fn connect(
+        &self,
+        server: &Server,
+        wanted: &Wanted,
+        is_moot: &impl Fn() -> bool,
+    ) -> Result<Stream, Reject> {
+        match race(Stream::connect(server.address), self.patience(wanted.connect_within, is_moot)).await {
+            Either::First(Ok(stream)) => Ok(stream),
+            Either::First(Err(error)) if is_out_of_descriptors(&error) => Err(Fault::Exhausted.into()),
+            Either::Second(Given::Up) => Err(Reject::ClientGone),
+            Either::First(Err(_)) | Either::Second(Given::Time) => Err(Fault::Unreachable.into()),
+        }
+    }
+
+    /// Passes after `timeout`, when nobody waits any more, or when no more connections are wanted.
+    async fn patience(&self, timeout: Duration, is_moot: &impl Fn() -> bool) -> Given {
         let end = now() + timeout;
         while now() < end && !self.is_closed.get() {
             sleep(SWEEP.min(end.saturating_duration_since(now()))).await;
+            if is_moot() {
+                return Given::Up;
+            }
         }
+        Given::Time
+    }
+
+    /// Lets all idle connections go; whether there was any.
+    pub(crate) fn let_all_go(&self) -> bool {
+        let mut by_server = self.by_server.borrow_mut();
+        let had_any = by_server.iter().any(|idle| !idle.is_empty());
+        by_server.iter_mut().for_each(VecDeque::clear);
+        had_any
     }
 
     fn take(&self, server: usize) -> Option<Idle> {
@@ -120,16 +195,18 @@ impl Upstreams {
 
     /// Keeps a clean connection for the next request.
     pub(crate) fn put_back(self: &Rc<Self>, upstream: Upstream) {
-        let Upstream { connection, reply: Reply { mut buffer, head, .. }, server } = upstream;
+        let Upstream { connection, mut reply, place, server, made } = upstream;
         let idle = &mut self.by_server.borrow_mut()[server];
-        if self.is_closed.get() || idle.len() >= limits::IDLE_UPSTREAMS {
+        let now = now();
+        if self.is_closed.get()
+            || place.is_wanted()
+            || now - made > self.kept.age
+            || idle.len() >= limits::IDLE_UPSTREAMS
+        {
             return;
         }
-        if buffer.capacity() > limits::KEPT_BUFFER_BYTES {
-            buffer = Buffer::with_capacity(limits::UPSTREAM_BUFFER_BYTES);
-        }
-        buffer.clear();
-        idle.push_back(Idle { stream: connection.into_stream(), buffer, head, since: now() });
+        reply.rest();
+        idle.push_back(Idle { stream: connection.into_stream(), reply, place, made, since: now });
         if !self.is_sweeping.replace(true) {
             spawn(sweep(self.clone()));
         }
@@ -138,7 +215,7 @@ impl Upstreams {
     /// Lets all idle connections go, keeps no more and waits for none; the sweeping task ends by itself.
     pub(crate) fn close(&self) {
         self.is_closed.set(true);
-        self.by_server.borrow_mut().iter_mut().for_each(VecDeque::clear);
+        self.let_all_go();
     }
 
     /// Whether the sweeping task still runs.
@@ -150,7 +227,10 @@ impl Upstreams {
         let now = now();
         let mut any_left = false;
         for idle in self.by_server.borrow_mut().iter_mut() {
-            while idle.front().is_some_and(|oldest| now - oldest.since > self.idle_timeout) {
+            while idle
+                .front()
+                .is_some_and(|oldest| oldest.place.is_wanted() || now - oldest.since > self.kept.idle)
+            {
                 idle.pop_front();
             }
             any_left |= !idle.is_empty();

@@ -5,16 +5,17 @@
 //! Refuses: to block, to lock, to resolve names, to open files.
 
 use std::cell::{Cell, RefCell};
+use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ringgate_core::snapshot::Snapshot;
-use ringgate_io::{Deadlines, Either, Listener, Stream, TICK, race, sleep, spawn, wall};
+use ringgate_io::{Arrival, Deadlines, Either, Listener, TICK, now, race, sleep, spawn, wall};
 
+use crate::balance::{Balance, Inbox, Placed, Seat};
 use crate::counters::Counters;
 use crate::limits;
 use crate::log::Log;
@@ -29,23 +30,32 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Deadlines,
     pub(crate) log: Rc<Log>,
     pub(crate) counters: Arc<Counters>,
-    is_draining: Cell<bool>,
+    balance: Balance,
+    inbox: Option<Inbox>,
+    stage: Cell<Stage>,
     date: Cell<Date>,
 }
 
 impl Worker {
     /// A worker on the loop of the calling thread.
-    pub(crate) fn new(snapshot: Arc<Snapshot>, log: Rc<Log>, counters: Arc<Counters>) -> Rc<Worker> {
+    pub(crate) fn new(
+        snapshot: Arc<Snapshot>,
+        log: Rc<Log>,
+        counters: Arc<Counters>,
+        balance: Balance,
+        inbox: Option<Inbox>,
+    ) -> Rc<Worker> {
         let deadlines = Deadlines::new();
-        let idle_timeout = snapshot.kept.idle;
         Rc::new(Worker {
-            upstreams: Rc::new(Upstreams::new(snapshot.servers(), idle_timeout, deadlines.clone())),
+            upstreams: Rc::new(Upstreams::new(snapshot.servers(), snapshot.kept, deadlines.clone())),
             snapshot,
             outputs: Outputs::default(),
             deadlines,
             log,
             counters,
-            is_draining: Cell::new(false),
+            balance,
+            inbox,
+            stage: Cell::new(Stage::Serving),
             date: Cell::new(Date::read(Duration::ZERO)),
         })
     }
@@ -58,7 +68,10 @@ impl Worker {
         patience: Duration,
     ) {
         let mut stop = pin!(stop);
-        while race(stop.as_mut(), self.accept(&listener)).await != Either::First(()) {}
+        while race(stop.as_mut(), race(self.accept(&listener), self.others_ring())).await != Either::First(())
+        {
+            self.take_what_others_pass_on();
+        }
         // Their handshakes are done: closing the listener would reset those that still wait.
         while self.accept_waiting(&listener) == Waiting::More {}
         drop(listener);
@@ -72,7 +85,12 @@ impl Worker {
 
     /// Whether connections shall end with their current request.
     pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining.get()
+        self.stage.get() != Stage::Serving
+    }
+
+    /// Whether the drain has lasted too long, and what is not over is broken off.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.stage.get() == Stage::Ending
     }
 
     /// The value of a Date field, right to the second by the clock of the last tick.
@@ -86,18 +104,33 @@ impl Worker {
     }
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
-        if listener.readable().await.is_ok() && self.accept_waiting(listener) != Waiting::Unknown {
-            return;
+        let _ = listener.readable().await;
+        match self.accept_waiting(listener) {
+            Waiting::None | Waiting::More => return,
+            Waiting::Full => self.counters.full.add(1),
+            Waiting::Unknown => {
+                self.counters.accept_failures.add(1);
+                self.upstreams.let_all_go();
+            }
         }
-        self.counters.accept_failures.add(1);
+        // Whoever waits without a request has to make room for those who have one.
+        self.deadlines.end_longest_idle(limits::EVICTED);
+        self.balance.ring_everybody();
         sleep(limits::ACCEPT_PAUSE).await;
     }
 
     /// Takes a batch of connections.
     fn accept_waiting(self: &Rc<Self>, listener: &Listener) -> Waiting {
         for _ in 0..limits::ACCEPT_BATCH {
+            if self.balance.is_full() {
+                return Waiting::Full;
+            }
             match listener.try_accept() {
-                Ok((stream, peer)) => self.serve(stream, peer),
+                Ok(arrival) => {
+                    if let Placed::Here(arrival, seat) = self.balance.place(arrival) {
+                        self.serve(arrival, seat);
+                    }
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Waiting::None,
                     io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted => {}
@@ -108,37 +141,69 @@ impl Worker {
         Waiting::More
     }
 
-    fn serve(self: &Rc<Self>, stream: Stream, peer: SocketAddr) {
+    async fn others_ring(&self) {
+        match &self.inbox {
+            Some(inbox) => inbox.rung().await,
+            None => pending().await,
+        }
+    }
+
+    fn take_what_others_pass_on(self: &Rc<Self>) {
+        let arrivals = self.inbox.iter().flat_map(Inbox::parcels);
+        arrivals.for_each(|arrival| self.serve(arrival, self.balance.seat_of_parcel()));
+        if self.balance.is_full() {
+            self.deadlines.end_longest_idle(limits::EVICTED);
+        }
+    }
+
+    fn serve(self: &Rc<Self>, arrival: Arrival, seat: Seat) {
         self.counters.connections.add(1);
-        self.counters.open_connections.add(1);
-        let worker = self.clone();
+        let (worker, peer) = (self.clone(), arrival.peer);
+        let Ok(stream) = arrival.into_stream() else { return self.counters.accept_failures.add(1) };
         spawn(async move {
             if session::serve(&worker, stream, peer).await.is_err() {
                 worker.counters.panics.add(1);
             }
-            worker.counters.open_connections.subtract(1);
+            drop(seat); // the last thing: a drain waits for it
         });
     }
 
-    async fn drain(&self, patience: Duration) {
-        self.is_draining.set(true);
-        let give_up_at = ringgate_io::now() + patience;
-        self.deadlines.end_idle();
-        while self.counters.open_connections.get() > 0 && ringgate_io::now() < give_up_at {
+    async fn drain(self: &Rc<Self>, patience: Duration) {
+        self.stage.set(Stage::Draining);
+        let give_up_at = now() + patience;
+        while !self.balance.close_if_none() {
+            self.take_what_others_pass_on();
+            self.deadlines.end_idle(); // those that have become idle since, too
+            if now() >= give_up_at && !self.has_given_up() {
+                self.give_up();
+            } else if now() >= give_up_at + limits::BREAK_OFF {
+                self.deadlines.end_all(); // those that wait to send
+            }
             sleep(TICK).await;
-            self.deadlines.end_idle(); // those that have become idle since
         }
-        self.deadlines.expire_all();
         self.upstreams.close();
         // Every task has to end before the loop does: what is pending then would be lost to the kernel.
-        while self.counters.open_connections.get() > 0
-            || self.upstreams.is_sweeping()
-            || self.log.is_flushing()
-        {
+        while self.upstreams.is_sweeping() || self.log.is_flushing() {
             sleep(TICK).await;
         }
         self.deadlines.ended().await;
     }
+
+    fn give_up(&self) {
+        self.stage.set(Stage::Ending);
+        self.upstreams.close();
+        self.deadlines.expire_all();
+    }
+}
+
+/// How far a worker has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// It takes no new connections, and ends those that are idle.
+    Draining,
+    /// It has waited long enough, and breaks off the others.
+    Ending,
 }
 
 /// What a look at the listener's queue has left there.
@@ -147,6 +212,8 @@ enum Waiting {
     None,
     /// Perhaps: the batch was full.
     More,
+    /// Perhaps: there are as many connections as there may be.
+    Full,
     /// Nobody knows: something has run out, mostly descriptors.
     Unknown,
 }

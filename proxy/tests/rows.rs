@@ -50,11 +50,7 @@ const NOT_YET: &[(u8, &str)] = &[
 ];
 
 /// Cases that fail today: row, name, what happens and what should.
-const KNOWN_FAILURES: &[(u8, &str, &str)] = &[(
-    80,
-    "a client resets while its answer is awaited",
-    "nobody looks; the request to the server should be cancelled",
-)];
+const KNOWN_FAILURES: &[(u8, &str, &str)] = &[];
 
 type Play = dyn Fn(&Stage, bool);
 

@@ -70,6 +70,10 @@ pub enum BadReply {
 pub enum Fault {
     /// No connection could be made: refused, unreachable, timed out while connecting. Nothing was sent.
     Unreachable,
+    /// Every connection that may be made is in use. Nothing was sent.
+    Full,
+    /// The gateway has no descriptor left for a connection. Nothing was sent.
+    Exhausted,
     /// The connection ended before the answer did.
     Reset,
     /// As [`Reset`](Self::Reset), before the first byte and on a connection kept from an earlier request: mostly that
@@ -92,6 +96,8 @@ pub enum Reject {
     MethodNotAllowed(MethodSet),
     /// 408: the head or the body came too slowly.
     TooSlow,
+    /// 413
+    BodyTooLarge,
     /// 414
     TargetTooLong,
     /// 417
@@ -104,6 +110,8 @@ pub enum Reject {
     Version,
     /// 499, in the log only: the client left before its answer.
     ClientGone,
+    /// 503: the gateway ends, and the request did not before the drain's limit.
+    Draining,
     /// 502, 503 or 504: the upstream failed.
     Fault(Fault),
 }
@@ -133,6 +141,18 @@ impl Reject {
             Reject::TooSlow => {
                 Answer::new(408, "request_timeout", Cause::RequestTimeout, "The request came too slowly.")
             }
+            Reject::BodyTooLarge => Answer::new(
+                413,
+                "body_too_large",
+                Cause::BodyTooLarge,
+                "The body is larger than this route takes.",
+            ),
+            Reject::Draining => Answer::new(
+                503,
+                "draining",
+                Cause::Draining,
+                "The gateway is being stopped. Please try again.",
+            ),
             Reject::TargetTooLong => {
                 Answer::new(414, "target_too_long", Cause::BadRequest, "The request target is too long.")
             }
@@ -174,6 +194,11 @@ impl Reject {
 }
 
 impl Fault {
+    /// Whether not a byte of the request was sent, so that another server may be asked whatever it is.
+    pub fn sent_nothing(self) -> bool {
+        matches!(self, Fault::Unreachable | Fault::Full | Fault::Exhausted)
+    }
+
     fn answer(self) -> Answer {
         match self {
             Fault::Unreachable => Answer::new(
@@ -181,6 +206,18 @@ impl Fault {
                 "service_unavailable",
                 Cause::Unreachable,
                 "The service is temporarily down. Please try again in a few moments.",
+            ),
+            Fault::Full => Answer::new(
+                503,
+                "pool_full",
+                Cause::PoolFull,
+                "The service is busy. Please try again in a few moments.",
+            ),
+            Fault::Exhausted => Answer::new(
+                503,
+                "gateway_exhausted",
+                Cause::Exhausted,
+                "The gateway is busy. Please try again in a few moments.",
             ),
             Fault::Reset | Fault::ReusedReset => Answer::new(
                 502,
@@ -255,8 +292,18 @@ pub enum Cause {
     RequestTimeout,
     /// The client left.
     ClientGone,
+    /// The client takes its answer too slowly.
+    ClientSlow,
+    /// The body is too large.
+    BodyTooLarge,
     /// No server could be connected to.
     Unreachable,
+    /// All connections that may be made to the servers are in use.
+    PoolFull,
+    /// The gateway has run out of descriptors.
+    Exhausted,
+    /// The gateway was stopped.
+    Draining,
     /// The server broke the connection.
     UpstreamReset,
     /// The server broke the protocol.
@@ -274,7 +321,12 @@ impl Cause {
             Cause::Method => "MA",
             Cause::RequestTimeout => "RT",
             Cause::ClientGone => "CG",
+            Cause::ClientSlow => "CS",
+            Cause::BodyTooLarge => "BL",
             Cause::Unreachable => "UC",
+            Cause::PoolFull => "PF",
+            Cause::Exhausted => "DE",
+            Cause::Draining => "DR",
             Cause::UpstreamReset => "UR",
             Cause::UpstreamBroken => "UB",
             Cause::UpstreamTimeout => "UT",
@@ -357,6 +409,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        413 => "Content Too Large",
         414 => "URI Too Long",
         417 => "Expectation Failed",
         431 => "Request Header Fields Too Large",

@@ -21,6 +21,8 @@ pub struct ToServer<'a> {
     pub client: &'a str,
     /// Names the request everywhere.
     pub request_id: &'a str,
+    /// The protocol that the client may go on in.
+    pub upgrade: Option<&'a str>,
 }
 
 /// Appends the head of the request as the server gets it.
@@ -41,8 +43,14 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer
     }
     out.extend_from_slice(VIA);
     put_request_framing(out, head.framing(), method);
-    if wants_trailers(head.fields(bytes)) {
-        out.extend_from_slice(b"TE: trailers\r\nConnection: te\r\n"); // RFC 9110 section 10.1.4: of this connection only
+    match (wants_trailers(head.fields(bytes)), to.upgrade) {
+        // RFC 9110 sections 10.1.4 and 7.8: both fields speak of this connection only.
+        (true, Some(protocol)) => {
+            put(out, &["TE: trailers\r\nUpgrade: ", protocol, "\r\nConnection: te, upgrade\r\n"]);
+        }
+        (true, None) => out.extend_from_slice(b"TE: trailers\r\nConnection: te\r\n"),
+        (false, Some(protocol)) => put(out, &["Upgrade: ", protocol, "\r\nConnection: upgrade\r\n"]),
+        (false, None) => {}
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -128,6 +136,13 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
     }
     out.extend_from_slice(b"\r\n");
     framing
+}
+
+/// Appends the 101 by which the connection goes on in `protocol` (RFC 9110 section 15.2.2).
+pub fn switching(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], protocol: &str, request_id: &str) {
+    put_status_line(out, head, bytes);
+    copy(out, head.fields(bytes), |field, name| response_drops(field.known) || head.nominates(name, bytes));
+    put(out, &["X-Request-Id: ", request_id, "\r\nUpgrade: ", protocol, "\r\nConnection: upgrade\r\n\r\n"]);
 }
 
 /// Appends an interim response (RFC 9110 section 15.2), which has no body and ends nothing.
@@ -234,6 +249,7 @@ mod tests {
                 server: &Server::new(0, "s:1", ([127, 0, 0, 1], 1).into()),
                 client: "9.9.9.9",
                 request_id: "id",
+                upgrade: None,
             },
         );
         String::from_utf8(out).unwrap()

@@ -374,9 +374,30 @@ impl RequestHead {
         if self.fields(bytes).all(Name::Expect).all(is_known) { Ok(()) } else { Err(Reject::Expectation) }
     }
 
+    /// Refuses a body that says it is larger than `most` bytes.
+    ///
+    /// # Errors
+    /// 413
+    pub fn check_length(&self, most: u64) -> Result<(), Reject> {
+        match self.framing() {
+            Framing::Length(length) if length > most => Err(Reject::BodyTooLarge),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1); HTTP/1.0 has none to wait for.
     pub fn expects_continue(&self, bytes: &[u8]) -> bool {
         self.version == Version::Http11 && self.fields(bytes).first(Name::Expect).is_some()
+    }
+
+    /// The protocol the client wants to go on in, if it is one of `allowed` and the request can ask for it: HTTP/1.1, no
+    /// body, and Upgrade named by Connection (RFC 9110 section 7.8).
+    pub fn upgrade<'a>(&self, bytes: &[u8], allowed: &'a [Box<str>]) -> Option<&'a str> {
+        let asks = !allowed.is_empty() && self.version == Version::Http11 && self.framing() == Framing::EMPTY;
+        if !asks || !self.nominates(b"upgrade", bytes) {
+            return None;
+        }
+        chosen(self.fields(bytes), allowed)
     }
 
     /// What routing looks at.
@@ -458,6 +479,11 @@ impl ResponseHead {
         self.connection.persists(self.version)
     }
 
+    /// Whether this 101 switches to `protocol`.
+    pub fn switches_to(&self, protocol: &str, bytes: &[u8]) -> bool {
+        self.status == 101 && chosen(self.fields(bytes), &[protocol.into()]).is_some()
+    }
+
     /// How the body of this final response to `method` is delimited.
     ///
     /// # Errors
@@ -465,6 +491,12 @@ impl ResponseHead {
     pub fn framing(&self, method: Method<'_>, bytes: &[u8]) -> Result<Framing, BadReply> {
         framing::of_response(method, self.status, self.version, self.fields(bytes))
     }
+}
+
+/// The first protocol of an Upgrade field that is one of `allowed`, which are in lower case.
+fn chosen<'a>(fields: Fields<'_>, allowed: &'a [Box<str>]) -> Option<&'a str> {
+    let named = |protocol: &[u8]| allowed.iter().find(|own| own.as_bytes().eq_ignore_ascii_case(protocol));
+    fields.all(Name::Upgrade).flat_map(list).find_map(named).map(|own| &**own)
 }
 
 fn nominates(connection: &ConnectionOptions, name: &[u8], bytes: &[u8]) -> bool {

@@ -90,6 +90,13 @@ impl Capacity {
     }
 }
 
+impl Place {
+    /// As [`Capacity::is_wanted`].
+    pub fn is_wanted(&self) -> bool {
+        self.shared.is_wanted.load(Ordering::Relaxed)
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
@@ -137,12 +144,19 @@ pub struct Turn<'a> {
     tried: usize,
 }
 
+impl Turn<'_> {
+    /// Whether every server has been tried.
+    pub fn is_over(&self) -> bool {
+        self.tried == self.pool.servers.len()
+    }
+}
+
 impl<'a> Iterator for Turn<'a> {
     type Item = &'a Server;
 
     fn next(&mut self) -> Option<&'a Server> {
         let servers = &self.pool.servers;
-        if self.tried == servers.len() {
+        if self.is_over() {
             return None;
         }
         let server = &servers[self.first.wrapping_add(self.tried) % servers.len()];

@@ -267,6 +267,11 @@ impl Armed {
         self.table.set(self.index, self.table.after(timeout), Side::Receive, true);
     }
 
+    /// As [`Deadlines::time`].
+    pub fn time(&self) -> Duration {
+        Duration::from_millis(self.table.time.get())
+    }
+
     /// No deadline any more; what has expired stays expired.
     pub fn clear(&self) {
         self.table.set(self.index, NEVER, Side::Both, false);

@@ -197,7 +197,10 @@ fn framing() -> Vec<Response> {
             "HTTP/1.0 200 OK\r\n\r\nok",
             &format!("{chunked}2\r\nok\r\n0\r\n\r\n"),
         )),
-        truncated(85, "a bad chunk", &format!("{chunked}2\r\nok\r\nX\r\n\r\n")),
+        Response {
+            heard: Heard::Broken,
+            ..truncated(85, "a bad chunk behind a good one", &format!("{chunked}2\r\nok\r\nX\r\n\r\n"))
+        },
         truncated(86, "by length", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
         truncated(86, "in a chunk", &format!("{chunked}5\r\nhal")),
         truncated(86, "before the last chunk", &format!("{chunked}4\r\nhalf\r\n")),
