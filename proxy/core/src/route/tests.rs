@@ -183,3 +183,30 @@ fn the_tree_agrees_with_trying_every_pattern() {
         }
     }
 }
+
+#[test]
+fn hosts_that_are_ipv6_addresses_are_compared_as_such() {
+    let routes = table(&["[::1] /a"]);
+    for host in ["[::1]", "[0:0:0:0:0:0:0:1]:80", "[::0.0.0.1]"] {
+        assert!(routes.find(&request("GET", "/a", Some(host))).is_ok(), "{host}");
+    }
+    assert_eq!(routes.find(&request("GET", "/a", Some("[::2]"))).map(drop), Err(Reject::NoRoute));
+}
+
+#[test]
+fn a_pattern_is_no_longer_than_a_target() {
+    assert_eq!(Pattern::exact(&"/a".repeat(TARGET_BYTES)), Err(BadPattern::TooLong));
+    assert!(Pattern::exact(&"/a".repeat(TARGET_BYTES / 2)).is_ok());
+}
+
+/// Patterns that all overlap, so that a table which kept a list of the others with each would hold their square.
+#[test]
+fn patterns_that_overlap_with_many_are_found_among_them() {
+    let count = 10_000; // their square would take gigabytes
+    let texts: Vec<String> =
+        (0..count).flat_map(|index| [format!("/a{index}/{{p}} GET"), format!("/{{p}}/b{index}")]).collect();
+    let routes = table(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(find(&routes, "GET", "/a7/b9"), "/a7/{p} GET");
+    assert_eq!(find(&routes, "PUT", "/a7/b9"), "/{p}/b9");
+    assert_eq!(find(&routes, "PUT", "/a7/c"), "405 GET, HEAD");
+}
