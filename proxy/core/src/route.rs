@@ -17,7 +17,7 @@ use ahash::AHashMap;
 
 use crate::answer::Reject;
 use crate::head::Fields;
-use crate::limits::TARGET_BYTES;
+use crate::limits::{PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use crate::method::{Method, MethodSet};
 use crate::policy::Policy;
 use crate::target::canonical_host;
@@ -64,8 +64,8 @@ pub enum BadPattern {
     Braces,
     /// It is not in the normal form that requests are brought to, so it would never match.
     NotNormal,
-    /// It is longer than the target of any request ([`TARGET_BYTES`]).
-    TooLong,
+    /// It has more than [`PATTERN_SEGMENTS`] segments or [`PATTERN_PARAMETERS`] parameters, or is longer than a target.
+    TooLarge,
 }
 
 impl Pattern {
@@ -141,10 +141,14 @@ impl Segment {
 
 fn segments(path: &str) -> Result<Vec<Segment>, BadPattern> {
     let rest = path.strip_prefix('/').ok_or(BadPattern::NoSlash)?;
-    if path.len() > TARGET_BYTES {
-        return Err(BadPattern::TooLong);
+    if path.len() > TARGET_BYTES || rest.split('/').count() > PATTERN_SEGMENTS {
+        return Err(BadPattern::TooLarge);
     }
     let segments: Vec<Segment> = rest.split('/').map(segment).collect::<Result<_, _>>()?;
+    if segments.iter().filter(|segment| matches!(segment, Segment::Parameter(_))).count() > PATTERN_PARAMETERS
+    {
+        return Err(BadPattern::TooLarge);
+    }
     let sample = |segment: &Segment| match segment {
         Segment::Text(text) => format!("/{text}"),
         Segment::Parameter(_) => "/x".into(),

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use ringgate_core::chunked::is_token;
 use ringgate_core::field::{Name, trim};
-use ringgate_core::limits::{FIELDS, METHOD_BYTES, TARGET_BYTES};
+use ringgate_core::limits::{FIELDS, METHOD_BYTES, PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use ringgate_core::method::{Method, MethodSet};
 use ringgate_core::policy::Policy;
 use ringgate_core::route::{BadPattern, Pattern, Route, Routes};
@@ -50,8 +50,9 @@ pub(super) fn compile(
         let (pattern, place) = paths(written)?;
         let route = route(written, pattern, defaults, pools)?;
         places.push(place);
+        let claimed: &mut HashMap<_, _> = claims.entry(Claim::new(&route)).or_default();
         for method in methods_of(written.get_ref()) {
-            let first = *claims.entry(Claim::new(&route, method)).or_insert(index);
+            let first = *claimed.entry(method).or_insert(index);
             if first != index {
                 return Err(contradiction(&route, method, &places[index], &places[first]));
             }
@@ -65,18 +66,16 @@ pub(super) fn compile(
     Ok(Compiled { routes, places })
 }
 
-/// Requests that one route takes, with one method. Of routes with the same claim only the first would ever be asked.
+/// Requests that a route takes, methods aside. Of routes with the same claim and method only the first would ever be asked.
 #[derive(PartialEq, Eq, Hash)]
 struct Claim {
     host: Option<Box<str>>,
     paths: String,
     fields: Fields,
-    /// `None` stands for a route with any method. It yields to those that name theirs, so it is no contradiction to them.
-    method: Option<String>,
 }
 
 impl Claim {
-    fn new(route: &Route, method: Option<&str>) -> Claim {
+    fn new(route: &Route) -> Claim {
         let pattern = route.pattern.to_string();
         let is_parameter = |segment: &str| segment.starts_with('{');
         let unnamed = pattern.split('/').map(|segment| if is_parameter(segment) { "{}" } else { segment });
@@ -84,12 +83,12 @@ impl Claim {
             host: route.host.clone(),
             paths: unnamed.collect::<Vec<_>>().join("/"),
             fields: route.fields.clone(),
-            method: method.map(String::from),
         }
     }
 }
 
-/// The methods a route names; once `None` if it takes any.
+/// The methods a route names; once `None` if it takes any, which yields to those that name theirs and is no contradiction
+/// to them.
 fn methods_of(route: &file::Route) -> impl Iterator<Item = Option<&str>> {
     let named = route.methods.iter().flat_map(|methods| methods.get_ref());
     let any = route.methods.is_none().then_some(None);
@@ -185,9 +184,11 @@ fn pattern(written: &Text, read: fn(&str) -> Result<Pattern, BadPattern>) -> Res
             bad("braces hold the name of one whole segment", "write it as in `/users/{id}/posts`".into())
         }
         Err(BadPattern::NotNormal) => bad("no request would match it", normal_form(text)),
-        Err(BadPattern::TooLong) => bad(
-            "no request would match it",
-            format!("the target of a request has at most {TARGET_BYTES} bytes"),
+        Err(BadPattern::TooLarge) => bad(
+            "it is too large",
+            format!(
+                "a pattern has at most {PATTERN_SEGMENTS} segments, {PATTERN_PARAMETERS} of them parameters, and {TARGET_BYTES} bytes"
+            ),
         ),
     }
 }

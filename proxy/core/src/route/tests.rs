@@ -194,9 +194,17 @@ fn hosts_that_are_ipv6_addresses_are_compared_as_such() {
 }
 
 #[test]
-fn a_pattern_is_no_longer_than_a_target() {
-    assert_eq!(Pattern::exact(&"/a".repeat(TARGET_BYTES)), Err(BadPattern::TooLong));
-    assert!(Pattern::exact(&"/a".repeat(TARGET_BYTES / 2)).is_ok());
+fn the_largest_pattern_can_be_planted_and_a_larger_one_is_refused() {
+    let text = "/a".repeat(PATTERN_SEGMENTS - PATTERN_PARAMETERS);
+    let parameters: String = (0..PATTERN_PARAMETERS).map(|index| format!("/{{p{index}}}")).collect();
+    let largest = format!("{text}{parameters}");
+    let path = format!("{text}{}", "/x".repeat(PATTERN_PARAMETERS));
+    assert_eq!(find(&table(&[&largest]), "GET", &path), largest);
+    for larger in
+        [format!("{largest}/a"), format!("{parameters}/{{more}}"), format!("/{}", "a".repeat(TARGET_BYTES))]
+    {
+        assert_eq!(Pattern::exact(&larger), Err(BadPattern::TooLarge), "{larger}");
+    }
 }
 
 /// Patterns that all overlap, so that a table which kept a list of the others with each would hold their square.
