@@ -10,6 +10,7 @@
 //! request, so that a table needs no list of what overlaps with what. The same way serves the data plane
 //! ([`Routes::find`]) and the explanation ([`Routes::explain`]).
 
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashSet};
 
@@ -175,21 +176,67 @@ fn segment(text: &str) -> Result<Segment, BadPattern> {
 struct Level {
     /// Segments of the prefixes; `None` for exact patterns.
     depth: Option<usize>,
-    /// The routes of each pattern, by rank; finds the most specific pattern of a path.
-    leaves: matchit::Router<Box<[usize]>>,
-    /// The same, to find the others.
+    /// Leads to the most specific pattern of a path.
+    tree: matchit::Router<usize>,
+    /// Leads to all of them.
     patterns: Node,
+    /// By pattern.
+    leaves: Vec<Leaf>,
 }
 
 impl Level {
-    /// Routes that have the path, by rank.
-    fn candidates<'a>(&'a self, path: &'a str) -> impl Iterator<Item = usize> {
+    /// The leaves of patterns that have the path, by rank.
+    fn leaves<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Leaf> {
         let cut = self.depth.map_or(Some(path), |depth| first_segments(path, depth));
-        let leaf = cut.and_then(|path| Some((path, self.leaves.at(path).ok()?.value)));
-        leaf.into_iter().flat_map(|(path, best)| {
-            let others = std::iter::once_with(|| self.patterns.of(path).into_iter().skip(1).flatten());
-            best.iter().chain(others.flatten()).copied()
+        let best = cut.and_then(|path| Some((path, *self.tree.at(path).ok()?.value)));
+        best.into_iter().flat_map(|(path, best)| {
+            let others = std::iter::once_with(|| self.patterns.of(path).into_iter().skip(1)).flatten();
+            std::iter::once(best).chain(others).map(|leaf| &self.leaves[leaf])
         })
+    }
+}
+
+/// The routes of one pattern.
+#[derive(Debug, Default)]
+struct Leaf {
+    /// All of them, by rank.
+    routes: Box<[usize]>,
+    /// Their places: by the name and the value of the rarest field that each asks for. Thousands of tenants may share a path.
+    by_field: AHashMap<Box<str>, AHashMap<Box<str>, Vec<usize>>>,
+    /// The places of those that ask for none.
+    without_fields: Vec<usize>,
+}
+
+impl Leaf {
+    fn new(members: Vec<usize>, routes: &[Route]) -> Leaf {
+        let mut leaf = Leaf { routes: members.into(), ..Leaf::default() };
+        let fields = || leaf.routes.iter().map(|&route| &routes[route].fields);
+        let mut uses: AHashMap<_, usize> = AHashMap::new();
+        fields().flatten().for_each(|field| *uses.entry(field).or_default() += 1);
+        for (place, fields) in fields().enumerate() {
+            match fields.iter().min_by_key(|field| uses[field]) {
+                Some((name, value)) => {
+                    let values = leaf.by_field.entry(name.clone()).or_default();
+                    values.entry(value.clone()).or_default().push(place);
+                }
+                None => leaf.without_fields.push(place),
+            }
+        }
+        leaf
+    }
+
+    /// The routes that may take a request with these fields, by rank. Allocates only where routes ask for fields.
+    fn possible(&self, fields: Fields<'_>) -> Cow<'_, [usize]> {
+        if self.by_field.is_empty() {
+            return Cow::Borrowed(&self.routes);
+        }
+        let mut places = self.without_fields.clone();
+        for (name, values) in &self.by_field {
+            let sent = fields.named(name.as_bytes()).filter_map(|value| std::str::from_utf8(value).ok());
+            places.extend(sent.filter_map(|value| values.get(value)).flatten());
+        }
+        places.sort_unstable();
+        Cow::Owned(places.into_iter().map(|place| self.routes[place]).collect())
     }
 }
 
@@ -282,7 +329,8 @@ impl Routes {
     /// 404 if no route has the path, 405 with the methods of all that have it otherwise.
     pub fn find(&self, request: &Request<'_>) -> Result<&Route, Reject> {
         let fits = |&route: &usize| self.verdict(route, request) == Verdict::Wins;
-        match self.candidates(request).find(fits) {
+        let winner = |leaf: &Leaf| leaf.possible(request.fields).iter().copied().find(fits);
+        match self.leaves(request).find_map(winner) {
             Some(route) => Ok(&self.routes[route]),
             None => Err(self.refusal(request)),
         }
@@ -303,9 +351,13 @@ impl Routes {
 
     /// Routes that have the path, by rank.
     fn candidates<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = usize> {
+        self.leaves(request).flat_map(|leaf| leaf.routes.iter().copied())
+    }
+
+    fn leaves<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = &'a Leaf> {
         let path = request.path;
         let levels = self.tree_of_host(request).into_iter().flatten().chain(&self.any_host);
-        levels.flat_map(move |level| level.candidates(path))
+        levels.flat_map(move |level| level.leaves(path))
     }
 
     fn tree_of_host(&self, request: &Request<'_>) -> Option<&Tree> {
@@ -379,10 +431,11 @@ fn level(routes: &[Route], depth: Option<usize>, members: &[usize]) -> Result<Le
         by_path.entry(routes[route].pattern.tree_path()).or_default().push(route);
     }
     let mut level = Level { depth, ..Level::default() };
-    for (path, mut members) in by_path {
+    for (index, (path, mut members)) in by_path.into_iter().enumerate() {
         members.sort_by(|&a, &b| rank(routes, a, b));
-        level.patterns.insert(&routes[members[0]].pattern, &members);
-        level.leaves.insert(path, members.into()).map_err(|error| error.to_string())?;
+        level.patterns.insert(&routes[members[0]].pattern, index);
+        level.tree.insert(path, index).map_err(|error| error.to_string())?;
+        level.leaves.push(Leaf::new(members, routes));
     }
     Ok(level)
 }
@@ -392,31 +445,29 @@ fn level(routes: &[Route], depth: Option<usize>, members: &[usize]) -> Result<Le
 struct Node {
     texts: AHashMap<Box<str>, Node>,
     parameter: Option<Box<Node>>,
-    /// Those of the pattern that ends here, by rank.
-    routes: Vec<usize>,
+    /// That of the pattern that ends here.
+    leaf: Option<usize>,
 }
 
 impl Node {
-    fn insert(&mut self, pattern: &Pattern, routes: &[usize]) {
+    fn insert(&mut self, pattern: &Pattern, leaf: usize) {
         let node = pattern.segments.iter().fold(self, |node, segment| match segment {
             Segment::Text(text) => node.texts.entry(text.clone()).or_default(),
             Segment::Parameter(_) => node.parameter.get_or_insert_default(),
         });
-        node.routes.extend(routes);
+        node.leaf = Some(leaf);
     }
 
-    /// The routes of every pattern that has the path, the most specific pattern first.
-    fn of(&self, path: &str) -> Vec<&[usize]> {
+    /// The leaf of every pattern that has the path, the most specific pattern first.
+    fn of(&self, path: &str) -> Vec<usize> {
         let mut found = Vec::new();
         self.collect(path, &mut found);
         found
     }
 
     /// Text before parameter: of patterns of one length, that is the order of rank. No deeper than the patterns are.
-    fn collect<'a>(&'a self, path: &str, found: &mut Vec<&'a [usize]>) {
-        let Some(rest) = path.strip_prefix('/') else {
-            return found.extend((!self.routes.is_empty()).then_some(&*self.routes));
-        };
+    fn collect(&self, path: &str, found: &mut Vec<usize>) {
+        let Some(rest) = path.strip_prefix('/') else { return found.extend(self.leaf) };
         let (segment, rest) = rest.split_at(memchr::memchr(b'/', rest.as_bytes()).unwrap_or(rest.len()));
         if let Some(next) = self.texts.get(segment) {
             next.collect(rest, found);

@@ -218,3 +218,42 @@ fn patterns_that_overlap_with_many_are_found_among_them() {
     assert_eq!(find(&routes, "PUT", "/a7/b9"), "/{p}/b9");
     assert_eq!(find(&routes, "PUT", "/a7/c"), "405 GET, HEAD");
 }
+
+/// `find` looks fields up, `explain` compares them: over random tables, the first that wins is the one found.
+#[test]
+fn fields_that_are_looked_up_agree_with_fields_that_are_compared() {
+    let mut seed = 5u64;
+    let mut random = |bound: u64| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) % bound
+    };
+    for _ in 0..2000 {
+        let texts: Vec<String> = (0..1 + random(8))
+            .map(|_| {
+                let fields = ["", " x=1", " x=2", " y=1", " x=1 y=1", " x=2 y=1", " x=1 y=2 z=1"];
+                let method = ["", " GET", " PUT"][random(3) as usize];
+                format!(
+                    "{}{method}{}",
+                    ["/a", "/a/*", "/{p}"][random(3) as usize],
+                    fields[random(7) as usize]
+                )
+            })
+            .collect();
+        let routes = table(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let lines: String = (0..random(4))
+            .map(|_| format!("{}: {}\r\n", ["X", "y", "z"][random(3) as usize], 1 + random(2)))
+            .collect();
+        let bytes = format!("GET /a HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes();
+        let mut head = crate::head::RequestHead::default();
+        head.parse(&bytes).unwrap();
+        let request = Request { fields: head.fields(&bytes), ..request("GET", "/a", None) };
+        let explained = routes.explain(&request);
+        let first = explained.iter().find(|(_, verdict)| *verdict == Verdict::Wins).map(|(route, _)| *route);
+        let found = routes.find(&request).ok();
+        assert_eq!(
+            found.map(|route| &raw const *route),
+            first.map(|route| &raw const *route),
+            "{texts:?} {lines}"
+        );
+    }
+}
