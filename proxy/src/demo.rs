@@ -81,7 +81,7 @@ pub fn run(settings: Settings, stop: Receiver<()>) -> Result<(), Failure> {
     let mocks = start_mocks(settings.driver)?;
     let screen = Screen::default();
     let config = config(&mocks, settings)?;
-    let table = explain::table(&config.snapshot);
+    let table = explain::table(&config);
     let gateway = start_gateway(config, &mocks, settings, &screen)?;
     print(&Welcome { gateway: &gateway, table: &table, mocks: &mocks });
     let (ended, stop) = share(stop);

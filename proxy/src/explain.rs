@@ -3,15 +3,19 @@
 //! The answers come from the data plane's own code: the request is written out as bytes, read by the parser that reads
 //! those of clients, and routed and forwarded by what routes and forwards those.
 
+mod policy;
+
 use std::fmt::{self, Display};
 
 use ringgate_core::answer::{Answer, Reject};
 use ringgate_core::forward::{self, ToServer};
+use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::{Route, Verdict};
 use ringgate_core::snapshot::Snapshot;
 use serde::Serialize;
 
+use self::policy::Numbers;
 use crate::config::Config;
 use crate::config::sample::Sample;
 use crate::log::RequestLog;
@@ -31,28 +35,41 @@ pub fn summary(config: &Config) -> String {
         ["workers", &or(workers, "one per available core")],
         ["driver", &or(driver, "the best that works here")],
         ["requests", log],
-        ["timeouts", &timeouts(&config.snapshot)],
+        ["timeouts", &timeouts(config)],
+        ["limits", &limits(config)],
     ];
     let rows = rows.map(|row| row.map(String::from).to_vec());
-    format!("{}\nroutes, in order of precedence:\n{}", aligned(&rows), table(&config.snapshot))
+    format!("{}\nroutes, in order of precedence:\n{}", aligned(&rows), table(config))
 }
 
-fn timeouts(snapshot: &Snapshot) -> String {
-    let all = [
-        ("head", snapshot.clients.head_timeout),
-        ("idle", snapshot.clients.idle_timeout),
-        ("upstream_idle", snapshot.kept.idle),
-        ("upstream_age", snapshot.kept.age),
+/// What holds for everything, and for routes that do not say otherwise.
+fn timeouts(config: &Config) -> String {
+    let Snapshot { clients, kept, .. } = &config.snapshot;
+    let global = [
+        ("head", clients.head_timeout),
+        ("idle", clients.idle_timeout),
+        ("upstream_idle", kept.idle),
+        ("upstream_age", kept.age),
     ];
-    all.map(|(name, timeout)| format!("{name} {}", humantime::format_duration(timeout))).join(", ")
+    let global = global.map(|(key, timeout)| (key, policy::duration(timeout)));
+    policy::list(global.into_iter().chain(policy::timeouts(&config.policy.timeouts)))
 }
 
-/// The routing table as text, aligned, the route that is asked first on top; several lines, each with its end.
-pub fn table(snapshot: &Snapshot) -> String {
+fn limits(config: &Config) -> String {
+    let connections = config.snapshot.clients.connections;
+    let connections = connections.map_or("as many as descriptors allow".into(), |most| most.to_string());
+    policy::list([("connections", connections)].into_iter().chain(policy::limits(&config.policy)))
+}
+
+/// The routing table as text, aligned, the route that is asked first on top; several lines, each with its end. What a route
+/// asks of time, size and protocol stands behind it where it is not the default.
+pub fn table(config: &Config) -> String {
+    let Snapshot { routes, pools, .. } = &config.snapshot;
     let head = ["methods", "host", "path", "pool"].map(String::from).to_vec();
-    let rows = snapshot.routes.by_precedence().into_iter().map(|route| {
+    let rows = routes.by_precedence().into_iter().map(|route| {
         let mut row = row(route).to_vec();
-        row.push(format!("-> {}", servers(&snapshot.pools[route.pool])));
+        row.push(format!("-> {}", servers(&pools[route.pool])));
+        row.extend(Some(policy::own(&route.policy, &config.policy)).filter(|own| !own.is_empty()));
         row
     });
     aligned(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
@@ -67,24 +84,37 @@ fn row(route: &Route) -> [String; 3] {
     [route.methods.to_string(), route.host.as_deref().unwrap_or("any").to_owned(), path]
 }
 
-/// A pool with its servers; one that was never named is called by them.
+/// Servers of a pool that a table names: its lines stay readable, and a pool of thousands is not written once a route.
+const NAMED_SERVERS: usize = 8;
+
+/// A pool with its servers and their bound; one that was never named is called by them.
 fn servers(pool: &Pool) -> String {
-    let names = pool.servers.iter().map(|server| &*server.name).collect::<Vec<_>>().join(", ");
-    if *pool.name == *names { names } else { format!("{} ({names})", pool.name) }
+    let mut facts: Vec<String> =
+        pool.servers.iter().take(NAMED_SERVERS).map(|server| server.name.to_string()).collect();
+    let rest = pool.name.strip_prefix(&facts.join(", "));
+    let is_unnamed = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(", "));
+    let others = pool.servers.len().saturating_sub(NAMED_SERVERS);
+    facts.extend((others > 0).then(|| format!("{others} more")));
+    let connections = pool.servers[0].capacity.most();
+    facts.extend((connections != SERVER_CONNECTIONS).then(|| format!("{connections} connections each")));
+    let facts = facts.join(", ");
+    if is_unnamed { facts } else { format!("{} ({facts})", pool.name) }
 }
 
-/// Rows of equally many cells as lines, each column as wide as its longest cell; the last one as it comes.
+/// Characters up to which a column is made as wide as its cells: one long path does not push the others off the screen.
+const COLUMN: usize = 120;
+
+/// Rows of cells as lines, each column as wide as its longest cell; the last cell of a row as it comes.
 fn aligned(rows: &[Vec<String>]) -> String {
-    let mut widths = vec![0; rows.iter().map(|row| row.len().saturating_sub(1)).max().unwrap_or(0)];
+    let mut widths = vec![0; rows.iter().map(Vec::len).max().unwrap_or(0)];
     for row in rows {
-        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.chars().count().max(*width));
+        let padded = row.split_last().map_or(&[][..], |(_, padded)| padded);
+        let wide = |width: &mut usize, cell: &String| *width = cell.chars().count().min(COLUMN).max(*width);
+        widths.iter_mut().zip(padded).for_each(|(width, cell)| wide(width, cell));
     }
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(widths.iter().chain([&0])).map(|(cell, width)| {
-            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
-            format!("  {cell}{padding}")
-        });
-        cells.chain(["\n".to_owned()]).collect::<String>()
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:width$}"));
+        format!("{}\n", cells.collect::<String>().trim_end())
     };
     rows.iter().map(line).collect()
 }
@@ -122,7 +152,13 @@ enum Answered {
     Upstream {
         pool: String,
         servers: Vec<String>,
+        /// To each of them.
+        connections: usize,
+        policy: Numbers,
         head: String,
+        /// The policy as people read it: timeouts, limits, upgrades.
+        #[serde(skip)]
+        said: [String; 3],
     },
     Gateway {
         status: u16,
@@ -202,7 +238,8 @@ const REQUEST_ID: &str = "<new request id>";
 fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     let (head, bytes) = (sample.head(), sample.bytes());
     head.check(bytes)?;
-    let pool = &snapshot.pools[snapshot.routes.find(&sample.route_request())?.pool];
+    let route = snapshot.routes.find(&sample.route_request())?;
+    let pool = &snapshot.pools[route.pool];
     let servers: Vec<&Server> = pool.turn().collect();
     let names = servers.iter().map(|server| server.name.to_string()).collect();
     let own_id = head.request_id(bytes);
@@ -215,7 +252,18 @@ fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     };
     forward::request(&mut sent, head, bytes, to);
     let head = String::from_utf8_lossy(&sent).into_owned();
-    Ok(Answered::Upstream { pool: pool.name.to_string(), servers: names, head })
+    Ok(Answered::Upstream {
+        pool: pool.name.to_string(),
+        connections: servers[0].capacity.most(),
+        servers: names,
+        policy: Numbers::from(&route.policy),
+        head,
+        said: [
+            policy::list(policy::timeouts(&route.policy.timeouts)),
+            policy::list(policy::limits(&route.policy)),
+            policy::upgrades(&route.policy),
+        ],
+    })
 }
 
 fn gateway(reject: &Reject) -> Answered {
@@ -253,7 +301,17 @@ impl Candidate {
 impl Display for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Answered::Upstream { pool, servers, head } => {
+            Answered::Upstream {
+                pool,
+                servers,
+                connections,
+                head,
+                said: [timeouts, limits, upgrades],
+                ..
+            } => {
+                writeln!(f, "timeouts:    {timeouts}")?;
+                writeln!(f, "limits:      {limits}, {connections} connections to a server")?;
+                writeln!(f, "upgrade:     {upgrades}\n")?;
                 writeln!(f, "sent to:     {}", servers.join(", or else to "))?;
                 head.trim_end().lines().try_for_each(|line| writeln!(f, "    {line}"))?;
                 writeln!(

@@ -73,7 +73,57 @@ error: there is no key `prefx` here
 2 | prefx = '/'
   | ^^^^^ did you mean `prefix`?
   |
-  = help: what can stand here: `prefix`, `path`, `methods`, `host`, `headers`, `pool`, `servers` and `name`
+  = help: what can stand here: `prefix`, `path`, `methods`, `host`, `headers`, `pool`, `servers`, `name`, `timeouts`, `limits` and `upgrade`
+"#;
+
+a_timeout_that_no_route_can_have: "[[routes]]\nprefix = '/'\ntimeouts = { head = '1s' }" => r#"
+error: `head` does not belong here: it holds before a route is known; put it under `[timeouts]`
+ --> ringgate.toml:3:14
+  |
+3 | timeouts = { head = '1s' }
+  |              ^^^^
+  |
+  = help: what can stand here: `connect`, `response`, `stall`, `total` and `tunnel`
+"#;
+
+a_limit_that_no_route_can_have: "[[routes]]\nprefix = '/'\nlimits.connections = 5" => r#"
+error: `connections` does not belong here: put it under `[limits]` for all clients together, or under `[pools.NAME]` for each server of a pool
+ --> ringgate.toml:3:8
+  |
+3 | limits.connections = 5
+  |        ^^^^^^^^^^^
+  |
+  = help: what can stand here: `body` and `rate`
+"#;
+
+a_bad_size: "limits.body = \"64 blocks\"" => r#"
+error: `64 blocks` is not a size
+ --> ringgate.toml:1:15
+  |
+1 | limits.body = "64 blocks"
+  |               ^^^^^^^^^^^
+  |
+  = help: write a number of bytes, or text with a unit as in "64KiB" and "10MB", or "none"
+"#;
+
+an_upgrade_past_the_gateway: "[[routes]]\nprefix = '/'\nservers = ['127.0.0.1:1']\nupgrade = ['h2c']" => r#"
+error: requests would bypass the gateway through `h2c`
+ --> ringgate.toml:4:12
+  |
+4 | upgrade = ['h2c']
+  |            ^^^^^
+  |
+  = help: leave it out: what is asked for after an upgrade is not routed, limited or logged
+"#;
+
+a_field_of_the_connection: "[[routes]]\nprefix = '/'\nheaders = { connection = 'close' }" => r#"
+error: `connection` speaks of one connection, not of what is asked for
+ --> ringgate.toml:3:13
+  |
+3 | headers = { connection = 'close' }
+  |             ^^^^^^^^^^
+  |
+  = help: leave it out: anybody on the way may add or remove it
 "#;
 
 columns_count_characters: "pools = { \"日本\" = { server = [] } }" => r#"
@@ -83,7 +133,7 @@ error: there is no key `server` here
 1 | pools = { "日本" = { server = [] } }
   |                      ^^^^^^ did you mean `servers`?
   |
-  = help: what can stand here: `servers`
+  = help: what can stand here: `servers` and `connections`
 "#;
 
 a_value_of_the_wrong_type: "workers = \"2\"" => r#"
@@ -93,7 +143,7 @@ error: expected a whole number, found string "2"
 1 | workers = "2"
   |           ^^^
   |
-  = help: write digits without quotes
+  = help: write digits without quotes and without a point
 "#;
 
 a_table_where_a_list_of_tables_belongs: "[routes]\nprefix = \"/\"" => r#"
@@ -369,32 +419,60 @@ fn the_smallest_useful_file_has_at_most_five_lines() {
 }
 
 #[test]
+fn a_timeout_that_never_comes_to_bear_is_a_warning() {
+    let text = format!("{SMALLEST}timeouts = {{ response = \"30s\", total = \"2s\" }}\n");
+    let expected = r#"
+warning: this timeout never comes to bear: `total` ends after 2s
+ --> ringgate.toml:4:25
+  |
+4 | timeouts = { response = "30s", total = "2s" }
+  |                         ^^^^^          ---- ends first
+  |
+  = help: let `total` be the longer one, or leave this one out
+"#;
+    let warnings: Vec<String> = parsed(&text).warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, [expected.trim()]);
+}
+
+#[test]
 fn a_summary_shows_every_setting_and_the_routes_in_order() {
-    let text = "log.requests = 'off'\nworkers = 2\ndriver = 'epoll'\ntimeouts.connect = '250ms'\n\n
+    let text = "log.requests = 'off'\nworkers = 2\ndriver = 'epoll'\ntimeouts.connect = '250ms'\nlimits.connections = 9\n
         [[routes]]\nprefix = '/'\nservers = ['127.0.0.1:1']\n
         [[routes]]\npath = '/users/{id}'\nmethods = ['GET']\nhost = 'API.example.com'\nservers = ['127.0.0.1:2']\n
+        timeouts = { connect = '250ms', response = '1s' }\nlimits.body = '1MiB'\nupgrade = ['websocket']\n
         [[routes]]\npath = '/users/{id}'\nheaders = { X-Version = '2' }\nname = 'user'\npool = 'a'\n
-        [pools.a]\nservers = ['127.0.0.1:3', '[::1]:3']\n";
+        [pools.a]\nservers = ['127.0.0.1:3', '[::1]:3']\nconnections = 16\n";
     let expected = "  listen    127.0.0.1:8080
   workers   2
   driver    epoll
   requests  off
-  timeouts  head 10s, idle 1m 15s, connect 250ms, response 30s, stall 30s, upstream_idle 30s
+  timeouts  head 10s, idle 1m 15s, upstream_idle 30s, upstream_age 1h, connect 250ms, response 30s, stall 30s, total none, tunnel 10m
+  limits    connections 9, body 64 MiB, rate 240 B/s
 
 routes, in order of precedence:
   methods  host             path                                  pool
-  GET      api.example.com  /users/{id}                           -> 127.0.0.1:2
-  any      any              /users/{id} with x-version: 2 (user)  -> a (127.0.0.1:3, [::1]:3)
+  GET      api.example.com  /users/{id}                           -> 127.0.0.1:2  response 1s, body 1 MiB, upgrade websocket
+  any      any              /users/{id} with x-version: 2 (user)  -> a (127.0.0.1:3, [::1]:3, 16 connections each)
   any      any              /*                                    -> 127.0.0.1:1
 ";
-    assert_eq!(explain::summary(&parsed(text)), expected);
+    let summary = explain::summary(&parsed(text));
+    assert_eq!(summary, expected, "\n{summary}");
 }
 
 #[test]
-fn a_table_is_as_wide_as_its_widest_route() {
-    let wide = format!("[[routes]]\nprefix = '/{}'\nservers = ['127.0.0.1:1']\n", "a".repeat(100_000));
-    let config = parsed(&format!("{wide}{SMALLEST}"));
-    assert!(explain::table(&config.snapshot).lines().all(|line| line.len() > 100_000));
+fn one_wide_route_widens_no_other_line_without_end() {
+    let wide = format!("[[routes]]\nprefix = '/{}'\nservers = ['127.0.0.1:1']\n", "a".repeat(8000));
+    let table = explain::table(&parsed(&format!("{wide}{SMALLEST}")));
+    let lengths: Vec<usize> = table.lines().map(str::len).collect();
+    assert!(lengths[1] > 8000 && lengths[2] < 200, "{lengths:?}");
+}
+
+#[test]
+fn of_a_large_pool_a_table_names_some_servers_and_counts_the_others() {
+    let servers: Vec<String> = (1..=10).map(|port| format!("'127.0.0.1:{port}'")).collect();
+    let text = format!("[[routes]]\nprefix = '/'\nservers = [{}]", servers.join(", "));
+    let table = explain::table(&parsed(&text));
+    assert!(table.ends_with("-> 127.0.0.1:1, 127.0.0.1:2, 127.0.0.1:3, 127.0.0.1:4, 127.0.0.1:5, 127.0.0.1:6, 127.0.0.1:7, 127.0.0.1:8, 2 more\n"), "{table}");
 }
 
 #[test]
@@ -406,7 +484,7 @@ fn the_demonstration_has_the_table_it_speaks_of() {
   GET        any   /api/v1/users/*     -> USER_SERVICE (127.0.0.1:9003)
   GET        any   /misrouted/posts/*  -> USER_SERVICE (127.0.0.1:9003)
 ";
-    assert_eq!(explain::table(&config.snapshot), expected);
+    assert_eq!(explain::table(&config), expected);
 }
 
 /// What is said about a request to the demonstration.
@@ -422,6 +500,10 @@ normal form: /api/v1/posts/list (what routes match, and what is sent on)
 
 routes with this path, in order of precedence:
   GET, POST  any  /api/v1/posts/*  -> POST_SERVICE  takes it
+
+timeouts:    connect 3s, response 30s, stall 30s, total none, tunnel 10m
+limits:      body 64 MiB, rate 240 B/s, 1024 connections to a server
+upgrade:     none
 
 sent to:     127.0.0.1:9001, or else to 127.0.0.1:9002
     GET /api/v1/posts/list?page=2 HTTP/1.1
@@ -509,6 +591,18 @@ fn programs_get_the_explanation_as_json() {
     assert_eq!(forwarded["candidates"][0]["host"], serde_json::Value::Null);
     assert_eq!(forwarded["answer"]["source"], "upstream");
     assert_eq!(forwarded["answer"]["servers"], serde_json::json!(["127.0.0.1:9003"]));
+    let policy = serde_json::json!({
+        "connect_seconds": 3.0,
+        "response_seconds": 30.0,
+        "stall_seconds": 30.0,
+        "total_seconds": null,
+        "tunnel_seconds": 600.0,
+        "body_bytes": 64 << 20,
+        "rate_bytes_per_second": 240,
+        "upgrade": [],
+    });
+    assert_eq!(forwarded["answer"]["policy"], policy);
+    assert_eq!(forwarded["answer"]["connections"], 1024);
     let refused = explain("DELETE", "/api/v1/users/me");
     let answer = serde_json::json!({
         "source": "gateway",

@@ -18,6 +18,10 @@ pub const CHUNK_EXTENSION_BYTES: u32 = 4 * 1024;
 pub const TRAILER_BYTES: usize = 8 * 1024;
 /// Interim (1xx) responses before the final one: 103 may come several times, an endless row may not.
 pub const INTERIM_RESPONSES: usize = 16;
+/// Segments of a path pattern. Real ones have 3 to 10; each length of prefix in use costs a request one look-up.
+pub const PATTERN_SEGMENTS: usize = 64;
+/// Parameters of a path pattern: matchit 0.9 calls them by letters, and panics when it has used up the alphabet.
+pub const PATTERN_PARAMETERS: usize = 25;
 /// Connections to one server unless the configuration says otherwise: what Envoy gives a cluster. A server that has more to
 /// do is better served by a shorter queue.
 pub const SERVER_CONNECTIONS: usize = 1024;

@@ -5,9 +5,12 @@
 //! whole: where the method or a field does not fit, the next one in this order is tried.
 //!
 //! The radix tree (matchit) finds a path among the exact patterns and, cut to its first N segments, among the prefixes of
-//! N segments: one tree for each N in use, because the crate cannot hold `{name}` and `{*rest}` side by side. The same
-//! walk serves the data plane ([`Routes::find`]) and the explanation ([`Routes::explain`]).
+//! N segments: one tree for each N in use, because the crate cannot hold `{name}` and `{*rest}` side by side. It finds the
+//! most specific pattern; the others that have the path are looked up only when the routes of that one do not take the
+//! request, so that a table needs no list of what overlaps with what. The same way serves the data plane
+//! ([`Routes::find`]) and the explanation ([`Routes::explain`]).
 
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,16 +18,17 @@ use ahash::AHashMap;
 
 use crate::answer::Reject;
 use crate::head::Fields;
+use crate::limits::{PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use crate::method::{Method, MethodSet};
 use crate::policy::Policy;
-use crate::target::host_name;
+use crate::target::canonical_host;
 
 /// A rule: which requests go to which pool.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// What logs and metrics call it; the path pattern unless the configuration names it.
     pub name: Box<str>,
-    /// Only requests for this host, in lower case.
+    /// Only requests for this host, as [`canonical_host`] writes it.
     pub host: Option<Box<str>>,
     /// Which paths.
     pub pattern: Pattern,
@@ -61,6 +65,8 @@ pub enum BadPattern {
     Braces,
     /// It is not in the normal form that requests are brought to, so it would never match.
     NotNormal,
+    /// It has more than [`PATTERN_SEGMENTS`] segments or [`PATTERN_PARAMETERS`] parameters, or is longer than a target.
+    TooLarge,
 }
 
 impl Pattern {
@@ -136,7 +142,14 @@ impl Segment {
 
 fn segments(path: &str) -> Result<Vec<Segment>, BadPattern> {
     let rest = path.strip_prefix('/').ok_or(BadPattern::NoSlash)?;
+    if path.len() > TARGET_BYTES || rest.split('/').count() > PATTERN_SEGMENTS {
+        return Err(BadPattern::TooLarge);
+    }
     let segments: Vec<Segment> = rest.split('/').map(segment).collect::<Result<_, _>>()?;
+    if segments.iter().filter(|segment| matches!(segment, Segment::Parameter(_))).count() > PATTERN_PARAMETERS
+    {
+        return Err(BadPattern::TooLarge);
+    }
     let sample = |segment: &Segment| match segment {
         Segment::Text(text) => format!("/{text}"),
         Segment::Parameter(_) => "/x".into(),
@@ -158,26 +171,72 @@ fn segment(text: &str) -> Result<Segment, BadPattern> {
     }
 }
 
-/// A route that may have a path that led to a leaf.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Candidate {
-    route: usize,
-    /// Whether every path of the leaf belongs to the route; if not, its pattern decides.
-    is_certain: bool,
-}
-
 /// Patterns of one kind: all exact ones, or all prefixes of as many segments.
 #[derive(Debug, Default)]
 struct Level {
     /// Segments of the prefixes; `None` for exact patterns.
     depth: Option<usize>,
-    leaves: matchit::Router<Box<[Candidate]>>,
+    /// Leads to the most specific pattern of a path.
+    tree: matchit::Router<usize>,
+    /// Leads to all of them.
+    patterns: Node,
+    /// By pattern.
+    leaves: Vec<Leaf>,
 }
 
 impl Level {
-    fn candidates(&self, path: &str) -> &[Candidate] {
+    /// The leaves of patterns that have the path, by rank.
+    fn leaves<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Leaf> {
         let cut = self.depth.map_or(Some(path), |depth| first_segments(path, depth));
-        cut.and_then(|path| self.leaves.at(path).ok()).map_or(&[], |leaf| leaf.value)
+        let best = cut.and_then(|path| Some((path, *self.tree.at(path).ok()?.value)));
+        best.into_iter().flat_map(|(path, best)| {
+            let others = std::iter::once_with(|| self.patterns.of(path).into_iter().skip(1)).flatten();
+            std::iter::once(best).chain(others).map(|leaf| &self.leaves[leaf])
+        })
+    }
+}
+
+/// The routes of one pattern.
+#[derive(Debug, Default)]
+struct Leaf {
+    /// All of them, by rank.
+    routes: Box<[usize]>,
+    /// Their places: by the name and the value of the rarest field that each asks for. Thousands of tenants may share a path.
+    by_field: AHashMap<Box<str>, AHashMap<Box<str>, Vec<usize>>>,
+    /// The places of those that ask for none.
+    without_fields: Vec<usize>,
+}
+
+impl Leaf {
+    fn new(members: Vec<usize>, routes: &[Route]) -> Leaf {
+        let mut leaf = Leaf { routes: members.into(), ..Leaf::default() };
+        let fields = || leaf.routes.iter().map(|&route| &routes[route].fields);
+        let mut uses: AHashMap<_, usize> = AHashMap::new();
+        fields().flatten().for_each(|field| *uses.entry(field).or_default() += 1);
+        for (place, fields) in fields().enumerate() {
+            match fields.iter().min_by_key(|field| uses[field]) {
+                Some((name, value)) => {
+                    let values = leaf.by_field.entry(name.clone()).or_default();
+                    values.entry(value.clone()).or_default().push(place);
+                }
+                None => leaf.without_fields.push(place),
+            }
+        }
+        leaf
+    }
+
+    /// The routes that may take a request with these fields, by rank. Allocates only where routes ask for fields.
+    fn possible(&self, fields: Fields<'_>) -> Cow<'_, [usize]> {
+        if self.by_field.is_empty() {
+            return Cow::Borrowed(&self.routes);
+        }
+        let mut places = self.without_fields.clone();
+        for (name, values) in &self.by_field {
+            let sent = fields.named(name.as_bytes()).filter_map(|value| std::str::from_utf8(value).ok());
+            places.extend(sent.filter_map(|value| values.get(value)).flatten());
+        }
+        places.sort_unstable();
+        Cow::Owned(places.into_iter().map(|place| self.routes[place]).collect())
     }
 }
 
@@ -270,7 +329,8 @@ impl Routes {
     /// 404 if no route has the path, 405 with the methods of all that have it otherwise.
     pub fn find(&self, request: &Request<'_>) -> Result<&Route, Reject> {
         let fits = |&route: &usize| self.verdict(route, request) == Verdict::Wins;
-        match self.candidates(request).find(fits) {
+        let winner = |leaf: &Leaf| leaf.possible(request.fields).iter().copied().find(fits);
+        match self.leaves(request).find_map(winner) {
             Some(route) => Ok(&self.routes[route]),
             None => Err(self.refusal(request)),
         }
@@ -291,24 +351,20 @@ impl Routes {
 
     /// Routes that have the path, by rank.
     fn candidates<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = usize> {
+        self.leaves(request).flat_map(|leaf| leaf.routes.iter().copied())
+    }
+
+    fn leaves<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = &'a Leaf> {
         let path = request.path;
         let levels = self.tree_of_host(request).into_iter().flatten().chain(&self.any_host);
-        let all = levels.flat_map(move |level| level.candidates(path));
-        all.filter(move |candidate| {
-            candidate.is_certain || self.routes[candidate.route].pattern.matches(path)
-        })
-        .map(|candidate| candidate.route)
+        levels.flat_map(move |level| level.leaves(path))
     }
 
     fn tree_of_host(&self, request: &Request<'_>) -> Option<&Tree> {
         if self.hosts.is_empty() {
             return None;
         }
-        let host = std::str::from_utf8(host_name(request.authority?)).ok()?;
-        match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => self.hosts.get(&*host.to_ascii_lowercase()),
-            false => self.hosts.get(host), // as nearly every client writes it
-        }
+        self.hosts.get(&*canonical_host(request.authority?)?)
     }
 
     fn verdict(&self, route: usize, request: &Request<'_>) -> Verdict<'_> {
@@ -370,81 +426,56 @@ fn plant(routes: &[Route], members: &[usize]) -> Result<Tree, String> {
 }
 
 fn level(routes: &[Route], depth: Option<usize>, members: &[usize]) -> Result<Level, String> {
-    let mut index = Node::default();
+    let mut by_path: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for &route in members {
-        index.insert(&routes[route].pattern, route);
+        by_path.entry(routes[route].pattern.tree_path()).or_default().push(route);
     }
-    let mut leaves = matchit::Router::new();
-    let mut planted = HashSet::new();
-    for &route in members {
-        let path = routes[route].pattern.tree_path();
-        if planted.insert(path.clone()) {
-            let candidates = index.candidates(&routes[route].pattern, routes);
-            leaves.insert(path, candidates).map_err(|error| error.to_string())?;
-        }
+    let mut level = Level { depth, ..Level::default() };
+    for (index, (path, mut members)) in by_path.into_iter().enumerate() {
+        members.sort_by(|&a, &b| rank(routes, a, b));
+        level.patterns.insert(&routes[members[0]].pattern, index);
+        level.tree.insert(path, index).map_err(|error| error.to_string())?;
+        level.leaves.push(Leaf::new(members, routes));
     }
-    Ok(Level { depth, leaves })
+    Ok(level)
 }
 
-/// The patterns of a level by segment, to find all that overlap with one without comparing each with each.
+/// The patterns of a level, segment by segment.
 #[derive(Debug, Default)]
 struct Node {
     texts: AHashMap<Box<str>, Node>,
     parameter: Option<Box<Node>>,
-    routes: Vec<usize>,
+    /// That of the pattern that ends here.
+    leaf: Option<usize>,
 }
 
 impl Node {
-    fn insert(&mut self, pattern: &Pattern, route: usize) {
+    fn insert(&mut self, pattern: &Pattern, leaf: usize) {
         let node = pattern.segments.iter().fold(self, |node, segment| match segment {
             Segment::Text(text) => node.texts.entry(text.clone()).or_default(),
             Segment::Parameter(_) => node.parameter.get_or_insert_default(),
         });
-        node.routes.push(route);
+        node.leaf = Some(leaf);
     }
 
-    /// Every route of the level that may have a path which leads to the leaf of `pattern`.
-    fn candidates(&self, pattern: &Pattern, routes: &[Route]) -> Box<[Candidate]> {
+    /// The leaf of every pattern that has the path, the most specific pattern first.
+    fn of(&self, path: &str) -> Vec<usize> {
         let mut found = Vec::new();
-        self.collect(&pattern.segments, Overlap { is_tight: true, is_certain: true }, &mut found);
-        found.sort_by(|a: &Candidate, b| rank(routes, a.route, b.route));
-        found.into()
+        self.collect(path, &mut found);
+        found
     }
 
-    /// Walks along all patterns that share a path with the leaf. While the walk is tight, a pattern that is *more* specific
-    /// need not be followed: the tree, which tries text before parameter, would have led to that pattern's own leaf.
-    fn collect(&self, leaf: &[Segment], overlap: Overlap, found: &mut Vec<Candidate>) {
-        let Some((segment, rest)) = leaf.split_first() else {
-            let is_certain = overlap.is_certain;
-            return found.extend(self.routes.iter().map(|&route| Candidate { route, is_certain }));
-        };
-        match segment {
-            Segment::Text(text) => {
-                if let Some(next) = self.texts.get(text) {
-                    next.collect(rest, overlap, found);
-                }
-                if let (Some(next), false) = (&self.parameter, text.is_empty()) {
-                    next.collect(rest, Overlap { is_tight: false, ..overlap }, found);
-                }
-            }
-            Segment::Parameter(_) => {
-                if let Some(next) = &self.parameter {
-                    next.collect(rest, overlap, found);
-                }
-                for next in self.texts.values().filter(|_| !overlap.is_tight) {
-                    next.collect(rest, Overlap { is_tight: false, is_certain: false }, found);
-                }
-            }
+    /// Text before parameter: of patterns of one length, that is the order of rank. No deeper than the patterns are.
+    fn collect(&self, path: &str, found: &mut Vec<usize>) {
+        let Some(rest) = path.strip_prefix('/') else { return found.extend(self.leaf) };
+        let (segment, rest) = rest.split_at(memchr::memchr(b'/', rest.as_bytes()).unwrap_or(rest.len()));
+        if let Some(next) = self.texts.get(segment) {
+            next.collect(rest, found);
+        }
+        if let (Some(next), false) = (&self.parameter, segment.is_empty()) {
+            next.collect(rest, found);
         }
     }
-}
-
-#[derive(Clone, Copy)]
-struct Overlap {
-    /// Segment for segment the same as the leaf so far.
-    is_tight: bool,
-    /// Every path of the leaf belongs to the pattern so far.
-    is_certain: bool,
 }
 
 fn rank(routes: &[Route], a: usize, b: usize) -> Ordering {

@@ -101,6 +101,20 @@ pub fn host_name(authority: &[u8]) -> &[u8] {
     host.strip_suffix(b".").unwrap_or(host)
 }
 
+/// The one spelling of a host, from an authority that [`is_host`] accepted: [`host_name`] in lower case, an IPv6 address in
+/// the form of RFC 5952. Borrowed if it is a name in lower case already, as nearly every client writes it.
+pub fn canonical_host(authority: &[u8]) -> Option<Cow<'_, str>> {
+    let host = std::str::from_utf8(host_name(authority)).ok()?;
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => {
+            let address: std::net::Ipv6Addr = address.parse().ok()?;
+            Some(format!("[{address}]").into())
+        }
+        None if host.bytes().any(|byte| byte.is_ascii_uppercase()) => Some(host.to_ascii_lowercase().into()),
+        None => Some(host.into()),
+    }
+}
+
 /// What a byte of a path means for its normal form.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -322,5 +336,15 @@ mod tests {
         }
         assert_eq!(host_name(b"Example.com.:80"), b"Example.com");
         assert_eq!(host_name(b"[::1]:80"), b"[::1]");
+    }
+
+    #[test]
+    fn hosts_have_one_spelling() {
+        let canonical = |host: &'static str| canonical_host(host.as_bytes()).unwrap();
+        assert!(matches!(canonical("a.example:80"), Cow::Borrowed("a.example")));
+        assert_eq!(canonical("A.Example."), "a.example");
+        for spelling in ["[::A]", "[0:0:0:0:0:0:0:a]:80", "[0000::000a]", "[::0.0.0.10]"] {
+            assert_eq!(canonical(spelling), "[::a]", "{spelling}");
+        }
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) timeouts: Timeouts,
     #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
     pub(super) pools: BTreeMap<Text, Pool>,
     #[serde(default)]
     pub(super) routes: Vec<Spanned<Route>>,
@@ -44,10 +46,64 @@ pub(super) struct Log {
 pub(super) struct Timeouts {
     pub(super) head: Option<Text>,
     pub(super) idle: Option<Text>,
+    pub(super) upstream_idle: Option<Text>,
+    pub(super) upstream_age: Option<Text>,
+    connect: Option<Text>,
+    response: Option<Text>,
+    stall: Option<Text>,
+    total: Option<Text>,
+    tunnel: Option<Text>,
+}
+
+/// `timeouts` of a route: those of `[timeouts]` that need one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, as in `{ response = \"1s\" }`")]
+pub(super) struct RouteTimeouts {
     pub(super) connect: Option<Text>,
     pub(super) response: Option<Text>,
     pub(super) stall: Option<Text>,
-    pub(super) upstream_idle: Option<Text>,
+    pub(super) total: Option<Text>,
+    pub(super) tunnel: Option<Text>,
+}
+
+impl Timeouts {
+    /// What routes have of it.
+    pub(super) fn of_routes(&self) -> RouteTimeouts {
+        RouteTimeouts {
+            connect: self.connect.clone(),
+            response: self.response.clone(),
+            stall: self.stall.clone(),
+            total: self.total.clone(),
+            tunnel: self.tunnel.clone(),
+        }
+    }
+}
+
+/// Bytes, as a number or as text with a unit.
+pub(super) type Size = Spanned<toml::Value>;
+
+/// `[limits]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, as in `[limits]`")]
+pub(super) struct Limits {
+    pub(super) connections: Option<Spanned<i64>>,
+    body: Option<Size>,
+    rate: Option<Size>,
+}
+
+/// `limits` of a route: those of `[limits]` that need one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, as in `{ body = \"1MiB\" }`")]
+pub(super) struct RouteLimits {
+    pub(super) body: Option<Size>,
+    pub(super) rate: Option<Size>,
+}
+
+impl Limits {
+    /// What routes have of it.
+    pub(super) fn of_routes(&self) -> RouteLimits {
+        RouteLimits { body: self.body.clone(), rate: self.rate.clone() }
+    }
 }
 
 /// `[pools.NAME]`
@@ -55,6 +111,7 @@ pub(super) struct Timeouts {
 #[serde(deny_unknown_fields, expecting = "a table with `servers`")]
 pub(super) struct Pool {
     pub(super) servers: Option<Servers>,
+    pub(super) connections: Option<Spanned<i64>>,
 }
 
 /// Servers, of a pool or of a route that has no need to name one.
@@ -73,12 +130,29 @@ pub(super) struct Route {
     pub(super) pool: Option<Text>,
     pub(super) servers: Option<Servers>,
     pub(super) name: Option<Text>,
+    #[serde(default)]
+    pub(super) timeouts: RouteTimeouts,
+    #[serde(default)]
+    pub(super) limits: RouteLimits,
+    pub(super) upgrade: Option<Spanned<Vec<Text>>>,
 }
 
 /// Reads the text into [`File`].
 pub(super) fn read(text: &str) -> Result<File, Problem> {
     toml::from_str(text).map_err(|error| explain(error.message(), error.span().unwrap_or_default()))
 }
+
+/// Keys that people look for in a route, with the place where they belong.
+const GLOBAL: [(&str, &str); 5] = [
+    ("head", "it holds before a route is known; put it under `[timeouts]`"),
+    ("idle", "it holds between requests; put it under `[timeouts]`"),
+    ("upstream_idle", "connections to servers are shared by all routes; put it under `[timeouts]`"),
+    ("upstream_age", "connections to servers are shared by all routes; put it under `[timeouts]`"),
+    (
+        "connections",
+        "put it under `[limits]` for all clients together, or under `[pools.NAME]` for each server of a pool",
+    ),
+];
 
 /// serde passes names and types on only inside its message; should its words ever change, they are shown as they are.
 fn explain(message: &str, span: Range<usize>) -> Problem {
@@ -94,6 +168,10 @@ fn explain(message: &str, span: Range<usize>) -> Problem {
 
 fn unknown_key(key: &str, valid: &str, span: Range<usize>) -> Problem {
     let valid: Vec<&str> = valid.split('`').skip(1).step_by(2).collect();
+    if let Some((_, why)) = GLOBAL.iter().find(|(global, _)| *global == key) {
+        return Problem::at(span, format!("`{key}` does not belong here: {why}"))
+            .help(format!("what can stand here: {}", list(&valid)));
+    }
     Problem::at(span, format!("there is no key `{key}` here"))
         .suggest(key, valid.iter().copied())
         .help(format!("what can stand here: {}", list(&valid)))
@@ -106,9 +184,15 @@ fn wrong_type(found: &str, expected: &str, span: Range<usize>) -> Problem {
         "a sequence" if found == "a table" => {
             ("a list", "a list of tables has two brackets, as in `[[routes]]`")
         }
-        "a sequence" => ("a list", "put the values in brackets, as in `[\"first\", \"second\"]`"),
-        "a map" => ("a table", "write it as in `{ name = \"value\" }`"),
-        "i64" => ("a whole number", "write digits without quotes"),
+        "a sequence" => (
+            "a list",
+            "put the values in brackets, as in `[\"first\", \"second\"]`; routes are tables, each under `[[routes]]`",
+        ),
+        "a map" => (
+            "a table",
+            "write it as in `headers = { name = \"value\" }`; a pool is a table of its own, under `[pools.NAME]`",
+        ),
+        "i64" => ("a whole number", "write digits without quotes and without a point"),
         table => (table, "give the table its keys"),
     };
     Problem::at(span, format!("expected {expected}, found {found}")).help(help)

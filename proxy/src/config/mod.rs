@@ -1,12 +1,13 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language (`file`), every value in it (`settings`, `pools`, `routes`), what deserves a warning (`reach`) and
-//! how all of it is said to a person (`diagnostic`).
+//! Owns: the language (`file`), every value in it (`settings`, `policy`, `pools`, `routes`), what deserves a warning (`reach`)
+//! and how all of it is said to a person (`diagnostic`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 
 mod diagnostic;
 mod file;
+mod policy;
 mod pools;
 mod reach;
 mod routes;
@@ -20,6 +21,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
+use ringgate_core::policy::Policy;
 use ringgate_core::snapshot::Snapshot;
 use ringgate_io::Rung;
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub driver: Option<Rung>,
     /// How requests are logged.
     pub log: RequestLog,
+    /// What a route asks of time, size and protocol where it does not say otherwise.
+    pub policy: Policy,
     /// What the data plane knows.
     pub snapshot: Snapshot,
     /// What is allowed, and probably not meant.
@@ -49,6 +53,8 @@ pub struct Config {
 
 /// Bytes of a configuration file: thousands of routes fit. More is another kind of file, or one without an end.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Warnings that are shown: more is not read, and each is drawn from the whole text.
+const WARNINGS: usize = 100;
 
 /// Reads and compiles a file. Resolves the names of servers, so it may wait for the network.
 ///
@@ -79,7 +85,11 @@ fn compile(text: &str, file: &str, resolve: pools::Resolve<'_>) -> Result<Config
     let text = text.strip_prefix('\u{feff}').unwrap_or(text); // some editors begin a file with a byte order mark
     let source = Source { file, text };
     let (mut config, warnings) = build(text, resolve).map_err(|problem| source.error(&problem))?;
-    config.warnings = warnings.iter().map(|problem| source.warning(problem)).collect();
+    config.warnings = warnings.iter().take(WARNINGS).map(|problem| source.warning(problem)).collect();
+    if let Some(others) = warnings.len().checked_sub(WARNINGS).filter(|others| *others > 0) {
+        let problem = Problem::of_file(format!("{others} more warnings are not shown"));
+        config.warnings.push(source.warning(&problem.help("see to the others first, then check again")));
+    }
     Ok(config)
 }
 
@@ -89,10 +99,12 @@ fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
     let driver = file.driver.as_ref().map(settings::driver).transpose()?;
     let log = settings::request_log(file.log.requests.as_ref())?;
-    let defaults = settings::timeouts(&file.timeouts)?;
+    let defaults = policy::defaults(&file.timeouts, &file.limits)?;
     let mut pools = Pools::declare(file.pools, resolve)?;
-    let compiled = routes::compile(file.routes, &defaults, &mut pools)?;
+    let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());
+    warnings.extend(policy::ineffective(&file.timeouts.of_routes()));
+    warnings.extend(file.routes.iter().filter_map(|route| policy::ineffective(&route.get_ref().timeouts)));
     warnings.extend(reach::unreachable(&compiled));
     let snapshot = Snapshot {
         routes: compiled.routes,
@@ -100,7 +112,8 @@ fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem
         clients: defaults.clients,
         kept: defaults.kept,
     };
-    Ok((Config { listen, workers, driver, log, snapshot, warnings: Vec::new() }, warnings))
+    let policy = defaults.policy;
+    Ok((Config { listen, workers, driver, log, policy, snapshot, warnings: Vec::new() }, warnings))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 
+use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::Route;
 
 use super::diagnostic::{Problem, list};
 use super::file::{self, Servers, Text};
+use super::policy::connections;
 use super::settings::check_name;
 
 /// Asks for the addresses of a host, with a port.
@@ -37,7 +39,9 @@ impl<'a> Pools<'a> {
         for (name, pool) in pools {
             check_name(&name)?;
             let servers = pool.servers.as_ref().ok_or_else(|| no_servers(&name))?;
-            all.add(name.get_ref(), servers)?;
+            let default = SERVER_CONNECTIONS.to_string();
+            let connections = pool.connections.as_ref().map(|written| connections(written, &default));
+            all.add(name.get_ref(), servers, connections.transpose()?.unwrap_or(SERVER_CONNECTIONS))?;
             all.declared.push(name);
         }
         Ok(all)
@@ -45,12 +49,15 @@ impl<'a> Pools<'a> {
 
     /// The pool a route names.
     pub(super) fn named(&self, name: &Text) -> Result<usize, Problem> {
+        check_name(name)?;
         self.declared.binary_search(name).map_err(|_| {
             let names: Vec<&str> = self.declared.iter().map(|declared| &**declared.get_ref()).collect();
             let problem = Problem::at(name.span(), format!("there is no pool `{name}`"));
             match names.is_empty() {
-                true => problem
-                    .help(format!("declare it: `[pools.{name}]` with `servers = [\"127.0.0.1:3000\"]`")),
+                true => problem.help(format!(
+                    "declare it: `[pools.{}]` with `servers = [\"127.0.0.1:3000\"]`",
+                    key(name.get_ref())
+                )),
                 false => problem
                     .suggest(name.get_ref(), names.iter().copied())
                     .help(format!("declared under `[pools]`: {}", list(&names))),
@@ -65,7 +72,7 @@ impl<'a> Pools<'a> {
         if let Some(pool) = self.unnamed.get(&name) {
             return Ok(*pool);
         }
-        let pool = self.add(&name, servers)?;
+        let pool = self.add(&name, servers, SERVER_CONNECTIONS)?;
         self.unnamed.insert(name, pool);
         Ok(pool)
     }
@@ -86,7 +93,7 @@ impl<'a> Pools<'a> {
         self.compiled
     }
 
-    fn add(&mut self, name: &str, servers: &Servers) -> Result<usize, Problem> {
+    fn add(&mut self, name: &str, servers: &Servers, connections: usize) -> Result<usize, Problem> {
         let mut known: HashMap<Endpoint, &Text> = HashMap::new();
         let mut compiled = Vec::new();
         for written in servers.get_ref() {
@@ -96,7 +103,7 @@ impl<'a> Pools<'a> {
                 return Err(twice(written, first));
             }
             let index = self.servers + compiled.len();
-            compiled.push(Server::new(index, written.get_ref(), address));
+            compiled.push(Server::new(index, written.get_ref(), address).at_most(connections));
         }
         if compiled.is_empty() {
             return Err(Problem::at(servers.span(), "a pool has at least one server")
@@ -179,14 +186,24 @@ fn is_name(host: &str) -> bool {
 }
 
 fn advice(text: &str) -> String {
-    match text.split_once("://") {
-        Some((scheme, rest)) => {
-            let rest = rest.trim_end_matches('/');
-            format!("leave out `{scheme}://` and any path: write host and port, as in `{rest}`")
+    let example = "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`";
+    let is_host = |host: &str| is_name(host) || host.parse::<std::net::Ipv4Addr>().is_ok();
+    match text.split_once("://").map(|(scheme, rest)| (scheme, rest.split('/').next().unwrap_or(rest))) {
+        Some((scheme, host)) if is_host(host) => {
+            format!(
+                "leave out `{scheme}://` and any path, and add the port where it speaks HTTP: `{host}:80`"
+            )
         }
-        None if is_name(text) || text.parse::<std::net::Ipv4Addr>().is_ok() => {
-            format!("add the port it listens on, as in `{text}:80`")
+        Some((scheme, server)) if server.rsplit_once(':').is_some_and(|(host, _)| is_host(host)) => {
+            format!("leave out `{scheme}://` and any path: write host and port, as in `{server}`")
         }
-        None => "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`".into(),
+        None if is_host(text) => format!("add the port it listens on, as in `{text}:80`"),
+        _ => example.into(),
     }
+}
+
+/// A name as it can stand in `[pools.NAME]`.
+fn key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.bytes().all(is_bare) { name.to_owned() } else { format!("\"{name}\"") }
 }

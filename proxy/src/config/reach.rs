@@ -2,9 +2,10 @@
 //!
 //! For a route to be out of reach, the hardest requests to take away from it have to be taken by others: those whose free
 //! segments, method and host nobody else names, with no more fields than it asks for. Whoever takes these takes them by a
-//! parameter, by any method or by any host, and so takes all the others too. The depth below a prefix is tried up to one
-//! segment more than any pattern has.
+//! parameter, by any method or by any host, and so takes all the others too. Below a prefix only parameters match such a
+//! segment: the depth is tried up to one segment more than a pattern can have parameters, or than any pattern has segments.
 
+use ringgate_core::limits::PATTERN_PARAMETERS;
 use ringgate_core::route::{Route, Routes};
 
 use super::diagnostic::{Problem, list};
@@ -65,7 +66,8 @@ fn paths(pattern: &str, depth: usize) -> Vec<String> {
     let Some(prefix) = path.strip_suffix("/*") else { return vec![path] };
     let mut paths = if prefix.is_empty() { Vec::new() } else { vec![prefix.to_owned()] };
     let mut below = prefix.to_owned();
-    for _ in self::depth(prefix)..=depth {
+    let own = self::depth(prefix);
+    for _ in own..=depth.min(own + PATTERN_PARAMETERS) {
         paths.push(format!("{below}/"));
         below.push('/');
         below.push_str(ANY_SEGMENT);

@@ -4,20 +4,26 @@
 //! does, and the order of its lines would silently decide.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use ringgate_core::chunked::is_token;
-use ringgate_core::field::trim;
-use ringgate_core::limits::METHOD_BYTES;
+use ringgate_core::field::{Name, trim};
+use ringgate_core::limits::{FIELDS, METHOD_BYTES, PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use ringgate_core::method::{Method, MethodSet};
+use ringgate_core::policy::Policy;
 use ringgate_core::route::{BadPattern, Pattern, Route, Routes};
-use ringgate_core::target::{host_name, is_host, normalise};
+use ringgate_core::target::{canonical_host, host_name, is_host, normalise};
 use toml::Spanned;
 
 use super::diagnostic::Problem;
 use super::file::{self, Text};
+use super::policy;
 use super::pools::Pools;
-use super::settings::{Defaults, check_name};
+use super::settings::check_name;
+
+/// Methods that a route may name: all that are registered fit, and each request is compared with them.
+const METHODS: usize = 64;
 
 /// Names and values.
 type Fields = Vec<(Box<str>, Box<str>)>;
@@ -30,8 +36,8 @@ pub(super) struct Compiled {
 
 /// Compiles `[[routes]]`.
 pub(super) fn compile(
-    written: Vec<Spanned<file::Route>>,
-    defaults: &Defaults,
+    written: &[Spanned<file::Route>],
+    defaults: &Policy,
     pools: &mut Pools<'_>,
 ) -> Result<Compiled, Problem> {
     if written.is_empty() {
@@ -44,8 +50,9 @@ pub(super) fn compile(
         let (pattern, place) = paths(written)?;
         let route = route(written, pattern, defaults, pools)?;
         places.push(place);
+        let claimed: &mut HashMap<_, _> = claims.entry(Claim::new(&route)).or_default();
         for method in methods_of(written.get_ref()) {
-            let first = *claims.entry(Claim::new(&route, method)).or_insert(index);
+            let first = *claimed.entry(method).or_insert(index);
             if first != index {
                 return Err(contradiction(&route, method, &places[index], &places[first]));
             }
@@ -59,18 +66,16 @@ pub(super) fn compile(
     Ok(Compiled { routes, places })
 }
 
-/// Requests that one route takes, with one method. Of routes with the same claim only the first would ever be asked.
+/// Requests that a route takes, methods aside. Of routes with the same claim and method only the first would ever be asked.
 #[derive(PartialEq, Eq, Hash)]
 struct Claim {
     host: Option<Box<str>>,
     paths: String,
     fields: Fields,
-    /// `None` stands for a route with any method. It yields to those that name theirs, so it is no contradiction to them.
-    method: Option<String>,
 }
 
 impl Claim {
-    fn new(route: &Route, method: Option<&str>) -> Claim {
+    fn new(route: &Route) -> Claim {
         let pattern = route.pattern.to_string();
         let is_parameter = |segment: &str| segment.starts_with('{');
         let unnamed = pattern.split('/').map(|segment| if is_parameter(segment) { "{}" } else { segment });
@@ -78,12 +83,12 @@ impl Claim {
             host: route.host.clone(),
             paths: unnamed.collect::<Vec<_>>().join("/"),
             fields: route.fields.clone(),
-            method: method.map(String::from),
         }
     }
 }
 
-/// The methods a route names; once `None` if it takes any.
+/// The methods a route names; once `None` if it takes any, which yields to those that name theirs and is no contradiction
+/// to them.
 fn methods_of(route: &file::Route) -> impl Iterator<Item = Option<&str>> {
     let named = route.methods.iter().flat_map(|methods| methods.get_ref());
     let any = route.methods.is_none().then_some(None);
@@ -101,7 +106,7 @@ fn contradiction(route: &Route, method: Option<&str>, again: &Range<usize>, firs
 fn route(
     written: &Spanned<file::Route>,
     pattern: Pattern,
-    defaults: &Defaults,
+    defaults: &Policy,
     pools: &mut Pools<'_>,
 ) -> Result<Route, Problem> {
     let file = written.get_ref();
@@ -116,7 +121,7 @@ fn route(
         methods: file.methods.as_ref().map_or(Ok(MethodSet::any()), methods)?,
         fields: fields(&file.headers)?,
         pool: pool(written, pools)?,
-        policy: defaults.policy.clone(),
+        policy: policy::of_route(file, defaults)?,
     })
 }
 
@@ -170,14 +175,21 @@ fn pattern(written: &Text, read: fn(&str) -> Result<Pattern, BadPattern>) -> Res
             }
             None => Ok(pattern),
         },
-        Err(BadPattern::NoSlash) => bad("it does not begin with `/`", format!("write `/{text}`")),
-        Err(BadPattern::Braces) if text.contains('*') => {
-            bad("it has a `*`", "for a path and everything below it use `prefix` without the `*`".into())
+        Err(BadPattern::NoSlash) => {
+            let slashed = Some(format!("/{text}")).filter(|slashed| read(slashed).is_ok());
+            bad("it does not begin with `/`", format!("write `{}`", slashed.as_deref().unwrap_or("/path")))
         }
+        Err(BadPattern::Braces) if text.contains('*') => bad("it has a `*`", without_wildcard(text)),
         Err(BadPattern::Braces) => {
             bad("braces hold the name of one whole segment", "write it as in `/users/{id}/posts`".into())
         }
         Err(BadPattern::NotNormal) => bad("no request would match it", normal_form(text)),
+        Err(BadPattern::TooLarge) => bad(
+            "it is too large",
+            format!(
+                "a pattern has at most {PATTERN_SEGMENTS} segments, {PATTERN_PARAMETERS} of them parameters, and {TARGET_BYTES} bytes"
+            ),
+        ),
     }
 }
 
@@ -190,6 +202,15 @@ fn repeated_parameter(path: &str) -> Option<&str> {
     })
 }
 
+fn without_wildcard(path: &str) -> String {
+    let above = path.trim_end_matches('*').trim_end_matches('/');
+    let above = if above.is_empty() { "/" } else { above };
+    match Pattern::prefix(above) {
+        Ok(_) => format!("write `prefix = \"{above}\"` for that path and everything below it"),
+        Err(_) => "write a parameter for one whole segment, as in `/users/{id}`, or `prefix` for all that begin alike".into(),
+    }
+}
+
 /// What to write for a path that is not in the form requests are brought to before they are matched.
 fn normal_form(path: &str) -> String {
     match normalise(path.as_bytes()) {
@@ -197,21 +218,23 @@ fn normal_form(path: &str) -> String {
             format!("requests are matched in normal form: write `{}`", String::from_utf8_lossy(&normal))
         }
         _ => "requests are matched in normal form: write it without `//`, `.`, `..`, and other bytes than \
-              visible ASCII as `%XX`"
+              visible ASCII as `%XX`, the percent sign itself as `%25`"
             .into(),
     }
 }
 
 fn methods(written: &Spanned<Vec<Text>>) -> Result<MethodSet, Problem> {
     let mut set = MethodSet::default();
-    for method in written.get_ref() {
+    for method in written.get_ref().iter().take(METHODS) {
         check_method(method)?;
         set.insert(method.get_ref());
     }
-    match written.get_ref().is_empty() {
-        true => Err(Problem::at(written.span(), "a route without any method takes no requests")
+    match written.get_ref().len() {
+        0 => Err(Problem::at(written.span(), "a route without any method takes no requests")
             .help("leave `methods` out for every method, or list some, as in `[\"GET\", \"POST\"]`")),
-        false => Ok(set),
+        1..=METHODS => Ok(set),
+        _ => Err(Problem::at(written.span(), format!("a route names at most {METHODS} methods"))
+            .help("leave `methods` out for every method, or write another route for the others")),
     }
 }
 
@@ -224,7 +247,7 @@ fn check_method(written: &Text) -> Result<(), Problem> {
         _ if token == "*" => Err(refuse("is not a method").help("leave `methods` out for every method")),
         _ if !is_method => Err(refuse("is not a method")
             .help(format!("write a token of at most {METHOD_BYTES} letters, as in `GET`"))),
-        (Method::Connect | Method::Trace, _) => {
+        (_, Method::Connect | Method::Trace) => {
             Err(refuse("is never forwarded").help("leave it out: the gateway itself answers it with 405"))
         }
         (Method::Other(_), Method::Other(_)) => Ok(()),
@@ -236,22 +259,40 @@ fn check_method(written: &Text) -> Result<(), Problem> {
 }
 
 fn host(written: &Text) -> Result<Box<str>, Problem> {
-    let lower = written.get_ref().to_ascii_lowercase();
-    let name = String::from_utf8_lossy(host_name(lower.as_bytes()));
+    let text = written.get_ref().as_str();
     let bad = |what: &str| Problem::at(written.span(), format!("`{written}` {what}"));
-    match () {
-        () if lower.contains('*') => Err(bad("has a wildcard, which hosts cannot have")
-            .help("write a route for each host, or leave `host` out for every one")),
-        () if !is_host(lower.as_bytes()) => Err(bad("is not the name of a host")
-            .help("write only the name, as in `api.example.com`; names beyond ASCII in their `xn--` form")),
-        () if *name != *lower.strip_suffix('.').unwrap_or(&lower) => Err(bad("has a port")
+    let Some(name) = host_of(text) else {
+        return Err(match text.parse::<Ipv6Addr>() {
+            _ if text.contains('*') => bad("has a wildcard, which hosts cannot have")
+                .help("write a route for each host, or leave `host` out for every one"),
+            Ok(address) => bad("is not the name of a host")
+                .help(format!("an IPv6 address stands in brackets: `[{address}]`")),
+            Err(_) => bad("is not the name of a host").help(
+                "write only the name, as in `api.example.com`; names beyond ASCII in their `xn--` form",
+            ),
+        });
+    };
+    match text.len() == host_name(text.as_bytes()).len() + usize::from(text.ends_with('.')) {
+        true => Ok(name),
+        false => Err(bad("has a port")
             .help(format!("write `{name}`: a route takes requests for a host whatever port they name"))),
-        () => Ok(name.into()),
     }
+}
+
+/// The host that an authority names, if requests can have it. No name has an empty label, though the grammar lets them
+/// have any number.
+fn host_of(authority: &str) -> Option<Box<str>> {
+    let is_valid = !authority.contains('*') && is_host(authority.as_bytes());
+    let name = is_valid.then(|| canonical_host(authority.as_bytes())).flatten()?;
+    name.split('.').all(|label| !label.is_empty()).then(|| name.into())
 }
 
 /// Fields with their names in lower case, in the order of these names.
 fn fields(written: &BTreeMap<Text, Text>) -> Result<Fields, Problem> {
+    if let Some(name) = written.keys().nth(FIELDS) {
+        return Err(Problem::at(name.span(), "no request has as many fields as this route asks for")
+            .help(format!("ask for fewer: a request has at most {FIELDS}")));
+    }
     let mut fields = BTreeMap::new();
     for (name, value) in written {
         check_field(name, value)?;
@@ -274,8 +315,18 @@ fn check_field(name: &Text, value: &Text) -> Result<(), Problem> {
                 .help("write letters, digits and dashes, as in `x-version`"))
         }
         () if name.get_ref().eq_ignore_ascii_case("host") => {
+            let host = host_of(value.get_ref()).unwrap_or_else(|| "api.example.com".into());
             Err(Problem::at(name.span(), "the host of a request is not matched as a header field")
-                .help(format!("write `host = \"{value}\"` in the route itself")))
+                .help(format!("write `host = \"{host}\"` in the route itself")))
+        }
+        () if Name::of(name.get_ref().as_bytes()).is_hop_by_hop() => Err(Problem::at(
+            name.span(),
+            format!("`{name}` speaks of one connection, not of what is asked for"),
+        )
+        .help("leave it out: anybody on the way may add or remove it")),
+        () if Name::of(name.get_ref().as_bytes()) == Name::Expect => {
+            Err(Problem::at(name.span(), "the gateway itself answers what a request expects")
+                .help("leave it out: clients decide by the size of a body whether to send it"))
         }
         () if !is_value || trim(bytes) != bytes => {
             Err(Problem::at(value.span(), format!("no request has a field `{name}` with this value"))

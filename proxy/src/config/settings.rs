@@ -1,27 +1,19 @@
-//! The values that stand alone: address, workers, driver, log, timeouts, and names that logs repeat.
+//! The values that stand alone: address, workers, driver, log, and names that logs repeat.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
-use ringgate_core::policy::{Policy, Timeouts};
-use ringgate_core::snapshot::{Clients, Kept};
 use ringgate_io::Rung;
 use toml::Spanned;
 
 use super::diagnostic::{Problem, list};
-use super::file::{self, Text};
+use super::file::Text;
 use crate::log::RequestLog;
 
 /// Where a gateway listens unless told otherwise: only this machine can reach it until somebody decides about the world.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// How many workers there may be: more than any machine has cores for.
 pub(crate) const WORKERS: RangeInclusive<usize> = 1..=1024;
-/// How long a timeout may be. The clock of the event loop counts milliseconds; a day is longer than any request, and sums
-/// with a point in time stay far from overflow.
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
-/// Bytes of a duration: "1 minute 30 seconds" fits. humantime 2.4 panics on a sum of 2^64 seconds, which takes 27.
-const DURATION_BYTES: usize = 24;
 /// Bytes of a name: it is repeated in every line of the log.
 const NAME_BYTES: usize = 128;
 
@@ -62,45 +54,6 @@ pub(super) fn request_log(written: Option<&Text>) -> Result<RequestLog, Problem>
                 .suggest(name, ["json", "off"])
                 .help("write `json` for a JSON object a line on standard output, or `off`"))
         }
-    }
-}
-
-/// What holds where a route does not say otherwise.
-pub(super) struct Defaults {
-    pub(super) clients: Clients,
-    pub(super) kept: Kept,
-    pub(super) policy: Policy,
-}
-
-pub(super) fn timeouts(file: &file::Timeouts) -> Result<Defaults, Problem> {
-    let (clients, kept, policy) = (Clients::default(), Kept::default(), Policy::default());
-    let read = |written: &Option<Text>, default| written.as_ref().map_or(Ok(default), timeout);
-    let timeouts = Timeouts {
-        connect: read(&file.connect, policy.timeouts.connect)?,
-        response: read(&file.response, policy.timeouts.response)?,
-        stall: read(&file.stall, policy.timeouts.stall)?,
-        ..policy.timeouts
-    };
-    Ok(Defaults {
-        clients: Clients {
-            head_timeout: read(&file.head, clients.head_timeout)?,
-            idle_timeout: read(&file.idle, clients.idle_timeout)?,
-            ..clients
-        },
-        kept: Kept { idle: read(&file.upstream_idle, kept.idle)?, ..kept },
-        policy: Policy { timeouts, ..policy },
-    })
-}
-
-fn timeout(written: &Text) -> Result<Duration, Problem> {
-    let text = written.get_ref();
-    let duration = Some(text).filter(|text| text.len() <= DURATION_BYTES);
-    match duration.and_then(|text| humantime::parse_duration(text).ok()) {
-        Some(duration) if TIMEOUTS.contains(&duration) => Ok(duration),
-        Some(_) => Err(Problem::at(written.span(), format!("`{text}` is no time to wait for"))
-            .help("a timeout is from `1ms` to `1day`; there is none without an end")),
-        None => Err(Problem::at(written.span(), format!("`{text}` is not a duration"))
-            .help("write a number with its unit, as in `250ms`, `10s` or `1m30s`")),
     }
 }
 

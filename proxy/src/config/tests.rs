@@ -1,4 +1,7 @@
 use std::cell::RefCell;
+use std::time::Duration;
+
+use ringgate_core::policy::Timeouts;
 
 use super::*;
 
@@ -13,10 +16,12 @@ listen = "[::1]:8080"
 workers = 3
 driver = "io_uring-coop"
 log.requests = "off"
-timeouts = { head = "1s", idle = "2m", connect = "250ms", response = "1m30s", stall = "1day", upstream_idle = "5s" }
+timeouts = { head = "1s", idle = "2m", connect = "250ms", response = "1m30s", stall = "1day", total = "1h", tunnel = "3s", upstream_idle = "5s", upstream_age = "6s" }
+limits = { connections = 20_000, body = "64KiB", rate = 1000 }
 
 [pools.a]
 servers = ["127.0.0.1:1", "upstream.example:2"]
+connections = 7
 
 [[routes]]
 path = "/users/{id}"
@@ -25,6 +30,9 @@ host = "API.Example.com."
 headers = { X-Version = "2" }
 pool = "a"
 name = "user"
+timeouts = { response = "2s", total = "none" }
+limits = { body = "none" }
+upgrade = ["WebSocket", "irc/6.9", "websocket"]
 
 [[routes]]
 prefix = "/"
@@ -62,7 +70,7 @@ fn what_is_not_said_has_a_default() {
     assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
     assert_eq!((config.workers, config.driver, config.log), (None, None, RequestLog::Json));
     assert_eq!(config.snapshot.clients, ringgate_core::snapshot::Clients::default());
-    assert_eq!(config.snapshot.routes.all()[0].policy, ringgate_core::policy::Policy::default());
+    assert_eq!(config.snapshot.routes.all()[0].policy, Policy::default());
     assert_eq!(config.warnings, []);
     let [route] = config.snapshot.routes.all() else { panic!("one route") };
     assert_eq!((&*route.name, &route.host, route.methods.is_any(), route.pool), ("/*", &None, true, 0));
@@ -71,24 +79,35 @@ fn what_is_not_said_has_a_default() {
 #[test]
 fn everything_that_is_said_is_heard() {
     let config = compiled(EVERYTHING);
-    let seconds = std::time::Duration::from_secs;
+    let seconds = Duration::from_secs;
     assert_eq!(config.listen, "[::1]:8080".parse().unwrap());
     assert_eq!((config.workers, config.driver), (Some(3), Some(Rung::Coop)));
     assert_eq!(config.log, RequestLog::Off);
     let clients = &config.snapshot.clients;
     assert_eq!((clients.head_timeout, clients.idle_timeout), (seconds(1), seconds(120)));
-    let timeouts = config.snapshot.routes.all()[0].policy.timeouts;
-    assert_eq!(
-        (timeouts.connect.as_millis(), timeouts.response, timeouts.stall),
-        (250, seconds(90), seconds(86_400))
-    );
-    assert_eq!(config.snapshot.kept.idle, seconds(5));
+    assert_eq!(clients.connections, Some(20_000));
+    let kept = config.snapshot.kept;
+    assert_eq!((kept.idle, kept.age), (seconds(5), seconds(6)));
+    let timeouts = Timeouts {
+        connect: Duration::from_millis(250),
+        response: seconds(90),
+        stall: seconds(86_400),
+        total: Some(seconds(3600)),
+        tunnel: seconds(3),
+    };
+    let policy = Policy { timeouts, body_bytes: 65_536, client_rate: 1000, upgrades: Vec::new() };
+    assert_eq!(config.policy, policy);
     let [user, rest] = config.snapshot.routes.all() else { panic!("two routes") };
     assert_eq!((&*user.name, &*user.pattern.to_string(), user.pool), ("user", "/users/{id}", 0));
     assert_eq!(user.methods.to_string(), "GET, PURGE");
     assert_eq!(user.host.as_deref(), Some("api.example.com"));
     assert_eq!(user.fields, [("x-version".into(), "2".into())]);
-    assert_eq!((&*rest.name, rest.pool), ("/*", 1));
+    let own = Timeouts { response: seconds(2), total: None, ..timeouts };
+    let upgrades = vec!["websocket".into(), "irc/6.9".into()];
+    assert_eq!(user.policy, Policy { timeouts: own, body_bytes: u64::MAX, client_rate: 1000, upgrades });
+    assert_eq!((&*rest.name, rest.pool, &rest.policy), ("/*", 1, &policy));
+    let most = |pool: usize| config.snapshot.pools[pool].servers[0].capacity.most();
+    assert_eq!((most(0), most(1)), (7, 1024));
 }
 
 #[test]
@@ -175,19 +194,40 @@ fn conditions_that_no_request_can_meet_are_refused() {
         ("methods = ['*']", "`*` is not a method"),
         ("methods = ['CONNECT']", "`CONNECT` is never forwarded"),
         ("methods = ['TRACE']", "`TRACE` is never forwarded"),
+        ("methods = ['connect']", "`connect` is never forwarded"),
         ("methods = ['Get']", "`Get` is another method than it looks like: case matters"),
         ("host = 'a:80'", "`a:80` has a port"),
         ("host = '[::1]:80'", "`[::1]:80` has a port"),
         ("host = '*.a'", "`*.a` has a wildcard, which hosts cannot have"),
         ("host = 'a/b'", "`a/b` is not the name of a host"),
         ("host = ''", "`` is not the name of a host"),
+        ("host = '.'", "`.` is not the name of a host"),
+        ("host = '.:80'", "`.:80` is not the name of a host"),
+        ("host = 'a..b'", "`a..b` is not the name of a host"),
+        ("host = '::1'", "`::1` is not the name of a host"),
         ("headers = { 'a b' = '' }", "`a b` is not the name of a header field"),
         ("headers = { Host = 'a' }", "the host of a request is not matched as a header field"),
+        (
+            "headers = { Content-Length = '1' }",
+            "`Content-Length` speaks of one connection, not of what is asked for",
+        ),
+        (
+            "headers = { connection = 'close' }",
+            "`connection` speaks of one connection, not of what is asked for",
+        ),
+        ("headers = { expect = '100-continue' }", "the gateway itself answers what a request expects"),
         ("headers = { a = ' 1' }", "no request has a field `a` with this value"),
         ("headers = { a = \"1\\n\" }", "no request has a field `a` with this value"),
         ("headers = { a = '1', A = '2' }", "the field `a` stands here twice"),
         ("name = ''", "this cannot be a name"),
         ("name = 'a\"b'", "this cannot be a name"),
+        ("upgrade = ['h2c']", "requests would bypass the gateway through `h2c`"),
+        ("upgrade = ['HTTP/2.0']", "requests would bypass the gateway through `HTTP/2.0`"),
+        ("upgrade = ['TLS/1.3']", "requests would bypass the gateway through `TLS/1.3`"),
+        ("upgrade = ['']", "`` is not the name of a protocol"),
+        ("upgrade = ['a b']", "`a b` is not the name of a protocol"),
+        ("upgrade = ['a/']", "`a/` is not the name of a protocol"),
+        ("upgrade = ['a/1/2']", "`a/1/2` is not the name of a protocol"),
     ] {
         let text = route(&format!("prefix = '/'\nservers = ['a:1']\n{condition}"));
         assert_eq!(refusal(&text), format!("error: {why}"), "{condition}");
@@ -206,6 +246,7 @@ fn routes_that_claim_the_same_requests_contradict_each_other() {
         ("path = '/a/{id}'", "path = '/a/{name}'"),
         ("path = '/a'\nmethods = ['GET', 'PUT']", "path = '/a'\nmethods = ['PUT', 'POST']"),
         ("path = '/a'\nhost = 'A'", "path = '/a'\nhost = 'a.'"),
+        ("path = '/a'\nhost = '[::1]'", "path = '/a'\nhost = '[0:0:0:0:0:0:0:1]'"),
         ("path = '/a'\nheaders = { a = '1', B = '2' }", "path = '/a'\nheaders = { b = '2', A = '1' }"),
     ] {
         let diagnostic = both(first, second).expect_err(second).to_string();
@@ -239,9 +280,91 @@ fn numbers_and_durations_have_bounds() {
         ("ten seconds", "`ten seconds` is not a duration"),
         ("18446744073709551615s1000ms", "`18446744073709551615s1000ms` is not a duration"),
     ] {
-        let text = format!("timeouts.head = '{timeout}'\n{}", EXAMPLES[0].1);
-        assert_eq!(refusal(&text), format!("error: {why}"));
+        for key in ["head", "upstream_age", "total", "tunnel"] {
+            let text = format!("timeouts.{key} = '{timeout}'\n{}", EXAMPLES[0].1);
+            assert_eq!(refusal(&text), format!("error: {why}"));
+        }
     }
+    assert_eq!(
+        refusal(&route("prefix = '/'\nservers = ['a:1']\ntimeouts.stall = 'none'")),
+        "error: `none` is not a duration"
+    );
+    for (limit, why) in [
+        ("connections = 0", "there cannot be 0 connections"),
+        ("connections = 10000001", "there cannot be 10000001 connections"),
+        ("connections = -1", "there cannot be -1 connections"),
+        ("body = -1", "`-1` is out of range"),
+        ("body = '8EiB'", "`8EiB` is out of range"),
+        ("body = '99999999999999999999999EiB'", "`99999999999999999999999EiB` is out of range"),
+        ("body = 'many'", "`many` is not a size"),
+        ("body = '1.2.3MB'", "`1.2.3MB` is not a size"),
+        ("body = true", "`true` is not a size"),
+        ("rate = 0", "`0` is out of range"),
+        ("rate = '2GiB'", "`2GiB` is out of range"),
+        ("rate = '240B/s'", "`240B/s` is not a size"),
+    ] {
+        let text = format!("limits.{limit}\n{}", EXAMPLES[0].1);
+        assert_eq!(refusal(&text), format!("error: {why}"), "{limit}");
+    }
+    let text = format!("pools.a = {{ servers = ['a:1'], connections = 0 }}\n{}", EXAMPLES[0].1);
+    assert_eq!(refusal(&text), "error: there cannot be 0 connections");
+    let many = |list: &str, element: &str, count: usize| {
+        let all: Vec<String> = (0..count).map(|index| format!("'{element}{index}'")).collect();
+        route(&format!("prefix = '/'\nservers = ['a:1']\n{list} = [{}]", all.join(",")))
+    };
+    compiled(&many("upgrade", "a", 16));
+    compiled(&many("methods", "A", 64));
+    assert_eq!(refusal(&many("upgrade", "a", 17)), "error: this route upgrades to too many protocols");
+    assert_eq!(refusal(&many("methods", "A", 65)), "error: a route names at most 64 methods");
+    let fields = (0..101).map(|index| format!("a{index} = '1'")).collect::<Vec<_>>().join(",");
+    let text = route(&format!("prefix = '/'\nservers = ['a:1']\nheaders = {{ {fields} }}"));
+    assert_eq!(refusal(&text), "error: no request has as many fields as this route asks for");
+    let deep = route(&format!("prefix = '{}'\nservers = ['a:1']", "/a".repeat(5000)));
+    assert!(refusal(&deep).ends_with("is not a path pattern: it is too large"));
+}
+
+#[test]
+fn sizes_are_read_as_people_write_them() {
+    for (size, bytes) in [
+        ("512", 512),
+        ("'512'", 512),
+        ("'64KiB'", 65_536),
+        ("'64 kib'", 65_536),
+        ("'10MB'", 10_000_000),
+        ("'1.5MiB'", 1_572_864),
+        ("0", 0),
+        ("'none'", u64::MAX),
+    ] {
+        let config = compiled(&route(&format!("prefix = '/'\nservers = ['a:1']\nlimits.body = {size}")));
+        assert_eq!(config.snapshot.routes.all()[0].policy.body_bytes, bytes, "{size}");
+    }
+    let config = compiled(&format!("limits.rate = 'none'\n{}", EXAMPLES[0].1));
+    assert_eq!(config.policy.client_rate, 0);
+}
+
+#[test]
+fn only_a_timeout_beside_a_shorter_total_is_warned_of() {
+    let warnings = |timeouts: &str| {
+        let config =
+            compiled(&route(&format!("prefix = '/'\nservers = ['a:1']\ntimeouts = {{ {timeouts} }}")));
+        config.warnings.len()
+    };
+    assert_eq!(warnings("total = '2s', response = '3s'"), 1);
+    assert_eq!(warnings("total = '2s', connect = '3s', stall = '1m'"), 1);
+    for timeouts in ["total = '2s'", "total = 'none', response = '3s'", "total = '3s', response = '3s'"] {
+        assert_eq!(warnings(timeouts), 0, "{timeouts}");
+    }
+}
+
+#[test]
+fn of_many_warnings_some_are_shown_and_the_others_counted() {
+    let pools: String =
+        (0..WARNINGS + 7).map(|index| format!("pools.p{index}.servers = ['a:1']\n")).collect();
+    let warnings = compiled(&format!("{pools}{}", EXAMPLES[0].1)).warnings;
+    assert_eq!(warnings.len(), WARNINGS + 1);
+    assert!(warnings[WARNINGS].to_string().starts_with("warning: 7 more warnings are not shown"));
+    let exactly: String = (0..WARNINGS).map(|index| format!("pools.p{index}.servers = ['a:1']\n")).collect();
+    assert_eq!(compiled(&format!("{exactly}{}", EXAMPLES[0].1)).warnings.len(), WARNINGS);
 }
 
 #[test]

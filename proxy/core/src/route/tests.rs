@@ -183,3 +183,77 @@ fn the_tree_agrees_with_trying_every_pattern() {
         }
     }
 }
+
+#[test]
+fn hosts_that_are_ipv6_addresses_are_compared_as_such() {
+    let routes = table(&["[::1] /a"]);
+    for host in ["[::1]", "[0:0:0:0:0:0:0:1]:80", "[::0.0.0.1]"] {
+        assert!(routes.find(&request("GET", "/a", Some(host))).is_ok(), "{host}");
+    }
+    assert_eq!(routes.find(&request("GET", "/a", Some("[::2]"))).map(drop), Err(Reject::NoRoute));
+}
+
+#[test]
+fn the_largest_pattern_can_be_planted_and_a_larger_one_is_refused() {
+    let text = "/a".repeat(PATTERN_SEGMENTS - PATTERN_PARAMETERS);
+    let parameters: String = (0..PATTERN_PARAMETERS).map(|index| format!("/{{p{index}}}")).collect();
+    let largest = format!("{text}{parameters}");
+    let path = format!("{text}{}", "/x".repeat(PATTERN_PARAMETERS));
+    assert_eq!(find(&table(&[&largest]), "GET", &path), largest);
+    for larger in
+        [format!("{largest}/a"), format!("{parameters}/{{more}}"), format!("/{}", "a".repeat(TARGET_BYTES))]
+    {
+        assert_eq!(Pattern::exact(&larger), Err(BadPattern::TooLarge), "{larger}");
+    }
+}
+
+/// Patterns that all overlap, so that a table which kept a list of the others with each would hold their square.
+#[test]
+fn patterns_that_overlap_with_many_are_found_among_them() {
+    let count = 10_000; // their square would take gigabytes
+    let texts: Vec<String> =
+        (0..count).flat_map(|index| [format!("/a{index}/{{p}} GET"), format!("/{{p}}/b{index}")]).collect();
+    let routes = table(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(find(&routes, "GET", "/a7/b9"), "/a7/{p} GET");
+    assert_eq!(find(&routes, "PUT", "/a7/b9"), "/{p}/b9");
+    assert_eq!(find(&routes, "PUT", "/a7/c"), "405 GET, HEAD");
+}
+
+/// `find` looks fields up, `explain` compares them: over random tables, the first that wins is the one found.
+#[test]
+fn fields_that_are_looked_up_agree_with_fields_that_are_compared() {
+    let mut seed = 5u64;
+    let mut random = |bound: u64| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) % bound
+    };
+    for _ in 0..2000 {
+        let texts: Vec<String> = (0..1 + random(8))
+            .map(|_| {
+                let fields = ["", " x=1", " x=2", " y=1", " x=1 y=1", " x=2 y=1", " x=1 y=2 z=1"];
+                let method = ["", " GET", " PUT"][random(3) as usize];
+                format!(
+                    "{}{method}{}",
+                    ["/a", "/a/*", "/{p}"][random(3) as usize],
+                    fields[random(7) as usize]
+                )
+            })
+            .collect();
+        let routes = table(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let lines: String = (0..random(4))
+            .map(|_| format!("{}: {}\r\n", ["X", "y", "z"][random(3) as usize], 1 + random(2)))
+            .collect();
+        let bytes = format!("GET /a HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes();
+        let mut head = crate::head::RequestHead::default();
+        head.parse(&bytes).unwrap();
+        let request = Request { fields: head.fields(&bytes), ..request("GET", "/a", None) };
+        let explained = routes.explain(&request);
+        let first = explained.iter().find(|(_, verdict)| *verdict == Verdict::Wins).map(|(route, _)| *route);
+        let found = routes.find(&request).ok();
+        assert_eq!(
+            found.map(|route| &raw const *route),
+            first.map(|route| &raw const *route),
+            "{texts:?} {lines}"
+        );
+    }
+}
