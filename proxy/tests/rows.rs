@@ -23,6 +23,8 @@ mod stage;
 mod stories;
 #[path = "rows/targets.rs"]
 mod targets;
+#[path = "rows/upgrades.rs"]
+mod upgrades;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,12 +40,6 @@ const NOT_YET: &[(u8, &str)] = &[
     (50, "there are no rate limits, so no 429"),
     (57, "Via has a fixed name, and a loop is not looked for"),
     (58, "Max-Forwards: TRACE is refused, and OPTIONS forwarded as it is"),
-    (60, "no protocol can be upgraded to"),
-    (61, "no protocol can be upgraded to"),
-    (62, "a 200 to an upgrade: no request for one is forwarded"),
-    (63, "no protocol can be upgraded to"),
-    (65, "no protocol can be upgraded to"),
-    (66, "no protocol can be upgraded to"),
     (74, "there are no trusted proxies: everything a client says is removed"),
     (78, "there is no cache, so only refusals are made locally"),
     (88, "only the request's id is composed from what a client says"),
@@ -73,7 +69,7 @@ fn cases() -> Vec<Case> {
         name: case.name.clone(),
         play: Box::new(move |stage, is_cut| stage.play_response(&case, is_cut)),
     });
-    let stories = stories::ALL.iter().map(|&(row, name, story)| Case {
+    let stories = stories::ALL.iter().chain(upgrades::ALL).map(|&(row, name, story)| Case {
         row,
         name: name.into(),
         play: Box::new(move |stage, _| story(stage)),

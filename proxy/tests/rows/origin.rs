@@ -29,7 +29,12 @@ pub enum When {
 pub enum Then {
     Keep,
     Close,
+    /// It is a tunnel now, which gives back what it is given and says [`BYE`] at the end.
+    Echo,
 }
+
+/// The last word of an echo.
+pub const BYE: &str = "bye";
 
 /// One exchange.
 #[derive(Debug, Clone)]
@@ -153,8 +158,10 @@ impl Origin {
                 let script = self.next_script();
                 stream.write_all(&script.answer[..script.cut])?;
                 stream.write_all(&script.answer[script.cut..])?;
-                if script.then == Then::Close {
-                    return Ok(());
+                match script.then {
+                    Then::Keep => {}
+                    Then::Close => return Ok(()),
+                    Then::Echo => return echo(stream, left),
                 }
             }
             if is_whole {
@@ -172,6 +179,16 @@ impl Origin {
     fn answers_at_head(&self) -> bool {
         let state = self.shared.0.lock().unwrap();
         state.scripts.front().is_some_and(|script| script.when == When::Head)
+    }
+}
+
+fn echo(stream: &mut TcpStream, left: &mut Vec<u8>) -> std::io::Result<()> {
+    loop {
+        stream.write_all(left)?;
+        left.clear();
+        if !receive(stream, left)? {
+            return stream.write_all(BYE.as_bytes());
+        }
     }
 }
 

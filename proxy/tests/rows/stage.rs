@@ -134,6 +134,29 @@ impl Client {
         assert!(self.left.is_empty(), "more was said: {:?}", String::from_utf8_lossy(&self.left));
     }
 
+    /// Exactly so many bytes, whatever they are.
+    pub fn hear_bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.left.len() < count {
+            assert!(!self.ended, "ended behind {:?}", String::from_utf8_lossy(&self.left));
+            self.receive();
+        }
+        self.left.drain(..count).collect()
+    }
+
+    /// Says as much as is taken within `patience`; how much that was.
+    pub fn say_until_full(&mut self, bytes: &[u8], patience: std::time::Duration) -> usize {
+        self.stream.set_write_timeout(Some(patience)).unwrap();
+        let mut said = 0;
+        while let Ok(count) = self.stream.write(&bytes[said..]) {
+            said += count;
+            if said == bytes.len() {
+                break;
+            }
+        }
+        self.stream.set_write_timeout(None).unwrap();
+        said
+    }
+
     /// Whatever comes until the connection ends in whatever way.
     pub fn hear_all(mut self) -> Vec<u8> {
         let _ = self.stream.read_to_end(&mut self.left);
@@ -182,6 +205,10 @@ impl Stage {
             [[routes]]
             prefix = "/"
             servers = ["{here}"]
+            [[routes]]
+            prefix = "/ws"
+            servers = ["{here}"]
+            upgrade = ["websocket", "chat"]
             [[routes]]
             prefix = "/guarded"
             servers = ["127.0.0.1:1"]
@@ -346,6 +373,7 @@ fn hear_bad_gateway(client: &mut Client) {
 }
 
 fn expect_truncated(client: Client, may_be_told: bool) {
+    let _ = client.stream.shutdown(Shutdown::Write); // behind a 502 the connection would go on
     let heard = client.hear_all();
     let whole = Message::first(&heard, Kind::Answer { to_head: false }, false);
     let is_told = |(message, _): &(Message, usize)| may_be_told && message.status() == 502;
@@ -378,6 +406,11 @@ fn without(message: &Message, own: &[Own<'_>]) -> String {
         }
     }
     rest.text()
+}
+
+/// The plain form of an interim answer without the gateway's id.
+pub fn without_id(message: &Message) -> String {
+    without(message, &[("X-Request-Id", &|value| value.len() == 32)])
 }
 
 fn names(line: &str, name: &str) -> bool {
