@@ -5,6 +5,7 @@
 
 mod policy;
 
+use std::collections::HashSet;
 use std::fmt::{self, Display};
 
 use ringgate_core::answer::{Answer, Reject};
@@ -186,9 +187,10 @@ pub fn explain(snapshot: &Snapshot, method: &str, target: &str, fields: &[String
 fn candidates(snapshot: &Snapshot, sample: &Sample) -> Vec<Candidate> {
     let request = sample.route_request();
     let asked = snapshot.routes.explain(&request);
-    let is_asked = |route: &Route| asked.iter().any(|(asked, _)| std::ptr::eq(*asked, route));
-    let of_other_hosts =
-        snapshot.routes.all().iter().filter(|route| route.pattern.matches(request.path) && !is_asked(route));
+    let known: HashSet<*const Route> = asked.iter().map(|(route, _)| *route as *const Route).collect();
+    let is_of_other_host =
+        |route: &&Route| route.pattern.matches(request.path) && !known.contains(&(*route as *const Route));
+    let of_other_hosts = snapshot.routes.all().iter().filter(is_of_other_host);
     let judged = asked.iter().map(|(route, verdict)| (*route, Some(*verdict)));
     let all = judged.chain(of_other_hosts.map(|route| (route, None)));
     all.map(|(route, verdict)| {

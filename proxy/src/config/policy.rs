@@ -111,7 +111,7 @@ fn timeout(written: &Option<Text>, default: Duration) -> Result<Duration, Proble
     match duration(written) {
         Some(duration) if TIMEOUTS.contains(&duration) => Ok(duration),
         Some(_) => Err(Problem::at(written.span(), format!("`{written}` is no time to wait for"))
-            .help(format!("a timeout is from `1ms` to `1day`; only `total` may be `{NONE}`"))),
+            .help(format!("a timeout is from `1ms` up to `1day`; only `total` may be `{NONE}`"))),
         None => Err(Problem::at(written.span(), format!("`{written}` is not a duration"))
             .help("write a number with its unit, as in `250ms`, `10s` or `1m30s`")),
     }

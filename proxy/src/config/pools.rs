@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::{Pool, Server};
@@ -137,17 +137,22 @@ enum Endpoint {
 
 impl Endpoint {
     fn read(written: &Text) -> Result<Endpoint, Problem> {
-        let text = written.get_ref();
-        let endpoint = match text.parse() {
-            Ok(address) => Some(Endpoint::Address(address)),
-            Err(_) => text.rsplit_once(':').and_then(|(host, port)| {
-                let port = port.parse().ok().filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))?;
-                is_name(host).then(|| Endpoint::Name(host.to_ascii_lowercase(), port))
-            }),
-        };
-        endpoint.filter(|endpoint| endpoint.port() != 0).ok_or_else(|| {
-            Problem::at(written.span(), format!("`{text}` is not the address of a server")).help(advice(text))
+        Endpoint::parse(written.get_ref()).ok_or_else(|| {
+            Problem::at(written.span(), format!("`{written}` is not the address of a server"))
+                .help(advice(written.get_ref()))
         })
+    }
+
+    fn parse(text: &str) -> Option<Endpoint> {
+        let endpoint = match text.parse() {
+            Ok(address) => Endpoint::Address(address),
+            Err(_) => {
+                let (host, port) = text.rsplit_once(':').filter(|(host, _)| is_name(host))?;
+                let port = port.parse().ok().filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))?;
+                Endpoint::Name(host.to_ascii_lowercase(), port)
+            }
+        };
+        Some(endpoint).filter(|endpoint| endpoint.port() != 0)
     }
 
     fn port(&self) -> u16 {
@@ -186,19 +191,21 @@ fn is_name(host: &str) -> bool {
 }
 
 fn advice(text: &str) -> String {
-    let example = "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`";
-    let is_host = |host: &str| is_name(host) || host.parse::<std::net::Ipv4Addr>().is_ok();
-    match text.split_once("://").map(|(scheme, rest)| (scheme, rest.split('/').next().unwrap_or(rest))) {
-        Some((scheme, host)) if is_host(host) => {
+    let is_host = |host: &str| is_name(host) || host.parse::<Ipv4Addr>().is_ok();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let server = if scheme.is_empty() { rest } else { rest.split('/').next().unwrap_or(rest) };
+    match scheme {
+        "" if is_host(server) => format!("add the port it listens on, as in `{server}:80`"),
+        "" => "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`".into(),
+        _ if is_host(server) => {
             format!(
-                "leave out `{scheme}://` and any path, and add the port where it speaks HTTP: `{host}:80`"
+                "leave out `{scheme}://` and any path, and add the port where it speaks HTTP: `{server}:80`"
             )
         }
-        Some((scheme, server)) if server.rsplit_once(':').is_some_and(|(host, _)| is_host(host)) => {
+        _ if Endpoint::parse(server).is_some() => {
             format!("leave out `{scheme}://` and any path: write host and port, as in `{server}`")
         }
-        None if is_host(text) => format!("add the port it listens on, as in `{text}:80`"),
-        _ => example.into(),
+        _ => format!("leave out `{scheme}://` and any path: write host and port, as in `127.0.0.1:3000`"),
     }
 }
 

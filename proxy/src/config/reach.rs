@@ -128,6 +128,24 @@ mod tests {
         assert_eq!(out_of_reach(&compiled(&["/a/*", "/a GET", "/a/", "/a/{x}/*"])), Vec::<String>::new());
     }
 
+    /// The deepest that patterns can reach below a prefix, and one segment more, which only a prefix has.
+    #[test]
+    fn below_a_prefix_as_many_segments_are_tried_as_parameters_can_match() {
+        let below = |count: usize| (0..count).map(|index| format!("/{{p{index}}}")).collect::<String>();
+        let exact = (0..=PATTERN_PARAMETERS).flat_map(|count| {
+            let path = format!("/a{}", below(count));
+            [format!("{path}/"), path]
+        });
+        let mut texts: Vec<String> = exact.chain(["/a/*".into()]).collect();
+        let out = |texts: &[String]| {
+            let compiled = compiled(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+            unreachable(&compiled).len()
+        };
+        assert_eq!(out(&texts), 0);
+        texts.push(format!("/a{}/*", below(PATTERN_PARAMETERS)));
+        assert_eq!(out(&texts), 1);
+    }
+
     #[test]
     fn a_route_whose_field_is_always_refused_is_out_of_reach() {
         let fields = vec![("content-length".into(), "many".into())];

@@ -1,3 +1,5 @@
+mod advice;
+
 use std::cell::RefCell;
 use std::time::Duration;
 

@@ -52,7 +52,7 @@ pub(super) fn duration(duration: Duration) -> String {
 /// In the largest unit that says it exactly: a limit is not rounded.
 fn size(bytes: u64) -> String {
     let units = [(GIB, "GiB"), (GB, "GB"), (MIB, "MiB"), (MB, "MB"), (KIB, "KiB"), (KB, "kB"), (1, "B")];
-    let exact = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes % unit == 0);
+    let exact = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
     let (unit, name) = exact.unwrap_or((1, "B"));
     format!("{} {name}", bytes / unit)
 }
