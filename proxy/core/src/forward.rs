@@ -62,7 +62,7 @@ fn request_drops(known: Name) -> bool {
             | Name::XForwardedHost
             | Name::XForwardedPort
             | Name::XForwardedProto
-            | Name::XRealIp
+            | Name::Claim
             | Name::XRequestId
             | Name::Alias
     );

@@ -188,7 +188,7 @@ fn chunk_framing() -> Vec<Request> {
             15,
             "harmless trailers pass, others do not",
             chunks(
-                "3\r\nabc\r\n0\r\nChecksum: 1\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\nHost: evil\r\nAuthorization: x\r\nCookie: x\r\nX-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nConnection: close\r\nProxy-Authorization: x\r\n\r\n",
+                "3\r\nabc\r\n0\r\nChecksum: 1\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\nHost: evil\r\nAuthorization: x\r\nCookie: x\r\nX-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Forwarded-Prefix: /a\r\nTrue-Client-IP: 6.6.6.6\r\nX_Original_URL: /a\r\nConnection: close\r\nProxy-Authorization: x\r\n\r\n",
             ),
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nChecksum: 1\r\n\r\n",
         ),
@@ -385,6 +385,14 @@ fn forwarding() -> Vec<Request> {
                 "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nX-Real-IP: 6.6.6.6\r\n",
             ),
             GET,
+        ),
+        passed(
+            74,
+            "spoofed by names that some proxy uses",
+            get(
+                "X-Forwarded: 6\r\nX-Forwarded-Prefix: /a\r\nX_Forwarded_Ssl: on\r\nX.Forwarded-User: me\r\nX-Original-URL: /a\r\nX-Original-Host: a\r\nX-Rewrite-URL: /a\r\nX-Client-IP: 6\r\nTrue-Client-IP: 6\r\nTRUE_CLIENT_IP: 6\r\nX-Cluster-Client-IP: 6\r\nCF-Connecting-IP: 6\r\nClient-IP: 6\r\nClient.IP: 6\r\nX-HTTP-Method-Override: PUT\r\n",
+            ),
+            "GET / HTTP/1.1\r\nX-HTTP-Method-Override: PUT\r\n\r\n",
         ),
         answered_early(
             78,
