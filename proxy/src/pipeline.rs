@@ -51,7 +51,7 @@ pub(crate) async fn run<'a>(
     client: &Client,
     record: &mut Record<'a>,
 ) -> Result<Finished, Reject> {
-    client.head().check(client.head_bytes())?; // 405 417
+    client.head().check(client.head_bytes(), &worker.snapshot().node)?; // 204 400 405 417 508
     let route = worker.snapshot().routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
     record.routed(route);
     let exchange = Exchange { worker, client, timeouts: &route.policy.timeouts };
@@ -102,7 +102,8 @@ impl Exchange<'_> {
         let mut upstream = worker.upstreams.obtain(server, reuse, self.timeouts.connect).await?;
         record.sent_to(server);
         let mut out = worker.outputs.take();
-        let to = ToServer { server, client: client.address(), request_id: client.request_id() };
+        let node = &worker.snapshot().node;
+        let to = ToServer { server, peer: client.peer(), request_id: client.request_id(), node };
         forward::request(&mut out, client.head(), client.head_bytes(), to);
         let result = match client.whole_body() {
             Some(body) => self.request_then_answer(&mut upstream, body, &mut out, record).await,
@@ -210,7 +211,7 @@ impl Exchange<'_> {
             return Ok(Answered { after: After::Reset, keeps_server: false });
         }
         let ends = !persists || client_framing == Framing::UntilClose;
-        let keeps_server = reply.head.persists() && framing != Framing::UntilClose;
+        let keeps_server = reply.head.persists(method) && framing != Framing::UntilClose;
         Ok(Answered { after: if ends { After::Linger } else { After::Next }, keeps_server })
     }
 
@@ -245,7 +246,7 @@ impl Exchange<'_> {
 
 /// Receives one head from a server.
 async fn receive_head(connection: &Connection, reply: &mut Reply) -> Result<HeadBounds, Fault> {
-    let mut scanner = HeadScanner::default();
+    let mut scanner = HeadScanner::of_response();
     loop {
         if let Some(bounds) = scanner.scan(reply.buffer.data()).map_err(BadReply::from)? {
             reply.head.parse(&reply.buffer.data()[bounds.start..bounds.end])?;

@@ -5,6 +5,7 @@
 //! Refuses: what RFC 9112 allows a recipient to be lenient about.
 //! Assumes: a parsed head is asked only together with the bytes it was parsed from.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use crate::answer::{BadReply, Malformed, Reject};
@@ -12,7 +13,9 @@ use crate::field::{Name, list};
 use crate::framing::{self, Framing};
 use crate::limits;
 use crate::method::Method;
+use crate::node::Node;
 use crate::target::{self, Target};
+use crate::tolerance::Tolerance;
 
 /// A piece of a head, by its place in the bytes the head was parsed from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -105,7 +108,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Looks for the end of a head as bytes arrive, each byte once, and refuses what cannot become one.
+/// Looks for the end of a head as bytes arrive, each byte once, and refuses what cannot become one. By default the head of a
+/// request.
 #[derive(Debug, Default)]
 pub struct HeadScanner {
     /// Bytes looked at.
@@ -114,6 +118,7 @@ pub struct HeadScanner {
     line: usize,
     /// Where the head starts: after leading empty lines.
     start: usize,
+    /// How many of the empty lines that are allowed before it have come.
     empty_lines: usize,
 }
 
@@ -140,6 +145,11 @@ pub enum NoHead {
 }
 
 impl HeadScanner {
+    /// For the head of a response, which no empty line may precede: it would be a rest of the response before.
+    pub fn of_response() -> HeadScanner {
+        HeadScanner { empty_lines: limits::LEADING_EMPTY_LINES, ..HeadScanner::default() }
+    }
+
     /// Whether any byte of a head (leading empty lines aside) has been seen.
     pub fn has_begun(&self) -> bool {
         self.scanned > self.start
@@ -199,8 +209,11 @@ struct ConnectionOptions {
     nominated: Vec<Span>,
 }
 
+/// More than [`limits::NOMINATIONS`].
+struct TooManyNominations;
+
 impl ConnectionOptions {
-    fn read(&mut self, fields: Fields<'_>) {
+    fn read(&mut self, fields: Fields<'_>) -> Result<(), TooManyNominations> {
         (self.close, self.keep_alive) = (false, false);
         self.nominated.clear();
         for value in fields.all(Name::Connection) {
@@ -208,10 +221,12 @@ impl ConnectionOptions {
                 match () {
                     () if option.eq_ignore_ascii_case(b"close") => self.close = true,
                     () if option.eq_ignore_ascii_case(b"keep-alive") => self.keep_alive = true,
+                    () if self.nominated.len() == limits::NOMINATIONS => return Err(TooManyNominations),
                     () => self.nominated.push(Span::find(option, fields.bytes)),
                 }
             }
         }
+        Ok(())
     }
 
     /// RFC 9112 section 9.3.
@@ -229,17 +244,32 @@ pub struct RequestHead {
     fields: Vec<Field>,
     connection: ConnectionOptions,
     authority: Option<Span>,
-    query: Option<Span>,
-    path: Path,
+    path: Piece,
+    query: Option<Piece>,
     framing: Option<Framing>,
 }
 
+/// A part of the target, as it is forwarded.
 #[derive(Debug, Default)]
-struct Path {
-    /// Where the path stands if it was sent in its normal form.
+struct Piece {
+    /// Where it stands if it was sent like that.
     verbatim: Option<Span>,
-    /// The normal form otherwise.
+    /// What it was made otherwise.
     rewritten: Vec<u8>,
+}
+
+impl Piece {
+    /// `piece` came from `bytes`, unless it had to be rewritten.
+    fn new(piece: Cow<'_, [u8]>, bytes: &[u8]) -> Piece {
+        match piece {
+            Cow::Borrowed(piece) => Piece { verbatim: Some(Span::find(piece, bytes)), rewritten: Vec::new() },
+            Cow::Owned(rewritten) => Piece { verbatim: None, rewritten },
+        }
+    }
+
+    fn of<'a>(&'a self, bytes: &'a [u8]) -> &'a str {
+        text(self.verbatim.map_or(&self.rewritten, |span| span.of(bytes)))
+    }
 }
 
 impl RequestHead {
@@ -247,7 +277,7 @@ impl RequestHead {
     ///
     /// # Errors
     /// 400, 414, 431, 501 or 505, never a guess.
-    pub fn parse(&mut self, bytes: &[u8]) -> Result<(), Reject> {
+    pub fn parse(&mut self, bytes: &[u8], tolerance: Tolerance) -> Result<(), Reject> {
         let mut space = [const { MaybeUninit::uninit() }; limits::FIELDS];
         let mut parsed = httparse::Request::new(&mut []);
         let config = httparse::ParserConfig::default();
@@ -267,44 +297,44 @@ impl RequestHead {
         if target.len() > limits::TARGET_BYTES {
             return Err(Reject::TargetTooLong);
         }
-        self.connection.read(Fields { bytes, lines: &self.fields });
-        self.read_target(bytes)?;
+        let fields = Fields { bytes, lines: &self.fields };
+        self.connection.read(fields).map_err(|TooManyNominations| Reject::HeadTooLarge)?;
+        self.read_target(bytes, tolerance)?;
         self.framing = Some(framing::of_request(self.version, self.fields(bytes))?);
         Ok(())
     }
 
-    fn read_target(&mut self, bytes: &[u8]) -> Result<(), Reject> {
-        (self.authority, self.query, self.path.verbatim) = (self.host(bytes)?, None, None);
-        self.path.rewritten.clear();
-        match (target::parse(self.target.of(bytes))?, self.method(bytes)) {
+    fn read_target(&mut self, bytes: &[u8], tolerance: Tolerance) -> Result<(), Reject> {
+        (self.authority, self.query) = (self.host(bytes)?, None);
+        match (target::parse(self.target.of(bytes), tolerance)?, self.method(bytes)) {
             (Target::Authority, Method::Connect) => {
-                self.path.verbatim = Some(self.target); // for the log; `check` refuses it
+                self.path = Piece::new(Cow::Borrowed(self.target.of(bytes)), bytes); // for the log; `check` refuses it
                 Ok(())
             }
             (Target::Authority, _) => Err(Malformed::Target.into()),
             (Target::Asterisk, Method::Options) => {
-                self.path.verbatim = Some(self.target);
+                self.path = Piece::new(Cow::Borrowed(self.target.of(bytes)), bytes);
                 Ok(())
             }
             (Target::Asterisk, _) => Err(Malformed::Target.into()),
+            (Target::Origin { authority: Some(authority), path: [], query: None }, Method::Options) => {
+                self.authority = Some(Span::find(authority, bytes));
+                self.path = Piece::new(Cow::Owned(b"*".to_vec()), bytes); // RFC 9112 section 3.2.4
+                Ok(())
+            }
             (Target::Origin { authority, path, query }, _) => {
                 self.authority = authority.map(|authority| Span::find(authority, bytes)).or(self.authority);
-                self.query = query.map(|query| Span::find(query, bytes));
-                Ok(self.read_path(path, bytes)?)
+                // An absolute form without a path means the root (RFC 9112 section 3.2.2).
+                let path = if path.is_empty() {
+                    Cow::Owned(b"/".to_vec())
+                } else {
+                    target::normalise(path, tolerance)?
+                };
+                self.path = Piece::new(path, bytes);
+                self.query = query.map(|query| Piece::new(target::encode_query(query), bytes));
+                Ok(())
             }
         }
-    }
-
-    fn read_path(&mut self, path: &[u8], bytes: &[u8]) -> Result<(), Malformed> {
-        let path = if path.is_empty() { b"/" } else { path }; // RFC 9112 section 3.2.2
-        match target::normalise(path)? {
-            std::borrow::Cow::Borrowed(path) if path.len() > 1 => {
-                self.path.verbatim = Some(Span::find(path, bytes));
-            }
-            std::borrow::Cow::Borrowed(_) => self.path.rewritten.push(b'/'),
-            std::borrow::Cow::Owned(path) => self.path.rewritten = path,
-        }
-        Ok(())
     }
 
     /// The one Host field; HTTP/1.0 may do without (RFC 9112 section 3.2).
@@ -339,12 +369,12 @@ impl RequestHead {
 
     /// The path in its normal form; `*` for an asterisk target.
     pub fn path<'a>(&'a self, bytes: &'a [u8]) -> &'a str {
-        text(self.path.verbatim.map_or(&self.path.rewritten, |span| span.of(bytes)))
+        self.path.of(bytes)
     }
 
-    /// What follows `?`, as sent.
-    pub fn query<'a>(&self, bytes: &'a [u8]) -> Option<&'a str> {
-        self.query.map(|query| text(query.of(bytes)))
+    /// What follows `?`, as sent but for bytes outside ASCII, which are encoded.
+    pub fn query<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a str> {
+        self.query.as_ref().map(|query| query.of(bytes))
     }
 
     /// Whether a Connection field names this field as one of the connection only.
@@ -365,13 +395,40 @@ impl RequestHead {
     /// Refuses what no route may serve.
     ///
     /// # Errors
-    /// 405 for CONNECT and TRACE, 417 for any expectation but 100-continue.
-    pub fn check(&self, bytes: &[u8]) -> Result<(), Reject> {
+    /// 405 for CONNECT and TRACE, 508 for what `node` has forwarded before, 417 for any expectation but 100-continue; 204 for
+    /// OPTIONS that is to go no further, which is an answer but no server's.
+    pub fn check(&self, bytes: &[u8], node: &Node) -> Result<(), Reject> {
         if matches!(self.method(bytes), Method::Connect | Method::Trace) {
             return Err(Reject::method_never_allowed());
         }
+        if node.has_signed(self.fields(bytes)) {
+            return Err(Reject::Loop);
+        }
+        if self.max_forwards(bytes)? == Some(0) {
+            return Err(Reject::LastStop);
+        }
         let is_known = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
         if self.fields(bytes).all(Name::Expect).all(is_known) { Ok(()) } else { Err(Reject::Expectation) }
+    }
+
+    /// How many more times an OPTIONS request may be forwarded, if it says; without a meaning for other methods (RFC 9110
+    /// section 7.6.2). More than 64 bits is as many as we can count.
+    ///
+    /// # Errors
+    /// Not one number: it cannot be counted down, and passing it on as it is would make its sender wait for an answer that
+    /// comes from somewhere else.
+    pub fn max_forwards(&self, bytes: &[u8]) -> Result<Option<u64>, Malformed> {
+        if self.method(bytes) != Method::Options {
+            return Ok(None);
+        }
+        let mut values = self.fields(bytes).all(Name::MaxForwards);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(digits), None) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+                Ok(framing::number(digits).or(Some(u64::MAX)))
+            }
+            _ => Err(Malformed::MaxForwards),
+        }
     }
 
     /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1); HTTP/1.0 has none to wait for.
@@ -404,6 +461,19 @@ pub struct ResponseHead {
     reason: Span,
     fields: Vec<Field>,
     connection: ConnectionOptions,
+    hint: Hint,
+}
+
+/// What the framing fields say of a response that has no body.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Hint {
+    /// Nothing that such a response may not say.
+    #[default]
+    Nothing,
+    /// A transfer coding, which only the answer to a HEAD may have, and which its sender seldom writes without chunks.
+    Coding,
+    /// A body where the status allows none.
+    Body,
 }
 
 impl ResponseHead {
@@ -424,7 +494,15 @@ impl ResponseHead {
         self.status = parsed.code.filter(|code| (100..600).contains(code)).ok_or(BadReply::Head)?;
         self.reason = reason(bytes);
         read_fields(&mut self.fields, parsed.headers, bytes);
-        self.connection.read(Fields { bytes, lines: &self.fields });
+        let fields = Fields { bytes, lines: &self.fields };
+        self.connection.read(fields).map_err(|TooManyNominations| BadReply::TooLarge)?;
+        self.hint =
+            match (self.status, fields.first(Name::TransferEncoding), fields.first(Name::ContentLength)) {
+                (204 | 304, Some(_), _) => Hint::Body,
+                (204, None, Some(length)) if length != b"0" => Hint::Body,
+                (_, Some(_), _) => Hint::Coding,
+                _ => Hint::Nothing,
+            };
         Ok(())
     }
 
@@ -453,9 +531,16 @@ impl ResponseHead {
         nominates(&self.connection, name, bytes)
     }
 
-    /// Whether the upstream keeps the connection (RFC 9112 section 9.3).
-    pub fn persists(&self) -> bool {
-        self.connection.persists(self.version)
+    /// Whether the upstream's connection can take another request after this answer to `method`: it is kept (RFC 9112 section
+    /// 9.3), and no body is announced where there can be none. Such a body may still come, and would be read as the answer to
+    /// somebody else. The Content-Length of an answer to HEAD announces nothing (RFC 9110 section 8.6).
+    pub fn persists(&self, method: Method<'_>) -> bool {
+        let announces_body = match self.hint {
+            Hint::Nothing => false,
+            Hint::Coding => method == Method::Head,
+            Hint::Body => true,
+        };
+        !announces_body && self.connection.persists(self.version)
     }
 
     /// How the body of this final response to `method` is delimited.
@@ -518,6 +603,59 @@ fn text(bytes: &[u8]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_is_of_no_use_after_an_answer_that_announces_what_it_cannot_have() {
+        let chunked = "Transfer-Encoding: chunked\r\n";
+        for (method, status, fields, persists) in [
+            (Method::Get, 204, "", true),
+            (Method::Get, 204, "Content-Length: 0\r\n", true),
+            (Method::Get, 204, "Content-Length: 5\r\n", false),
+            (Method::Get, 204, "Content-Length: 0, 5\r\n", false),
+            (Method::Get, 204, chunked, false),
+            (Method::Get, 304, "Content-Length: 5\r\n", true),
+            (Method::Get, 304, chunked, false),
+            (Method::Head, 200, "Content-Length: 5\r\n", true),
+            (Method::Head, 200, chunked, false),
+            (Method::Get, 200, chunked, true),
+            (Method::Get, 200, "Connection: close\r\n", false),
+        ] {
+            let text = format!("HTTP/1.1 {status} \r\n{fields}\r\n");
+            let mut head = ResponseHead::default();
+            head.parse(text.as_bytes()).unwrap();
+            assert_eq!(head.persists(method), persists, "{method:?} {text}");
+        }
+    }
+
+    /// Each field of a head is compared with each nomination, so this bounds the work for any head that is accepted.
+    #[test]
+    fn nominations_are_few_whoever_makes_them() {
+        const { assert!(limits::FIELDS * limits::NOMINATIONS <= 10_000) };
+        let heads = |count: usize| {
+            let names = "close, a, ,".repeat(count); // options and empty members are no names
+            let fields = format!("Connection: {names}\r\nHost: h\r\n\r\n");
+            [format!("GET / HTTP/1.1\r\n{fields}"), format!("HTTP/1.1 200 OK\r\n{fields}")]
+        };
+        let (mut request, mut response) = (RequestHead::default(), ResponseHead::default());
+        let [asked, answered] = heads(limits::NOMINATIONS);
+        assert_eq!(request.parse(asked.as_bytes(), Tolerance::NONE), Ok(()));
+        assert_eq!(response.parse(answered.as_bytes()), Ok(()));
+        assert_eq!(request.connection.nominated.len(), limits::NOMINATIONS);
+        let [asked, answered] = heads(limits::NOMINATIONS + 1);
+        assert_eq!(request.parse(asked.as_bytes(), Tolerance::NONE), Err(Reject::HeadTooLarge));
+        assert_eq!(response.parse(answered.as_bytes()), Err(BadReply::TooLarge));
+    }
+
+    #[test]
+    fn an_empty_line_may_precede_a_request_and_no_response() {
+        for bytes in [&b"\r\n"[..], b"\r\nHTTP/1.1 200 OK\r\n\r\n"] {
+            assert_eq!(HeadScanner::of_response().scan(bytes), Err(NoHead::Garbage));
+            assert!(HeadScanner::default().scan(bytes).is_ok());
+        }
+        assert!(
+            HeadScanner::of_response().scan(b"HTTP/1.1 200 OK\r\n\r\n").is_ok_and(|found| found.is_some())
+        );
+    }
 
     type Found = Result<Option<HeadBounds>, NoHead>;
 

@@ -1,10 +1,11 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language (`file`), every value in it (`settings`, `pools`, `routes`), what deserves a warning (`reach`) and
+//! Owns: the language (`file`), every value in it (`settings`, `clients`, `pools`, `routes`), what deserves a warning (`reach`) and
 //! how all of it is said to a person (`diagnostic`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 
+mod clients;
 mod diagnostic;
 mod file;
 mod pools;
@@ -20,7 +21,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
-use ringgate_core::snapshot::Snapshot;
+use ringgate_core::snapshot::{Clients, Snapshot};
 use ringgate_io::Rung;
 
 pub use self::diagnostic::Diagnostic;
@@ -89,16 +90,20 @@ fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
     let driver = file.driver.as_ref().map(settings::driver).transpose()?;
     let log = settings::request_log(file.log.requests.as_ref())?;
+    let node = clients::node(file.node_id.as_ref())?;
+    let trusted = clients::trusted(&file.trusted_proxies)?;
+    let tolerance = clients::tolerance(&file.tolerate)?;
     let defaults = settings::timeouts(&file.timeouts)?;
     let mut pools = Pools::declare(file.pools, resolve)?;
     let compiled = routes::compile(file.routes, &defaults, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());
-    warnings.extend(reach::unreachable(&compiled));
+    warnings.extend(reach::unreachable(&compiled, tolerance));
     let snapshot = Snapshot {
         routes: compiled.routes,
         pools: pools.into_compiled(),
-        clients: defaults.clients,
+        clients: Clients { trusted, tolerance, ..defaults.clients },
         kept: defaults.kept,
+        node,
     };
     Ok((Config { listen, workers, driver, log, snapshot, warnings: Vec::new() }, warnings))
 }

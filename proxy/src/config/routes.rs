@@ -12,6 +12,7 @@ use ringgate_core::limits::METHOD_BYTES;
 use ringgate_core::method::{Method, MethodSet};
 use ringgate_core::route::{BadPattern, Pattern, Route, Routes};
 use ringgate_core::target::{host_name, is_host, normalise};
+use ringgate_core::tolerance::Tolerance;
 use toml::Spanned;
 
 use super::diagnostic::Problem;
@@ -192,7 +193,7 @@ fn repeated_parameter(path: &str) -> Option<&str> {
 
 /// What to write for a path that is not in the form requests are brought to before they are matched.
 fn normal_form(path: &str) -> String {
-    match normalise(path.as_bytes()) {
+    match normalise(path.as_bytes(), Tolerance::ALL) {
         Ok(normal) if !path.contains('{') => {
             format!("requests are matched in normal form: write `{}`", String::from_utf8_lossy(&normal))
         }
