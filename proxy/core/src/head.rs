@@ -1,14 +1,17 @@
 //! Heads of requests and responses: found, checked and taken apart into spans of the read buffer, without a copy.
 //!
-//! Owns: line discipline (CR LF and nothing else), tokens (by httparse), the bounds on a head, the authority and the
-//! normal path of a request, and which fields speak of the connection only.
+//! Owns: tokens (by httparse), the authority and the normal path of a request, and which fields speak of the connection
+//! only. Where a head ends is `scanner`'s, and what is particular to responses is `response`'s.
 //! Refuses: what RFC 9112 allows a recipient to be lenient about.
 //! Assumes: a parsed head is asked only together with the bytes it was parsed from.
+
+mod response;
+mod scanner;
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use crate::answer::{BadReply, Malformed, Reject};
+use crate::answer::{Malformed, Reject};
 use crate::field::{Name, list};
 use crate::framing::{self, Framing};
 use crate::limits;
@@ -16,6 +19,9 @@ use crate::method::Method;
 use crate::node::Node;
 use crate::target::{self, Target};
 use crate::tolerance::Tolerance;
+
+pub use self::response::ResponseHead;
+pub use self::scanner::{HeadBounds, HeadScanner, NoHead};
 
 /// A piece of a head, by its place in the bytes the head was parsed from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -105,98 +111,6 @@ impl<'a> Fields<'a> {
             Some(field) => field.name.start(),
             None => self.bytes.len() - 2, // before the empty line
         }
-    }
-}
-
-/// Looks for the end of a head as bytes arrive, each byte once, and refuses what cannot become one. By default the head of a
-/// request.
-#[derive(Debug, Default)]
-pub struct HeadScanner {
-    /// Bytes looked at.
-    scanned: usize,
-    /// Where the line being read starts.
-    line: usize,
-    /// Where the head starts: after leading empty lines.
-    start: usize,
-    /// How many of the empty lines that are allowed before it have come.
-    empty_lines: usize,
-}
-
-/// Where a whole head lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeadBounds {
-    /// Its first byte: after leading empty lines.
-    pub start: usize,
-    /// One past its final empty line.
-    pub end: usize,
-}
-
-/// Why bytes cannot become a head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoHead {
-    /// A line ends in something else than CR LF.
-    LineEnd,
-    /// The first byte cannot begin a request or status line.
-    Garbage,
-    /// The first line exceeds the bound.
-    FirstLine,
-    /// The whole exceeds the bound.
-    TooLarge,
-}
-
-impl HeadScanner {
-    /// For the head of a response, which no empty line may precede: it would be a rest of the response before.
-    pub fn of_response() -> HeadScanner {
-        HeadScanner { empty_lines: limits::LEADING_EMPTY_LINES, ..HeadScanner::default() }
-    }
-
-    /// Whether any byte of a head (leading empty lines aside) has been seen.
-    pub fn has_begun(&self) -> bool {
-        self.scanned > self.start
-    }
-
-    /// Goes on where the last call ended; `bytes` has to begin with what it saw then.
-    ///
-    /// # Errors
-    /// The bytes can no longer become a head.
-    pub fn scan(&mut self, bytes: &[u8]) -> Result<Option<HeadBounds>, NoHead> {
-        while let Some(offset) = memchr::memchr(b'\n', &bytes[self.scanned..]) {
-            let feed = self.scanned + offset;
-            if feed == self.line || bytes[feed - 1] != b'\r' {
-                return Err(NoHead::LineEnd);
-            }
-            let line_is_empty = feed == self.line + 1;
-            self.scanned = feed + 1;
-            self.within_bounds(feed + 1)?; // while `line` still tells whether it is the first
-            if line_is_empty && self.line == self.start {
-                self.skip_empty_line()?;
-            } else if line_is_empty {
-                return self
-                    .within_bounds(feed + 1)
-                    .map(|()| Some(HeadBounds { start: self.start, end: feed + 1 }));
-            }
-            self.line = feed + 1;
-        }
-        self.scanned = bytes.len();
-        match bytes.get(self.start) {
-            Some(&first) if !(crate::chunked::is_token(first) || first == b'\r') => Err(NoHead::Garbage),
-            _ => self.within_bounds(bytes.len()).map(|()| None),
-        }
-    }
-
-    fn skip_empty_line(&mut self) -> Result<(), NoHead> {
-        self.start = self.scanned;
-        self.empty_lines += 1;
-        if self.empty_lines > limits::LEADING_EMPTY_LINES { Err(NoHead::Garbage) } else { Ok(()) }
-    }
-
-    fn within_bounds(&self, end: usize) -> Result<(), NoHead> {
-        let first_line_open = self.line == self.start;
-        // The target is the only long part of a first line: method, version and blanks fit into the rest.
-        if first_line_open && end - self.start > limits::TARGET_BYTES + limits::METHOD_BYTES + 16 {
-            return Err(NoHead::FirstLine);
-        }
-        if end - self.start > limits::HEAD_BYTES { Err(NoHead::TooLarge) } else { Ok(()) }
     }
 }
 
@@ -453,105 +367,6 @@ impl RequestHead {
     }
 }
 
-/// A parsed response head, reused like [`RequestHead`].
-#[derive(Debug, Default)]
-pub struct ResponseHead {
-    version: Version,
-    status: u16,
-    reason: Span,
-    fields: Vec<Field>,
-    connection: ConnectionOptions,
-    hint: Hint,
-}
-
-/// What the framing fields say of a response that has no body.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Hint {
-    /// Nothing that such a response may not say.
-    #[default]
-    Nothing,
-    /// A transfer coding, which only the answer to a HEAD may have, and which its sender seldom writes without chunks.
-    Coding,
-    /// A body where the status allows none.
-    Body,
-}
-
-impl ResponseHead {
-    /// Parses and checks a whole head; `bytes` is exactly what [`HeadScanner`] delimited.
-    ///
-    /// # Errors
-    /// The upstream sent something that is not HTTP/1.0 or 1.1.
-    pub fn parse(&mut self, bytes: &[u8]) -> Result<(), BadReply> {
-        let mut space = [const { MaybeUninit::uninit() }; limits::FIELDS];
-        let mut parsed = httparse::Response::new(&mut []);
-        let config = httparse::ParserConfig::default();
-        match config.parse_response_with_uninit_headers(&mut parsed, bytes, &mut space) {
-            Ok(httparse::Status::Complete(_)) => {}
-            Err(httparse::Error::TooManyHeaders) => return Err(BadReply::TooLarge),
-            _ => return Err(BadReply::Head),
-        }
-        self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
-        self.status = parsed.code.filter(|code| (100..600).contains(code)).ok_or(BadReply::Head)?;
-        self.reason = reason(bytes);
-        read_fields(&mut self.fields, parsed.headers, bytes);
-        let fields = Fields { bytes, lines: &self.fields };
-        self.connection.read(fields).map_err(|TooManyNominations| BadReply::TooLarge)?;
-        self.hint =
-            match (self.status, fields.first(Name::TransferEncoding), fields.first(Name::ContentLength)) {
-                (204 | 304, Some(_), _) => Hint::Body,
-                (204, None, Some(length)) if length != b"0" => Hint::Body,
-                (_, Some(_), _) => Hint::Coding,
-                _ => Hint::Nothing,
-            };
-        Ok(())
-    }
-
-    /// The status code, 100 to 599.
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// HTTP/1.0 or 1.1.
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
-    /// The reason phrase as sent, possibly empty.
-    pub fn reason<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        self.reason.of(bytes)
-    }
-
-    /// All field lines.
-    pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
-        Fields { bytes, lines: &self.fields }
-    }
-
-    /// Whether a Connection field names this field as one of the connection only.
-    pub fn nominates(&self, name: &[u8], bytes: &[u8]) -> bool {
-        nominates(&self.connection, name, bytes)
-    }
-
-    /// Whether the upstream's connection can take another request after this answer to `method`: it is kept (RFC 9112 section
-    /// 9.3), and no body is announced where there can be none. Such a body may still come, and would be read as the answer to
-    /// somebody else. The Content-Length of an answer to HEAD announces nothing (RFC 9110 section 8.6).
-    pub fn persists(&self, method: Method<'_>) -> bool {
-        let announces_body = match self.hint {
-            Hint::Nothing => false,
-            Hint::Coding => method == Method::Head,
-            Hint::Body => true,
-        };
-        !announces_body && self.connection.persists(self.version)
-    }
-
-    /// How the body of this final response to `method` is delimited.
-    ///
-    /// # Errors
-    /// It cannot be told for sure.
-    pub fn framing(&self, method: Method<'_>, bytes: &[u8]) -> Result<Framing, BadReply> {
-        framing::of_response(method, self.status, self.version, self.fields(bytes))
-    }
-}
-
 fn nominates(connection: &ConnectionOptions, name: &[u8], bytes: &[u8]) -> bool {
     connection.nominated.iter().any(|nominated| nominated.of(bytes).eq_ignore_ascii_case(name))
 }
@@ -564,14 +379,6 @@ fn read_fields(fields: &mut Vec<Field>, parsed: &[httparse::Header<'_>], bytes: 
         let value = if header.value.is_empty() { Span::default() } else { Span::find(header.value, bytes) };
         Field { known: Name::of(name), name: Span::find(name, bytes), value }
     }));
-}
-
-/// What follows `HTTP/1.1 200 ` in the first line. httparse has checked it, and leaves it out if it is not ASCII, which RFC
-/// 9112 section 4 allows.
-fn reason(bytes: &[u8]) -> Span {
-    const START: usize = "HTTP/1.1 200 ".len();
-    let end = memchr::memchr(b'\r', bytes).unwrap_or(0);
-    if end < START { Span::default() } else { Span { start: START as u16, end: end as u16 } }
 }
 
 fn why_not_a_request(error: httparse::Error, bytes: &[u8]) -> Reject {
@@ -603,29 +410,7 @@ fn text(bytes: &[u8]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_connection_is_of_no_use_after_an_answer_that_announces_what_it_cannot_have() {
-        let chunked = "Transfer-Encoding: chunked\r\n";
-        for (method, status, fields, persists) in [
-            (Method::Get, 204, "", true),
-            (Method::Get, 204, "Content-Length: 0\r\n", true),
-            (Method::Get, 204, "Content-Length: 5\r\n", false),
-            (Method::Get, 204, "Content-Length: 0, 5\r\n", false),
-            (Method::Get, 204, chunked, false),
-            (Method::Get, 304, "Content-Length: 5\r\n", true),
-            (Method::Get, 304, chunked, false),
-            (Method::Head, 200, "Content-Length: 5\r\n", true),
-            (Method::Head, 200, chunked, false),
-            (Method::Get, 200, chunked, true),
-            (Method::Get, 200, "Connection: close\r\n", false),
-        ] {
-            let text = format!("HTTP/1.1 {status} \r\n{fields}\r\n");
-            let mut head = ResponseHead::default();
-            head.parse(text.as_bytes()).unwrap();
-            assert_eq!(head.persists(method), persists, "{method:?} {text}");
-        }
-    }
+    use crate::answer::BadReply;
 
     /// Each field of a head is compared with each nomination, so this bounds the work for any head that is accepted.
     #[test]
@@ -644,51 +429,5 @@ mod tests {
         let [asked, answered] = heads(limits::NOMINATIONS + 1);
         assert_eq!(request.parse(asked.as_bytes(), Tolerance::NONE), Err(Reject::HeadTooLarge));
         assert_eq!(response.parse(answered.as_bytes()), Err(BadReply::TooLarge));
-    }
-
-    #[test]
-    fn an_empty_line_may_precede_a_request_and_no_response() {
-        for bytes in [&b"\r\n"[..], b"\r\nHTTP/1.1 200 OK\r\n\r\n"] {
-            assert_eq!(HeadScanner::of_response().scan(bytes), Err(NoHead::Garbage));
-            assert!(HeadScanner::default().scan(bytes).is_ok());
-        }
-        assert!(
-            HeadScanner::of_response().scan(b"HTTP/1.1 200 OK\r\n\r\n").is_ok_and(|found| found.is_some())
-        );
-    }
-
-    type Found = Result<Option<HeadBounds>, NoHead>;
-
-    /// What scanning in pieces of `step` bytes comes to.
-    fn scan(bytes: &[u8], step: usize) -> Found {
-        let mut scanner = HeadScanner::default();
-        let ends = (step..bytes.len()).step_by(step).chain([bytes.len()]);
-        ends.map(|end| scanner.scan(&bytes[..end])).find(|found| *found != Ok(None)).unwrap_or(Ok(None))
-    }
-
-    #[test]
-    fn a_head_is_found_or_refused_alike_however_it_is_cut() {
-        let long = |count: usize| format!("HTTP/1.1 200 {}\r\n\r\n", "a".repeat(count)).into_bytes();
-        let whole = |start, end| Ok(Some(HeadBounds { start, end }));
-        let cases: [(Vec<u8>, Found); 8] = [
-            (b"GET / HTTP/1.1\r\nA: b\r\n\r\nrest".to_vec(), whole(0, 24)),
-            (b"\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec(), whole(4, 22)),
-            (b"GET / HTTP/1.1\r\nA: b".to_vec(), Ok(None)),
-            (b"GET / HTTP/1.1\nA: b\r\n\r\n".to_vec(), Err(NoHead::LineEnd)),
-            (b"\r\n".repeat(limits::LEADING_EMPTY_LINES + 1), Err(NoHead::Garbage)),
-            (long(100), whole(0, 117)),
-            (long(9000), Err(NoHead::FirstLine)),
-            ([b"GET / HTTP/1.1\r\n".to_vec(), b"A: b\r\n".repeat(6000)].concat(), Err(NoHead::TooLarge)),
-        ];
-        for (bytes, expected) in cases {
-            for step in [1, 2, 3, 7, 255, 100_000] {
-                assert_eq!(
-                    scan(&bytes, step),
-                    expected,
-                    "{} by {step}",
-                    String::from_utf8_lossy(&bytes[..20.min(bytes.len())])
-                );
-            }
-        }
     }
 }
