@@ -143,9 +143,9 @@ on_every_driver! {
 
     fn what_is_forwarded_is_cleaned_and_enriched(driver: Rung) {
         let server = anything("one");
-        let servers = support::list(&[&server]);
+        let servers = list(&[&server]);
         let text = format!("node_id = \"gate-1\"\n[[routes]]\nprefix = \"/\"\nservers = {servers}");
-        let gateway = support::gateway(driver, &text);
+        let gateway = gateway(driver, &text);
         let mut client = gateway.connect();
         client.say("GET /a/../b%2fc?q=1 HTTP/1.1\r\nHost: shop.example\r\nConnection: x-mine\r\nX-Mine: 1\r\n\
                     X-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nAccept: */*\r\nX-Request-Id: abc-1\r\n\r\n");
