@@ -4,12 +4,14 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ringgate_core::chunked::Chunked;
-use ringgate_core::forward::{self, ToClient, ToServer};
+use ringgate_core::forward::{self, Peer, ToClient, ToServer};
 use ringgate_core::head::{HeadScanner, RequestHead, ResponseHead};
 use ringgate_core::method::{Method, MethodSet};
+use ringgate_core::node::Node;
 use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
 use ringgate_core::route::{Pattern, Request, Route, Routes};
+use ringgate_core::tolerance::Tolerance;
 
 /// A browser's request, somewhat shortened.
 const REQUEST: &[u8] = b"GET /api/v1/posts/list?page=2&sort=new HTTP/1.1\r\n\
@@ -33,7 +35,7 @@ fn heads(criterion: &mut Criterion) {
     criterion.bench_function("request head: find, parse, check", |bencher| {
         bencher.iter(|| {
             let bounds = HeadScanner::default().scan(black_box(REQUEST));
-            let parsed = head.parse(black_box(REQUEST));
+            let parsed = head.parse(black_box(REQUEST), Tolerance::NONE);
             (bounds.is_ok(), parsed.is_ok())
         });
     });
@@ -49,13 +51,15 @@ fn heads(criterion: &mut Criterion) {
 
 fn forwarding(criterion: &mut Criterion) {
     let mut head = RequestHead::default();
-    head.parse(REQUEST).expect("a request");
+    head.parse(REQUEST, Tolerance::NONE).expect("a request");
     let mut out = Vec::with_capacity(1024);
     let server = Server::new(0, "127.0.0.1:9001", ([127, 0, 0, 1], 9001).into());
+    let node = Node::new("gateway").expect("an id");
     criterion.bench_function("request head: write for the server", |bencher| {
         bencher.iter(|| {
             out.clear();
-            let to = ToServer { server: &server, client: "127.0.0.1", request_id: "0123456789abcdef" };
+            let peer = Peer { address: "127.0.0.1", is_trusted: false };
+            let to = ToServer { server: &server, peer, request_id: "0123456789abcdef", node: &node };
             forward::request(&mut out, black_box(&head), REQUEST, to);
             out.len()
         });
@@ -93,7 +97,7 @@ fn routing(criterion: &mut Criterion) {
         };
         let routes = Routes::new(paths.iter().map(route).collect()).expect("a table");
         let mut head = RequestHead::default();
-        head.parse(REQUEST).expect("a request");
+        head.parse(REQUEST, Tolerance::NONE).expect("a request");
         let mut next = 0usize;
         criterion.bench_function(&format!("route: one of {count}, at random"), |bencher| {
             bencher.iter(|| {

@@ -1,8 +1,9 @@
 //! A client's connection: its bytes, the request being served, and how it ends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ringgate_core::answer::Reject;
+use ringgate_core::forward::Peer;
 use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
 use ringgate_core::method::Method;
@@ -22,7 +23,12 @@ pub(crate) struct Client {
     buffer: Buffer,
     bounds: HeadBounds,
     head: RequestHead,
-    address: String,
+    peer: IpAddr,
+    /// The peer's address, as text.
+    peer_address: String,
+    /// Whether the peer is a proxy that is believed, and if so whom it says it speaks for.
+    is_trusted: bool,
+    address: Option<String>,
     request_id: String,
 }
 
@@ -33,7 +39,10 @@ impl Client {
             buffer: Buffer::with_capacity(limits::CLIENT_BUFFER_BYTES),
             bounds: HeadBounds { start: 0, end: 0 },
             head: RequestHead::default(),
-            address: peer.ip().to_canonical().to_string(), // ::ffff:1.2.3.4 is 1.2.3.4
+            peer: peer.ip().to_canonical(), // ::ffff:1.2.3.4 is 1.2.3.4
+            peer_address: peer.ip().to_canonical().to_string(),
+            is_trusted: false,
+            address: None,
             request_id: String::new(),
         }
     }
@@ -42,17 +51,18 @@ impl Client {
     ///
     /// # Errors
     /// What came is not a request we serve, or came too slowly; the connection is of no use afterwards.
-    pub(crate) async fn receive_head(&mut self, bounds: &Clients) -> Result<bool, Reject> {
+    pub(crate) async fn receive_head(&mut self, clients: &Clients) -> Result<bool, Reject> {
         let mut scanner = HeadScanner::default();
         self.bounds = HeadBounds { start: 0, end: 0 };
-        self.connection.deadline().idle_within(bounds.idle_timeout);
+        self.connection.deadline().idle_within(clients.idle_timeout);
+        self.address = None;
         let bounds = loop {
             let had_begun = scanner.has_begun();
             if let Some(bounds) = scanner.scan(self.buffer.data())? {
                 break bounds;
             }
             if !had_begun && scanner.has_begun() {
-                self.connection.deadline().within(bounds.head_timeout, Side::Receive);
+                self.connection.deadline().within(clients.head_timeout, Side::Receive);
             }
             self.buffer.make_room(1);
             match self.connection.recv(&mut self.buffer, usize::MAX).await {
@@ -63,7 +73,12 @@ impl Client {
         };
         self.connection.deadline().clear();
         self.bounds = bounds;
-        self.head.parse(&self.buffer.data()[bounds.start..bounds.end])?;
+        self.head.parse(&self.buffer.data()[bounds.start..bounds.end], clients.tolerance)?;
+        self.is_trusted = clients.trusted.has(self.peer);
+        if self.is_trusted {
+            let fields = self.head.fields(self.head_bytes());
+            self.address = Some(clients.trusted.client(self.peer, fields).to_string());
+        }
         Ok(true)
     }
 
@@ -125,9 +140,20 @@ impl Client {
         (!bytes.is_empty()).then(|| self.head.method(bytes))
     }
 
-    /// The client's address, as text.
+    /// Whether no body may answer it; a head that could not be read begins with its method, if with anything.
+    pub(crate) fn asks_for_head_only(&self) -> bool {
+        let unread = || self.bounds.end == 0 && self.buffer.data().starts_with(b"HEAD ");
+        self.method() == Some(Method::Head) || unread()
+    }
+
+    /// The client's address, as text: the peer's, or the one that a trusted proxy names.
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        self.address.as_deref().unwrap_or(&self.peer_address)
+    }
+
+    /// Who is connected to us.
+    pub(crate) fn peer(&self) -> Peer<'_> {
+        Peer { address: &self.peer_address, is_trusted: self.is_trusted }
     }
 
     /// The id of the request.

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fmt::{self, Display};
 
 use ringgate_core::answer::{Answer, Reject};
-use ringgate_core::forward::{self, ToServer};
+use ringgate_core::forward::{self, Peer, ToServer};
 use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::{Route, Verdict};
@@ -172,7 +172,7 @@ enum Answered {
 
 /// Says what becomes of the request with this method, target and field lines (`name: value`). Takes one turn of its pool.
 pub fn explain(snapshot: &Snapshot, method: &str, target: &str, fields: &[String]) -> Explanation {
-    let (path, candidates, answer) = match Sample::new(method, target, fields) {
+    let (path, candidates, answer) = match Sample::new(method, target, fields, snapshot.clients.tolerance) {
         Ok(sample) => (
             Some(sample.head().path(sample.bytes()).to_owned()),
             candidates(snapshot, &sample),
@@ -239,8 +239,9 @@ const REQUEST_ID: &str = "<new request id>";
 /// The way of `crate::pipeline`, up to the connection.
 fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     let (head, bytes) = (sample.head(), sample.bytes());
-    head.check(bytes)?;
+    head.check(bytes, &snapshot.node)?;
     let route = snapshot.routes.find(&sample.route_request())?;
+    head.check_length(route.policy.body_bytes)?;
     let pool = &snapshot.pools[route.pool];
     let servers: Vec<&Server> = pool.turn().collect();
     let names = servers.iter().map(|server| server.name.to_string()).collect();
@@ -248,9 +249,10 @@ fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     let mut sent = Vec::new();
     let to = ToServer {
         server: servers[0],
-        client: CLIENT,
+        peer: Peer { address: CLIENT, is_trusted: false },
         request_id: own_id.unwrap_or(REQUEST_ID),
-        upgrade: None,
+        upgrade: head.upgrade(bytes, &route.policy.upgrades),
+        node: &snapshot.node,
     };
     forward::request(&mut sent, head, bytes, to);
     let head = String::from_utf8_lossy(&sent).into_owned();
@@ -338,6 +340,7 @@ mod tests {
     use ringgate_core::method::MethodSet;
     use ringgate_core::policy::Policy;
     use ringgate_core::route::{Pattern, Routes};
+    use ringgate_core::tolerance::Tolerance;
 
     use super::*;
 
@@ -371,7 +374,7 @@ mod tests {
             let place =
                 |wanted: &Route| routes.by_precedence().iter().position(|route| std::ptr::eq(*route, wanted));
             for path in ["/", "/a", "/a/b", "/a/a/b", "/c/b", "/a/b/c/d"] {
-                let sample = Sample::new("GET", path, &["Host: a".to_owned()]).unwrap();
+                let sample = Sample::new("GET", path, &["Host: a".to_owned()], Tolerance::NONE).unwrap();
                 let asked = routes.explain(&sample.route_request());
                 let places: Vec<_> = asked.iter().map(|(route, _)| place(route)).collect();
                 assert!(places.is_sorted(), "{path} {places:?} {:?}", routes.all());

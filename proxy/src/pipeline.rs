@@ -53,7 +53,7 @@ pub(crate) async fn run<'a>(
     client: &Client,
     record: &mut Record<'a>,
 ) -> Result<Finished, Reject> {
-    client.head().check(client.head_bytes())?; // 405 417
+    client.head().check(client.head_bytes(), &worker.snapshot().node)?; // 204 400 405 417 508
     let route = worker.snapshot().routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
     record.routed(route);
     client.head().check_length(route.policy.body_bytes)?; // 413
@@ -117,8 +117,13 @@ impl Exchange<'_> {
         let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
         record.sent_to(server);
         let mut out = worker.outputs.take();
-        let request_id = client.request_id();
-        let to = ToServer { server, client: client.address(), request_id, upgrade: self.upgrade };
+        let to = ToServer {
+            server,
+            peer: client.peer(),
+            request_id: client.request_id(),
+            upgrade: self.upgrade,
+            node: &worker.snapshot().node,
+        };
         forward::request(&mut out, client.head(), client.head_bytes(), to);
         let result = match client.whole_body() {
             Some(body) => self.request_then_answer(&mut upstream, body, &mut out, record).await,
@@ -222,7 +227,7 @@ impl Exchange<'_> {
         let method = client.method(self.client.head_bytes());
         let framing = reply.head.framing(method, bytes).map_err(Fault::BadReply)?;
         let persists =
-            client.persists() && !self.worker.is_draining() && progress.can_end(reply.head.persists());
+            client.persists() && !self.worker.is_draining() && progress.can_end(reply.head.persists(method));
         let date = self.worker.date();
         let (request_id, date) = (self.client.request_id(), date.as_str());
         let to = ToClient { request_id, date, method, version: client.version(), framing, persists };
@@ -247,7 +252,7 @@ impl Exchange<'_> {
             return Ok(Answered { after: After::Reset, keeps_server: false });
         }
         let ends = !persists || client_framing == Framing::UntilClose;
-        let keeps_server = reply.head.persists() && framing != Framing::UntilClose;
+        let keeps_server = reply.head.persists(method) && framing != Framing::UntilClose;
         Ok(Answered { after: if ends { After::Linger } else { After::Next }, keeps_server })
     }
 
@@ -323,7 +328,7 @@ impl Exchange<'_> {
 
 /// Receives one head from a server.
 async fn receive_head(connection: &Connection, reply: &mut Reply) -> Result<HeadBounds, Fault> {
-    let mut scanner = HeadScanner::default();
+    let mut scanner = HeadScanner::of_response();
     loop {
         if let Some(bounds) = scanner.scan(reply.buffer.data()).map_err(BadReply::from)? {
             reply.head.parse(&reply.buffer.data()[bounds.start..bounds.end])?;

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use ringgate_core::answer::{self, Delivery, Reject};
-use ringgate_core::method::Method;
 use ringgate_io::{Buffer, Stream, now};
 
 use crate::client::Client;
@@ -86,7 +85,7 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
         request_id: client.request_id(),
         date: date.as_str(),
         close: !persists,
-        head_only: client.method() == Some(Method::Head),
+        head_only: client.asks_for_head_only(),
     };
     let mut out = worker.outputs.take();
     answer::write(&mut out, reject, delivery);

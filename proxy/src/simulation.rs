@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringgate_core::method::MethodSet;
+use ringgate_core::node::Node;
 use ringgate_core::policy::{Policy, Timeouts};
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::{Pattern, Route, Routes};
@@ -212,7 +213,13 @@ fn snapshot(timeouts: Timeouts) -> Snapshot {
         pool: 0,
         policy: Policy { timeouts, ..Policy::default() },
     };
-    Snapshot { routes: Routes::new(vec![route]).unwrap(), pools: vec![pool], clients, kept: Kept::default() }
+    Snapshot {
+        routes: Routes::new(vec![route]).unwrap(),
+        pools: vec![pool],
+        clients,
+        kept: Kept::default(),
+        node: Node::new("simulated").unwrap(),
+    }
 }
 
 /// A client that asks one thing after another and believes nothing.

@@ -213,6 +213,46 @@ error: `http://127.0.0.1:3000/` is not the address of a server
   = help: leave out `http://` and any path: write host and port, as in `127.0.0.1:3000`
 "#;
 
+a_node_id_that_cannot_go_into_a_field: "node_id = \"gate 1\"" => r#"
+error: `gate 1` cannot be the id of a node
+ --> ringgate.toml:1:11
+  |
+1 | node_id = "gate 1"
+  |           ^^^^^^^^
+  |
+  = help: write 1 to 64 letters, digits or `-`, and let no gateway before or behind this one have the same; leave it out for a random one
+"#;
+
+a_trusted_proxy_by_name: "trusted_proxies = [\"10.0.0.0/8\", \"proxy.example\"]" => r#"
+error: `proxy.example` is neither an IP address nor a network
+ --> ringgate.toml:1:34
+  |
+1 | trusted_proxies = ["10.0.0.0/8", "proxy.example"]
+  |                                  ^^^^^^^^^^^^^^^
+  |
+  = help: write `10.0.0.7` for one proxy, or `10.0.0.0/8` or `fd00::/8` for a network of them
+"#;
+
+an_address_with_a_prefix: "trusted_proxies = [\"10.1.2.3/8\"]" => r#"
+error: `10.1.2.3/8` is an address in a network, not the network
+ --> ringgate.toml:1:20
+  |
+1 | trusted_proxies = ["10.1.2.3/8"]
+  |                    ^^^^^^^^^^^^
+  |
+  = help: write `10.0.0.0/8` for the network, or `10.1.2.3` for that address
+"#;
+
+an_unknown_tolerance: "tolerate = [\"path-parameter\"]" => r#"
+error: there is no tolerance called `path-parameter`
+ --> ringgate.toml:1:13
+  |
+1 | tolerate = ["path-parameter"]
+  |             ^^^^^^^^^^^^^^^^ did you mean `path-parameters`?
+  |
+  = help: what can be tolerated: `path-parameters`, `encoded-controls` and `raw-utf8`
+"#;
+
 a_bad_duration: "timeouts.response = \"10\"" => r#"
 error: `10` is not a duration
  --> ringgate.toml:1:21
@@ -364,6 +404,14 @@ warning: no request can reach the route `/a/*`
     assert_eq!(warnings, [expected.trim()]);
 }
 
+#[test]
+fn a_route_that_needs_a_tolerance_is_a_warning_without_it() {
+    let route = "[[routes]]\nprefix = \"/a;b\"\nservers = [\"127.0.0.1:1\"]\n";
+    let [warning] = &parsed(route).warnings[..] else { panic!("one warning") };
+    assert!(warning.to_string().contains("the gateway itself refuses all that it asks for"), "{warning}");
+    assert_eq!(parsed(&format!("tolerate = [\"path-parameters\"]\n{route}")).warnings, []);
+}
+
 /// A folder for one test, removed when the test is over.
 struct Folder(PathBuf);
 
@@ -490,7 +538,8 @@ fn the_demonstration_has_the_table_it_speaks_of() {
 /// What is said about a request to the demonstration.
 fn explained(method: &str, target: &str, fields: &[&str]) -> String {
     let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
-    explain::explain(&parsed(DEMO).snapshot, method, target, &fields).to_string()
+    let text = format!("node_id = \"ringgate\"\n{DEMO}");
+    explain::explain(&parsed(&text).snapshot, method, target, &fields).to_string()
 }
 
 #[test]

@@ -143,7 +143,9 @@ on_every_driver! {
 
     fn what_is_forwarded_is_cleaned_and_enriched(driver: Rung) {
         let server = anything("one");
-        let gateway = support::in_front_of(driver, &[&server]);
+        let servers = list(&[&server]);
+        let text = format!("node_id = \"gate-1\"\n[[routes]]\nprefix = \"/\"\nservers = {servers}");
+        let gateway = gateway(driver, &text);
         let mut client = gateway.connect();
         client.say("GET /a/../b%2fc?q=1 HTTP/1.1\r\nHost: shop.example\r\nConnection: x-mine\r\nX-Mine: 1\r\n\
                     X-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nAccept: */*\r\nX-Request-Id: abc-1\r\n\r\n");
@@ -159,7 +161,7 @@ on_every_driver! {
             ("x-forwarded-for", Some("127.0.0.1")),
             ("x-forwarded-host", Some("shop.example")),
             ("x-forwarded-proto", Some("http")),
-            ("via", Some("1.1 ringgate")),
+            ("via", Some("1.1 gate-1")),
             ("x-mine", None),
             ("x_forwarded_for", None),
             ("connection", None),

@@ -38,9 +38,6 @@ const NOT_YET: &[(u8, &str)] = &[
     (48, "a body is refused when it stalls, not when it dribbles; no minimum rate of reading the answer"),
     (49, "pools have no bound, so none is full"),
     (50, "there are no rate limits, so no 429"),
-    (57, "Via has a fixed name, and a loop is not looked for"),
-    (58, "Max-Forwards: TRACE is refused, and OPTIONS forwarded as it is"),
-    (74, "there are no trusted proxies: everything a client says is removed"),
     (78, "there is no cache, so only refusals are made locally"),
     (88, "only the request's id is composed from what a client says"),
 ];

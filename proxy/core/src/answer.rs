@@ -24,6 +24,7 @@ pub enum Malformed {
     ContentLength,
     TransferEncoding,
     BothFramings,
+    MaxForwards,
     Chunk,
 }
 
@@ -45,6 +46,7 @@ impl Malformed {
             Malformed::ContentLength => "Content-Length is not one plain number.",
             Malformed::TransferEncoding => "Transfer-Encoding has to be `chunked`, once, in HTTP/1.1.",
             Malformed::BothFramings => "Content-Length and Transfer-Encoding exclude each other.",
+            Malformed::MaxForwards => "Max-Forwards is not one plain number.",
             Malformed::Chunk => "The chunked body is malformed.",
         }
     }
@@ -70,10 +72,6 @@ pub enum BadReply {
 pub enum Fault {
     /// No connection could be made: refused, unreachable, timed out while connecting. Nothing was sent.
     Unreachable,
-    /// Every connection that may be made is in use. Nothing was sent.
-    Full,
-    /// The gateway has no descriptor left for a connection. Nothing was sent.
-    Exhausted,
     /// The connection ended before the answer did.
     Reset,
     /// As [`Reset`](Self::Reset), before the first byte and on a connection kept from an earlier request: mostly that
@@ -83,6 +81,10 @@ pub enum Fault {
     BadReply(BadReply),
     /// Nothing came within the deadline.
     Timeout,
+    /// All connections that may be made to the servers are in use. Nothing was sent.
+    Full,
+    /// The gateway has no descriptor left for a connection. Nothing was sent.
+    Exhausted,
 }
 
 /// A request that gets no answer from an upstream.
@@ -106,13 +108,17 @@ pub enum Reject {
     HeadTooLarge,
     /// 501: a transfer coding we do not speak.
     UnknownCoding,
+    /// 503: the gateway is about to end, and the request has had its time.
+    Draining,
     /// 505
     Version,
+    /// 508: this gateway has forwarded the request before.
+    Loop,
+    /// 204: OPTIONS that must not be forwarded any further (RFC 9110 section 7.6.2), so that it is for the gateway. No refusal.
+    LastStop,
     /// 499, in the log only: the client left before its answer.
     ClientGone,
-    /// 503: the gateway ends, and the request did not before the drain's limit.
-    Draining,
-    /// 502, 503 or 504: the upstream failed.
+    /// 502, 503 or 504: the upstream failed, or none could be had.
     Fault(Fault),
 }
 
@@ -141,18 +147,9 @@ impl Reject {
             Reject::TooSlow => {
                 Answer::new(408, "request_timeout", Cause::RequestTimeout, "The request came too slowly.")
             }
-            Reject::BodyTooLarge => Answer::new(
-                413,
-                "body_too_large",
-                Cause::BodyTooLarge,
-                "The body is larger than this route takes.",
-            ),
-            Reject::Draining => Answer::new(
-                503,
-                "draining",
-                Cause::Draining,
-                "The gateway is being stopped. Please try again.",
-            ),
+            Reject::BodyTooLarge => {
+                Answer::new(413, "body_too_large", Cause::BadRequest, "The request body is too large.")
+            }
             Reject::TargetTooLong => {
                 Answer::new(414, "target_too_long", Cause::BadRequest, "The request target is too long.")
             }
@@ -177,6 +174,24 @@ impl Reject {
                 Cause::BadRequest,
                 "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
             ),
+            Reject::Draining => Answer::new(
+                503,
+                "draining",
+                Cause::Draining,
+                "The gateway is being shut down. Please try again in a few moments.",
+            ),
+            Reject::Loop => Answer::new(
+                508,
+                "loop_detected",
+                Cause::Loop,
+                "The request came back to the gateway that had forwarded it.",
+            ),
+            Reject::LastStop => Answer::new(
+                204,
+                "last_stop",
+                Cause::LastStop,
+                "Max-Forwards makes the gateway the recipient of the request.",
+            ),
             Reject::ClientGone => Answer::new(499, "client_gone", Cause::ClientGone, "The client left."),
             Reject::Fault(fault) => fault.answer(),
         }
@@ -186,7 +201,7 @@ impl Reject {
     /// a request.
     pub fn closes(&self) -> bool {
         match self {
-            Reject::NoRoute | Reject::Fault(_) => false,
+            Reject::NoRoute | Reject::Loop | Reject::LastStop | Reject::Fault(_) => false,
             Reject::MethodNotAllowed(allowed) => *allowed == MethodSet::default(), // a tunnel was asked for
             _ => true,
         }
@@ -207,18 +222,6 @@ impl Fault {
                 Cause::Unreachable,
                 "The service is temporarily down. Please try again in a few moments.",
             ),
-            Fault::Full => Answer::new(
-                503,
-                "pool_full",
-                Cause::PoolFull,
-                "The service is busy. Please try again in a few moments.",
-            ),
-            Fault::Exhausted => Answer::new(
-                503,
-                "gateway_exhausted",
-                Cause::Exhausted,
-                "The gateway is busy. Please try again in a few moments.",
-            ),
             Fault::Reset | Fault::ReusedReset => Answer::new(
                 502,
                 "upstream_reset",
@@ -236,6 +239,18 @@ impl Fault {
                 "upstream_timeout",
                 Cause::UpstreamTimeout,
                 "The request took too long. Please try again.",
+            ),
+            Fault::Full => Answer::new(
+                503,
+                "pool_full",
+                Cause::PoolFull,
+                "The service has as many requests as it can take. Please try again in a few moments.",
+            ),
+            Fault::Exhausted => Answer::new(
+                503,
+                "gateway_exhausted",
+                Cause::Exhausted,
+                "The gateway has as many connections as it can have. Please try again in a few moments.",
             ),
         }
     }
@@ -294,22 +309,24 @@ pub enum Cause {
     ClientGone,
     /// The client takes its answer too slowly.
     ClientSlow,
-    /// The body is too large.
-    BodyTooLarge,
     /// No server could be connected to.
     Unreachable,
-    /// All connections that may be made to the servers are in use.
-    PoolFull,
-    /// The gateway has run out of descriptors.
-    Exhausted,
-    /// The gateway was stopped.
-    Draining,
     /// The server broke the connection.
     UpstreamReset,
     /// The server broke the protocol.
     UpstreamBroken,
     /// The server was too slow.
     UpstreamTimeout,
+    /// All connections that may be made to the servers are in use.
+    PoolFull,
+    /// The gateway ran out of descriptors.
+    Exhausted,
+    /// The gateway was shut down.
+    Draining,
+    /// The request came back to where it had been.
+    Loop,
+    /// The request was to be forwarded no further.
+    LastStop,
 }
 
 impl Cause {
@@ -322,14 +339,15 @@ impl Cause {
             Cause::RequestTimeout => "RT",
             Cause::ClientGone => "CG",
             Cause::ClientSlow => "CS",
-            Cause::BodyTooLarge => "BL",
             Cause::Unreachable => "UC",
-            Cause::PoolFull => "PF",
-            Cause::Exhausted => "DE",
-            Cause::Draining => "DR",
             Cause::UpstreamReset => "UR",
             Cause::UpstreamBroken => "UB",
             Cause::UpstreamTimeout => "UT",
+            Cause::PoolFull => "PF",
+            Cause::Exhausted => "GE",
+            Cause::Draining => "DR",
+            Cause::Loop => "LD",
+            Cause::LastStop => "LS",
         }
     }
 }
@@ -372,27 +390,19 @@ pub struct Delivery<'a> {
 /// Appends the whole response for a refusal.
 pub fn write(out: &mut Vec<u8>, reject: &Reject, delivery: Delivery<'_>) {
     let answer = reject.answer();
-    let body = format!(
-        "{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{},\"detail\":\"{}\",\"code\":\"{}\",\"request_id\":\"{}\"}}\n",
-        reason(answer.status),
-        answer.status,
-        answer.detail,
-        answer.code,
-        delivery.request_id,
-    );
-    let mut head = format!(
-        "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n",
-        answer.status,
-        reason(answer.status),
-        delivery.date,
-        body.len(),
-    );
+    let body = if answer.status == 204 { String::new() } else { problem(answer, delivery.request_id) };
+    let mut head =
+        format!("HTTP/1.1 {} {}\r\nDate: {}\r\n", answer.status, reason(answer.status), delivery.date);
+    let content = match body.len() {
+        0 => Ok(()), // a 204 has no length, either (RFC 9110 section 8.6)
+        length => write!(head, "Content-Type: application/problem+json\r\nContent-Length: {length}\r\n"),
+    };
     let extra = match reject {
         Reject::MethodNotAllowed(allowed) => write!(head, "Allow: {allowed}\r\n"),
         _ if answer.status == 503 => write!(head, "Retry-After: {RETRY_AFTER_SECONDS}\r\n"),
         _ => Ok(()),
     };
-    debug_assert!(extra.is_ok(), "writing to a string does not fail");
+    debug_assert!(content.and(extra).is_ok(), "writing to a string does not fail");
     head.push_str("X-Request-Id: ");
     head.push_str(delivery.request_id);
     head.push_str(if delivery.close { "\r\nConnection: close\r\n\r\n" } else { "\r\n\r\n" });
@@ -402,9 +412,20 @@ pub fn write(out: &mut Vec<u8>, reject: &Reject, delivery: Delivery<'_>) {
     }
 }
 
+/// The body of an answer (RFC 9457).
+fn problem(answer: Answer, request_id: &str) -> String {
+    let Answer { status, code, detail, .. } = answer;
+    let title = reason(status);
+    format!(
+        "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\",\
+         \"code\":\"{code}\",\"request_id\":\"{request_id}\"}}\n"
+    )
+}
+
 /// The reason phrase of the statuses the gateway makes (RFC 9110 section 15).
 fn reason(status: u16) -> &'static str {
     match status {
+        204 => "No Content",
         400 => "Bad Request",
         404 => "Not Found",
         405 => "Method Not Allowed",
@@ -418,6 +439,7 @@ fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
         _ => "Error",
     }
 }
@@ -449,7 +471,34 @@ mod tests {
         get.insert("HEAD");
         assert!(render(&Reject::MethodNotAllowed(get), false, false).contains("\r\nAllow: GET, HEAD\r\n"));
         assert!(render(&Fault::Unreachable.into(), false, false).contains("\r\nRetry-After: 5\r\n"));
+        for reject in [Fault::Full.into(), Fault::Exhausted.into(), Reject::Draining] {
+            assert!(render(&reject, false, false).contains("\r\nRetry-After: 5\r\n"), "{reject:?}");
+        }
         assert!(render(&Malformed::Host.into(), true, false).contains("\r\nConnection: close\r\n"));
         assert!(render(&Reject::NoRoute, false, true).ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn an_answer_without_content_says_nothing_of_its_length() {
+        let text = "HTTP/1.1 204 No Content\r\nDate: now\r\nX-Request-Id: id\r\n\r\n";
+        assert_eq!(render(&Reject::LastStop, false, false), text);
+        assert!(!Reject::LastStop.closes());
+    }
+
+    #[test]
+    fn refusals_for_want_of_room_are_told_apart() {
+        let table = [
+            (Reject::BodyTooLarge, 413, "body_too_large", "BR", true),
+            (Reject::Draining, 503, "draining", "DR", true),
+            (Fault::Full.into(), 503, "pool_full", "PF", false),
+            (Fault::Exhausted.into(), 503, "gateway_exhausted", "GE", false),
+            (Reject::Loop, 508, "loop_detected", "LD", false),
+        ];
+        for (reject, status, code, cause, closes) in table {
+            let answer = reject.answer();
+            assert_eq!((answer.status, answer.code, answer.cause.code()), (status, code, cause));
+            assert_eq!(reject.closes(), closes, "{code}");
+            assert_ne!(reason(status), "Error", "{code}");
+        }
     }
 }

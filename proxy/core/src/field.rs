@@ -12,6 +12,7 @@ pub enum Name {
     Host,
     Http2Settings,
     KeepAlive,
+    MaxForwards,
     ProxyAuthenticate,
     ProxyAuthenticationInfo,
     ProxyAuthorization,
@@ -25,15 +26,17 @@ pub enum Name {
     XForwardedHost,
     XForwardedPort,
     XForwardedProto,
-    XRealIp,
     XRequestId,
+    /// A name by which some proxy tells a service who the client is or what it asked for (`True-Client-IP`,
+    /// `X-Forwarded-` with anything behind it): whoever believes it must not hear it from the client.
+    Claim,
     /// A name with `_` or `.` that a service may read as one of the guarded names above (`Content_Length`).
     Alias,
     /// Any other name.
     Other,
 }
 
-/// The known names of a length: most names a client sends are ruled out by it alone.
+/// The known names of a length: most names a client sends are ruled out by it, or by their first letter.
 fn names_of_length(length: usize) -> &'static [(&'static str, Name)] {
     match length {
         2 => &[("te", Name::Te)],
@@ -41,19 +44,27 @@ fn names_of_length(length: usize) -> &'static [(&'static str, Name)] {
         4 => &[("date", Name::Date), ("host", Name::Host)],
         6 => &[("expect", Name::Expect)],
         7 => &[("trailer", Name::Trailer), ("upgrade", Name::Upgrade)],
-        9 => &[("forwarded", Name::Forwarded), ("x-real-ip", Name::XRealIp)],
+        9 => &[("forwarded", Name::Forwarded), ("x-real-ip", Name::Claim), ("client-ip", Name::Claim)],
         10 => &[("connection", Name::Connection), ("keep-alive", Name::KeepAlive)],
-        12 => &[("x-request-id", Name::XRequestId)],
-        14 => &[("content-length", Name::ContentLength), ("http2-settings", Name::Http2Settings)],
-        15 => &[("x-forwarded-for", Name::XForwardedFor)],
+        11 => &[("x-client-ip", Name::Claim), ("x-forwarded", Name::Claim)],
+        12 => &[("x-request-id", Name::XRequestId), ("max-forwards", Name::MaxForwards)],
+        13 => &[("x-rewrite-url", Name::Claim)],
+        14 => &[
+            ("content-length", Name::ContentLength),
+            ("http2-settings", Name::Http2Settings),
+            ("true-client-ip", Name::Claim),
+            ("x-original-url", Name::Claim),
+        ],
+        15 => &[("x-forwarded-for", Name::XForwardedFor), ("x-original-host", Name::Claim)],
         16 => &[
+            ("cf-connecting-ip", Name::Claim),
             ("proxy-connection", Name::ProxyConnection),
             ("x-forwarded-host", Name::XForwardedHost),
             ("x-forwarded-port", Name::XForwardedPort),
         ],
         17 => &[("transfer-encoding", Name::TransferEncoding), ("x-forwarded-proto", Name::XForwardedProto)],
         18 => &[("proxy-authenticate", Name::ProxyAuthenticate)],
-        19 => &[("proxy-authorization", Name::ProxyAuthorization)],
+        19 => &[("proxy-authorization", Name::ProxyAuthorization), ("x-cluster-client-ip", Name::Claim)],
         25 => &[("proxy-authentication-info", Name::ProxyAuthenticationInfo)],
         _ => &[],
     }
@@ -62,12 +73,16 @@ fn names_of_length(length: usize) -> &'static [(&'static str, Name)] {
 impl Name {
     /// What `name` means; case does not matter (RFC 9110 section 5.1).
     pub fn of(name: &[u8]) -> Name {
-        let names = names_of_length(name.len());
-        match names.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name)) {
-            Some((_, known)) => *known,
-            None if names.iter().any(|(known, _)| is_alias(name, known)) => Name::Alias,
-            None => Name::Other,
+        let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return Name::Other };
+        let known = names_of_length(name.len()).iter();
+        for (known, meaning) in known.filter(|(known, _)| known.as_bytes()[0] == first) {
+            match is_alias(name, known) {
+                true if known.as_bytes().eq_ignore_ascii_case(name) => return *meaning,
+                true => return Name::Alias,
+                false => {}
+            }
         }
+        if first == b'x' && begins_x_forwarded(name) { Name::Claim } else { Name::Other }
     }
 
     /// Whether the field speaks of this connection only and is never forwarded (RFC 9110 section 7.6.1; the framing
@@ -89,6 +104,12 @@ impl Name {
                 | Name::Upgrade
         )
     }
+}
+
+/// Proxies go on inventing names of this family (`X-Forwarded-Prefix`, `-Scheme`, `-Ssl`, `-User`).
+fn begins_x_forwarded(name: &[u8]) -> bool {
+    const FAMILY: &str = "x-forwarded-";
+    name.get(..FAMILY.len()).is_some_and(|start| is_alias(start, FAMILY))
 }
 
 /// CGI and its heirs turn `-`, `_` and `.` into the same variable name.
@@ -118,7 +139,7 @@ mod tests {
     fn names_are_known_in_any_case() {
         assert_eq!(Name::of(b"Content-LENGTH"), Name::ContentLength);
         assert_eq!(Name::of(b"te"), Name::Te);
-        assert_eq!(Name::of(b"x-forwarded-fo"), Name::Other);
+        assert_eq!(Name::of(b"content-lengt"), Name::Other);
         assert_eq!(Name::of(b""), Name::Other);
     }
 
@@ -128,6 +149,32 @@ mod tests {
             assert_eq!(Name::of(alias.as_bytes()), Name::Alias, "{alias}");
         }
         assert_eq!(Name::of(b"my_field"), Name::Other);
+    }
+
+    #[test]
+    fn what_only_a_proxy_may_say_of_a_client_is_a_claim() {
+        for claim in [
+            "X-Forwarded",
+            "X-Forwarded-Prefix",
+            "x_forwarded.ssl",
+            "X-Forwarded-",
+            "X-Real-IP",
+            "X-Original-URL",
+            "X-Original-Host",
+            "X-Rewrite-URL",
+            "X-Client-IP",
+            "True-Client-IP",
+            "X-Cluster-Client-IP",
+            "CF-Connecting-IP",
+            "Client-IP",
+        ] {
+            assert_eq!(Name::of(claim.as_bytes()), Name::Claim, "{claim}");
+            let alias = claim.replace('-', "_");
+            assert!(matches!(Name::of(alias.as_bytes()), Name::Alias | Name::Claim), "{alias}");
+        }
+        for other in ["X-Forward-For-Me", "X-Forwardedfor", "X-HTTP-Method-Override", "Client-IPs"] {
+            assert_eq!(Name::of(other.as_bytes()), Name::Other, "{other}");
+        }
     }
 
     #[test]

@@ -7,22 +7,31 @@ use crate::field::{Name, list};
 use crate::framing::{self, Framing};
 use crate::head::{Field, Fields, RequestHead, ResponseHead, Version};
 use crate::method::Method;
+use crate::node::Node;
 use crate::pool::Server;
-
-/// How this gateway names itself in Via (RFC 9110 section 7.6.3).
-const VIA: &[u8] = b"Via: 1.1 ringgate\r\n";
 
 /// What the gateway says to a server of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct ToServer<'a> {
     /// The server.
     pub server: &'a Server,
-    /// The client's address.
-    pub client: &'a str,
+    /// Who connected to us.
+    pub peer: Peer<'a>,
     /// Names the request everywhere.
     pub request_id: &'a str,
     /// The protocol that the client may go on in.
     pub upgrade: Option<&'a str>,
+    /// Who forwards it.
+    pub node: &'a Node,
+}
+
+/// The other end of a client's connection: the client, or a proxy in front of us.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer<'a> {
+    /// Its address.
+    pub address: &'a str,
+    /// Whether it is a proxy whose word about its clients is taken.
+    pub is_trusted: bool,
 }
 
 /// Appends the head of the request as the server gets it.
@@ -33,15 +42,17 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer
         put(out, &["?", query]);
     }
     out.extend_from_slice(&to.server.version_and_host);
-    copy(out, head.fields(bytes), |field, name| request_drops(field.known) || nominated(head, name, bytes));
-    put(out, &["X-Request-Id: ", to.request_id, "\r\nX-Forwarded-For: ", to.client]);
-    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\n");
-    if let Some(authority) = head.authority(bytes) {
-        out.extend_from_slice(b"X-Forwarded-Host: ");
-        out.extend_from_slice(authority);
-        out.extend_from_slice(b"\r\n");
+    copy(out, head.fields(bytes), |field, name| match field.known {
+        Name::XForwardedHost | Name::XForwardedPort | Name::XForwardedProto => !to.peer.is_trusted,
+        Name::MaxForwards if method == Method::Options => true, // written anew
+        known => request_drops(known) || nominated(head, name, bytes),
+    });
+    put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
+    put_forwarding(out, head, bytes, to.peer);
+    put(out, &[to.node.via(head.version())]);
+    if let Ok(Some(left)) = head.max_forwards(bytes) {
+        put_number(out, "Max-Forwards: ", left.saturating_sub(1));
     }
-    out.extend_from_slice(VIA);
     put_request_framing(out, head.framing(), method);
     match (wants_trailers(head.fields(bytes)), to.upgrade) {
         // RFC 9110 sections 10.1.4 and 7.8: both fields speak of this connection only.
@@ -67,14 +78,54 @@ fn request_drops(known: Name) -> bool {
             | Name::Expect // answered here
             | Name::Forwarded
             | Name::XForwardedFor
-            | Name::XForwardedHost
-            | Name::XForwardedPort
-            | Name::XForwardedProto
-            | Name::XRealIp
+            | Name::Claim
             | Name::XRequestId
             | Name::Alias
     );
     is_ours || known.is_hop_by_hop()
+}
+
+/// Says whom the request is forwarded for: what a trusted peer has said, and what we know of the peer itself.
+fn put_forwarding(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], peer: Peer<'_>) {
+    let theirs = |known: Name| head.fields(bytes).all(known).filter(move |_| peer.is_trusted);
+    let has_said = |known: Name| theirs(known).next().is_some();
+    put_members(out, "X-Forwarded-For: ", theirs(Name::XForwardedFor));
+    put(out, &[peer.address, "\r\n"]);
+    if !has_said(Name::XForwardedProto) {
+        put(out, &["X-Forwarded-Proto: http\r\n"]);
+    }
+    if let Some(authority) = head.authority(bytes).filter(|_| !has_said(Name::XForwardedHost)) {
+        put(out, &["X-Forwarded-Host: "]);
+        out.extend_from_slice(authority);
+        put(out, &["\r\n"]);
+    }
+    if has_said(Name::Forwarded) {
+        put_members(out, "Forwarded: ", theirs(Name::Forwarded));
+        put_forwarded_element(out, head.authority(bytes), peer);
+    }
+}
+
+/// The beginning of a list field, up to where the next member goes.
+fn put_members<'a>(out: &mut Vec<u8>, name: &str, values: impl Iterator<Item = &'a [u8]>) {
+    put(out, &[name]);
+    for value in values.filter(|value| !value.is_empty()) {
+        out.extend_from_slice(value);
+        put(out, &[", "]);
+    }
+}
+
+/// Our own element of Forwarded (RFC 7239 section 4). Neither an address nor a valid authority has a quote or a backslash.
+fn put_forwarded_element(out: &mut Vec<u8>, authority: Option<&[u8]>, peer: Peer<'_>) {
+    match peer.address.contains(':') {
+        true => put(out, &["for=\"[", peer.address, "]\""]),
+        false => put(out, &["for=", peer.address]),
+    }
+    if let Some(authority) = authority {
+        put(out, &[";host=\""]);
+        out.extend_from_slice(authority);
+        put(out, &["\""]);
+    }
+    put(out, &[";proto=http\r\n"]);
 }
 
 /// A client may nominate fields of its own, not the credential that a service relies on.
@@ -217,9 +268,13 @@ fn put(out: &mut Vec<u8>, parts: &[&str]) {
 }
 
 fn put_length(out: &mut Vec<u8>, length: u64) {
+    put_number(out, "Content-Length: ", length);
+}
+
+fn put_number(out: &mut Vec<u8>, name: &str, number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
-    let mut rest = length;
+    let mut rest = number;
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;
@@ -228,7 +283,7 @@ fn put_length(out: &mut Vec<u8>, length: u64) {
             break;
         }
     }
-    out.extend_from_slice(b"Content-Length: ");
+    put(out, &[name]);
     out.extend_from_slice(&digits[at..]);
     out.extend_from_slice(b"\r\n");
 }
@@ -236,10 +291,15 @@ fn put_length(out: &mut Vec<u8>, length: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tolerance::Tolerance;
 
     fn forwarded(text: &str) -> String {
+        forwarded_for(text, Peer { address: "9.9.9.9", is_trusted: false })
+    }
+
+    fn forwarded_for(text: &str, peer: Peer<'_>) -> String {
         let mut head = RequestHead::default();
-        head.parse(text.as_bytes()).unwrap();
+        head.parse(text.as_bytes(), Tolerance::NONE).unwrap();
         let mut out = Vec::new();
         request(
             &mut out,
@@ -247,9 +307,10 @@ mod tests {
             text.as_bytes(),
             ToServer {
                 server: &Server::new(0, "s:1", ([127, 0, 0, 1], 1).into()),
-                client: "9.9.9.9",
+                peer,
                 request_id: "id",
                 upgrade: None,
+                node: &Node::new("ringgate").unwrap(),
             },
         );
         String::from_utf8(out).unwrap()
@@ -292,6 +353,50 @@ mod tests {
         assert_eq!(body("", "POST"), "Content-Length: 0\r\n\r\n");
         assert_eq!(body("Content-Length: 5, 5\r\n", "GET"), "Content-Length: 5\r\n\r\n");
         assert_eq!(body("Transfer-Encoding: CHUNKED\r\n", "DELETE"), "Transfer-Encoding: chunked\r\n\r\n");
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_is_kept_and_added_to() {
+        let said = "Connection: x-forwarded-proto, forwarded\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: e\r\n\
+                    X-Forwarded-Port: 443\r\n";
+        let chains = "X-Forwarded-For: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\nX-Forwarded-For:\r\n\
+                      X-Forwarded-For: 2.2.2.2, 3.3.3.3\r\nForwarded: for=2.2.2.2\r\nX-Real-IP: 1.1.1.1\r\n";
+        let text = format!("GET / HTTP/1.1\r\nHost: h:80\r\n{said}{chains}\r\n");
+        let kept = said.split_once("\r\n").unwrap().1;
+        for (address, element) in [("9.9.9.9", "for=9.9.9.9"), ("::1", "for=\"[::1]\"")] {
+            let expected = format!(
+                "GET / HTTP/1.1\r\nHost: s:1\r\n{kept}X-Request-Id: id\r\n\
+                 X-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, {address}\r\n\
+                 Forwarded: for=1.1.1.1, for=2.2.2.2, {element};host=\"h:80\";proto=http\r\nVia: 1.1 ringgate\r\n\r\n"
+            );
+            assert_eq!(forwarded_for(&text, Peer { address, is_trusted: true }), expected);
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_that_says_nothing_is_a_client() {
+        let text = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        assert_eq!(forwarded_for(text, Peer { address: "9.9.9.9", is_trusted: true }), forwarded(text));
+    }
+
+    #[test]
+    fn max_forwards_counts_down_on_options_only() {
+        for (method, sent, expected) in [
+            ("OPTIONS", "5", "4"),
+            ("OPTIONS", "007", "6"),
+            ("OPTIONS", "99999999999999999999", "18446744073709551614"),
+            ("GET", "5", "5"),
+            ("GET", "x", "x"),
+        ] {
+            let text = forwarded(&format!("{method} / HTTP/1.1\r\nHost: h\r\nMax-Forwards: {sent}\r\n\r\n"));
+            assert!(text.contains(&format!("\r\nMax-Forwards: {expected}\r\n")), "{text}");
+            assert_eq!(text.matches("Max-Forwards").count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_came_by_http_1_0_says_so() {
+        assert!(forwarded("GET / HTTP/1.0\r\n\r\n").contains("\r\nVia: 1.0 ringgate\r\n"));
     }
 
     fn returned(text: &str, method: Method<'_>, version: Version, persists: bool) -> (String, Framing) {

@@ -125,7 +125,7 @@ fn content_length(fields: Fields<'_>) -> Result<Option<u64>, ()> {
 }
 
 /// `1*DIGIT`, nothing else, and within 64 bits.
-fn number(digits: &[u8]) -> Option<u64> {
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -136,11 +136,12 @@ fn number(digits: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::head::RequestHead;
+    use crate::tolerance::Tolerance;
 
     fn request(version: &str, fields: &str) -> Result<Framing, Reject> {
         let text = format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n");
         let mut head = RequestHead::default();
-        head.parse(text.as_bytes())?;
+        head.parse(text.as_bytes(), Tolerance::NONE)?;
         of_request(head.version(), head.fields(text.as_bytes()))
     }
 

@@ -1,7 +1,8 @@
 //! The protocol and policy core: bytes, the time and randomness come in, decisions and bytes go out.
 //!
 //! Owns: HTTP/1.1 heads ([`head`]), framing ([`framing`], [`chunked`], [`body`]), the normal form of a path
-//! ([`target`]), routing ([`route`]), pools of servers ([`pool`]), what is forwarded ([`forward`]) and what the gateway
+//! ([`target`], [`tolerance`]), the chain of proxies around us
+//! ([`node`], [`trust`]), routing ([`route`]), pools of servers ([`pool`]), what is forwarded ([`forward`]) and what the gateway
 //! answers itself ([`answer`]); the bounds of the protocol ([`limits`]).
 //! Refuses: sockets, clocks, threads, locks, async. The missing lines in its manifest keep it so.
 //! Assumes: nothing of its input. Bytes from the network can produce a [`answer::Reject`], never a panic.
@@ -17,9 +18,12 @@ pub mod framing;
 pub mod head;
 pub mod limits;
 pub mod method;
+pub mod node;
 pub mod policy;
 pub mod pool;
 pub mod request_id;
 pub mod route;
 pub mod snapshot;
 pub mod target;
+pub mod tolerance;
+pub mod trust;

@@ -25,6 +25,12 @@ pub const PATTERN_PARAMETERS: usize = 25;
 /// Connections to one server unless the configuration says otherwise: what Envoy gives a cluster. A server that has more to
 /// do is better served by a shorter queue.
 pub const SERVER_CONNECTIONS: usize = 1024;
+/// Names that Connection may nominate: each field is compared with each of them. Clients nominate two or three.
+pub const NOMINATIONS: usize = 64;
+/// Proxies that are followed back to a client, each of which may be looked up in a list. Real chains have two or three.
+pub const FORWARDING_PROXIES: usize = 32;
+/// Bytes of a node's id: it is sent with every request.
+pub const NODE_ID_BYTES: usize = 64;
 /// Bytes of a request id that is taken over from the client.
 pub const REQUEST_ID_BYTES: usize = 128;
 

@@ -22,6 +22,7 @@ use crate::limits::{PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use crate::method::{Method, MethodSet};
 use crate::policy::Policy;
 use crate::target::canonical_host;
+use crate::tolerance::Tolerance;
 
 /// A rule: which requests go to which pool.
 #[derive(Debug, Clone)]
@@ -155,7 +156,8 @@ fn segments(path: &str) -> Result<Vec<Segment>, BadPattern> {
         Segment::Parameter(_) => "/x".into(),
     };
     let sample: String = segments.iter().map(sample).collect();
-    match crate::target::normalise(sample.as_bytes()) {
+    // Whatever requests may be tolerated, a pattern can be written for their paths.
+    match crate::target::normalise(sample.as_bytes(), Tolerance::ALL) {
         Ok(normal) if *normal == *sample.as_bytes() => Ok(segments),
         _ => Err(BadPattern::NotNormal),
     }

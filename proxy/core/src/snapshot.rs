@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use crate::node::Node;
 use crate::pool::Pool;
 use crate::route::Routes;
+use crate::tolerance::Tolerance;
+use crate::trust::Trusted;
 
 /// The compiled configuration.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct Snapshot {
     pub clients: Clients,
     /// What becomes of unused connections to servers.
     pub kept: Kept,
+    /// How this installation is known to other proxies.
+    pub node: Node,
 }
 
 impl Snapshot {
@@ -34,6 +39,10 @@ pub struct Clients {
     pub idle_timeout: Duration,
     /// How many may be connected at once, over all workers; as many as the descriptors allow if not said.
     pub connections: Option<usize>,
+    /// The proxies in front of this gateway: what they say of their clients is believed.
+    pub trusted: Trusted,
+    /// Which spellings of a request are taken although they could be misread.
+    pub tolerance: Tolerance,
 }
 
 impl Default for Clients {
@@ -42,6 +51,8 @@ impl Default for Clients {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             connections: None,
+            trusted: Trusted::default(),
+            tolerance: Tolerance::NONE,
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::answer::Malformed;
+use crate::tolerance::Tolerance;
 
 /// A target in one of its forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +29,13 @@ pub enum Target<'a> {
 /// Takes a target apart.
 ///
 /// # Errors
-/// Not one of the four forms, or a fragment (which never belongs on the wire).
-pub fn parse(target: &[u8]) -> Result<Target<'_>, Malformed> {
-    if target.iter().any(|&byte| byte <= b' ' || byte >= 0x7f || byte == b'#') {
+/// Not one of the four forms, a fragment (which never belongs on the wire), or bytes outside ASCII that are not tolerated.
+pub fn parse(target: &[u8], tolerance: Tolerance) -> Result<Target<'_>, Malformed> {
+    if target.iter().any(|&byte| byte <= b' ' || byte == 0x7f || byte == b'#') {
+        return Err(Malformed::Target);
+    }
+    let is_text = target.is_ascii() || tolerance.raw_utf8 && std::str::from_utf8(target).is_ok();
+    if !is_text {
         return Err(Malformed::Target);
     }
     match target {
@@ -124,7 +129,11 @@ enum Class {
     Structure,
     /// `%`, and what may only appear encoded (RFC 3986 section 2) though browsers send it raw.
     Encode,
-    /// A control, a byte outside ASCII, what ends a path, or `\`, which some services take for `/`.
+    /// `;`, where a parameter begins.
+    Parameter,
+    /// A byte outside ASCII, which may only appear encoded, too.
+    Foreign,
+    /// A control, what ends a path, or `\`, which some services take for `/`.
     Refuse,
 }
 
@@ -135,10 +144,15 @@ const CLASSES: [Class; 256] = {
         classes[byte] = match byte as u8 {
             b'\\' | b'?' | b'#' => Class::Refuse,
             b'/' | b'.' => Class::Structure,
+            b';' => Class::Parameter,
             b'%' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | b'[' | b']' => Class::Encode,
             _ => Class::Plain,
         };
         byte += 1;
+    }
+    while byte < 0xff {
+        byte += 1;
+        classes[byte] = Class::Foreign;
     }
     classes
 };
@@ -147,8 +161,9 @@ const CLASSES: [Class; 256] = {
 /// empty segments merged, `.` and `..` resolved (RFC 3986 section 6.2.2). Borrowed if that can be seen without decoding.
 ///
 /// # Errors
-/// Bad or NUL escapes, bytes that may not appear in a path, `..` above the root, and dot segments in disguise (`..;x=1`).
-pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
+/// Bad or NUL escapes, bytes that may not appear in a path, `..` above the root, dot segments in disguise (`..;x=1`,
+/// `..%20`), and what `tolerance` does not name of the rest.
+pub fn normalise(path: &[u8], tolerance: Tolerance) -> Result<Cow<'_, [u8]>, Malformed> {
     debug_assert_eq!(path.first(), Some(&b'/'));
     let mut previous = 0;
     let mut is_normal = true;
@@ -157,15 +172,17 @@ pub fn normalise(path: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
             Class::Plain => true,
             Class::Structure => previous != b'/',
             Class::Encode => false,
-            Class::Refuse => return Err(Malformed::Path),
+            Class::Parameter if tolerance.path_parameters => true,
+            Class::Foreign if tolerance.raw_utf8 => false,
+            Class::Parameter | Class::Foreign | Class::Refuse => return Err(Malformed::Path),
         };
         previous = byte;
     }
-    if is_normal { Ok(Cow::Borrowed(path)) } else { rewrite(path).map(Cow::Owned) }
+    if is_normal { Ok(Cow::Borrowed(path)) } else { rewrite(path, tolerance).map(Cow::Owned) }
 }
 
-fn rewrite(path: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let decoded = decode(path)?;
+fn rewrite(path: &[u8], tolerance: Tolerance) -> Result<Vec<u8>, Malformed> {
+    let decoded = decode(path, tolerance)?;
     let mut normal = Vec::with_capacity(decoded.len());
     let mut segments = decoded[1..].split(|&byte| byte == b'/').peekable();
     while let Some(segment) = segments.next() {
@@ -189,7 +206,7 @@ fn rewrite(path: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(normal)
 }
 
-/// Whether a service that decodes `%2F` or `%5C`, or cuts off `;parameters`, would find a `.` or `..` in the segment.
+/// Whether a service that decodes `%2F` or `%5C`, cuts off `;parameters`, or trims blanks would find a `.` or `..` in the segment.
 fn hides_dots(segment: &[u8]) -> bool {
     let mut rest = segment;
     loop {
@@ -199,33 +216,75 @@ fn hides_dots(segment: &[u8]) -> bool {
         let plain = plain.split(|&byte| byte == b';').next().unwrap_or(plain);
         let is_whole = end.is_none() && plain.len() == segment.len(); // `.` and `..` themselves are resolved
         match end {
-            _ if matches!(plain, b"." | b"..") && !is_whole => return true,
+            _ if is_dots(plain) && !is_whole || is_dots_and_blanks(plain) => return true,
             Some(end) => rest = &rest[end + 3..],
             None => return false,
         }
     }
 }
 
+fn is_dots(part: &[u8]) -> bool {
+    matches!(part, b"." | b"..")
+}
+
+/// Dots, with blanks or controls that many languages trim off (`%20`, `%09` and whatever lies below a blank), and nothing else.
+fn is_dots_and_blanks(part: &[u8]) -> bool {
+    let (mut dots, mut blanks, mut rest) = (0, 0, part);
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (b'.', _) => {
+                dots += 1;
+                tail
+            }
+            (b'%', [b'0' | b'1', _, tail @ ..] | [b'2', b'0', tail @ ..]) => {
+                blanks += 1;
+                tail
+            }
+            _ => return false,
+        }
+    }
+    dots > 0 && blanks > 0
+}
+
 /// Escapes of unreserved characters become those characters, all others upper case; what must be escaped is.
-fn decode(path: &[u8]) -> Result<Vec<u8>, Malformed> {
+fn decode(path: &[u8], tolerance: Tolerance) -> Result<Vec<u8>, Malformed> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.iter();
     while let Some(&byte) = rest.next() {
         let (byte, escaped) = match byte {
             b'%' => (hex(rest.next())? << 4 | hex(rest.next())?, true),
-            _ => (byte, CLASSES[byte as usize] == Class::Encode),
+            _ => (byte, matches!(CLASSES[byte as usize], Class::Encode | Class::Foreign)),
         };
         match byte {
             0 => return Err(Malformed::Path),
-            _ if escaped && !is_unreserved(byte) => {
-                decoded.push(b'%');
-                decoded.push(b"0123456789ABCDEF"[usize::from(byte >> 4)]);
-                decoded.push(b"0123456789ABCDEF"[usize::from(byte & 15)]);
-            }
+            _ if byte.is_ascii_control() && !tolerance.encoded_controls => return Err(Malformed::Path),
+            _ if escaped && !is_unreserved(byte) => push_escape(&mut decoded, byte),
             _ => decoded.push(byte),
         }
     }
     Ok(decoded)
+}
+
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    out.push(b'%');
+    out.push(b"0123456789ABCDEF"[usize::from(byte >> 4)]);
+    out.push(b"0123456789ABCDEF"[usize::from(byte & 15)]);
+}
+
+/// The query as it is forwarded: as sent, except that bytes outside ASCII, which only a tolerant [`parse`] lets through, are
+/// encoded.
+pub fn encode_query(query: &[u8]) -> Cow<'_, [u8]> {
+    if query.is_ascii() {
+        return Cow::Borrowed(query);
+    }
+    let mut encoded = Vec::with_capacity(query.len() * 2);
+    for &byte in query {
+        match byte.is_ascii() {
+            true => encoded.push(byte),
+            false => push_escape(&mut encoded, byte),
+        }
+    }
+    Cow::Owned(encoded)
 }
 
 fn hex(digit: Option<&u8>) -> Result<u8, Malformed> {
@@ -258,19 +317,50 @@ mod tests {
             ("/a%252fb", "/a%252fb"),
             ("/a%5cb", "/a%5Cb"),
             ("/a|b{c}", "/a%7Cb%7Bc%7D"),
-            ("/a;x=1/b", "/a;x=1/b"),
             ("/.hidden", "/.hidden"),
             ("/...", "/..."),
             ("/a/", "/a/"),
             ("/a//", "/a/"),
             ("/%7Euser", "/~user"),
+            ("/a%3bx", "/a%3Bx"),
+            ("/a..%20b", "/a..%20b"),
+            ("/%20", "/%20"),
+            ("/%c3%a9", "/%C3%A9"),
         ];
         for (path, normal) in cases {
-            let once = normalise(path.as_bytes()).unwrap();
-            assert_eq!(String::from_utf8_lossy(&once), normal, "{path}");
-            let twice = normalise(&once).unwrap();
-            assert_eq!(twice, once, "the normal form of {path} is its own normal form");
+            assert_normal(path, normal, Tolerance::NONE);
         }
+    }
+
+    fn assert_normal(path: &str, normal: &str, tolerance: Tolerance) {
+        let once = normalise(path.as_bytes(), tolerance).unwrap();
+        assert_eq!(String::from_utf8_lossy(&once), normal, "{path}");
+        let twice = normalise(&once, tolerance).unwrap();
+        assert_eq!(twice, once, "the normal form of {path} is its own normal form");
+    }
+
+    #[test]
+    fn what_is_tolerated_has_one_normal_form_too() {
+        let switch = |name: &str| Tolerance::NONE.with(name).unwrap();
+        for (name, path, normal) in [
+            ("path-parameters", "/a;x=1/b", "/a;x=1/b"),
+            ("path-parameters", "/a/../%62;", "/b;"),
+            ("encoded-controls", "/a%0ab%7f%1F", "/a%0Ab%7F%1F"),
+            ("raw-utf8", "/\u{e9}/../\u{e8}%c3%a9", "/%C3%A8%C3%A9"),
+        ] {
+            assert_eq!(normalise(path.as_bytes(), Tolerance::NONE), Err(Malformed::Path), "{path}");
+            assert_normal(path, normal, switch(name));
+            assert_normal(path, normal, Tolerance::ALL);
+        }
+        assert_eq!(encode_query("a=\u{e9}&b=%C3".as_bytes()), &b"a=%C3%A9&b=%C3"[..]);
+    }
+
+    #[test]
+    fn some_disguises_are_never_tolerated() {
+        for path in ["/%00", "/a/..;x=1/b", "/..%3b/", "/.;/", "/..%0a/", "/..%20;x/", "/a b", "/a\\b"] {
+            assert_eq!(normalise(path.as_bytes(), Tolerance::ALL), Err(Malformed::Path), "{path}");
+        }
+        assert_eq!(normalise(b"/..%1f", Tolerance::ALL), Err(Malformed::Path));
     }
 
     #[test]
@@ -293,8 +383,22 @@ mod tests {
             "/..%5cadmin",
             "/a/..%3bx/",
             "/.;/",
+            "/a;x=1",
+            "/;",
+            "/%01",
+            "/a%0d%0ab",
+            "/a%1F",
+            "/a%7f",
+            "/..%20/x",
+            "/a/.%20",
+            "/a/..%09/x",
+            "/a/%20../x",
+            "/a/..%20%2e/x",
+            "/a/..%2e%20/x",
+            "/a/b%2f..%20",
+            "/a/..%20%2fb",
         ] {
-            assert_eq!(normalise(path.as_bytes()), Err(Malformed::Path), "{path}");
+            assert_eq!(normalise(path.as_bytes(), Tolerance::NONE), Err(Malformed::Path), "{path}");
         }
     }
 
@@ -320,8 +424,14 @@ mod tests {
             ("", Err(Malformed::Target)),
         ];
         for (target, expected) in cases {
-            assert_eq!(parse(target.as_bytes()), expected, "{target}");
+            assert_eq!(parse(target.as_bytes(), Tolerance::NONE), expected, "{target}");
         }
+        assert_eq!(
+            parse("/\u{e9}?\u{e9}".as_bytes(), Tolerance::ALL),
+            Ok(origin(None, "/\u{e9}", Some("\u{e9}")))
+        );
+        assert_eq!(parse(b"/\xc3", Tolerance::ALL), Err(Malformed::Target), "half a character");
+        assert_eq!(parse("http://\u{e9}/".as_bytes(), Tolerance::ALL), Err(Malformed::Host));
     }
 
     #[test]

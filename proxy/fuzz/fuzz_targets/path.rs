@@ -5,6 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use ringgate_core::route::Pattern;
 use ringgate_core::target::{self, Target, normalise};
+use ringgate_core::tolerance::Tolerance;
 use ringgate_fuzz::text;
 
 /// A byte that a segment means, and whether it was escaped although it could stand for itself: `%2F` is not `/`.
@@ -14,16 +15,20 @@ type Unit = (u8, bool);
 const RESERVED: &[u8] = b"/:@!$&'()*+,;=";
 
 fuzz_target!(|input: &[u8]| {
-    let Ok(Target::Origin { authority, path, query }) = target::parse(input) else { return };
+    [Tolerance::NONE, Tolerance::ALL].into_iter().for_each(|tolerance| check(input, tolerance));
+});
+
+fn check(input: &[u8], tolerance: Tolerance) {
+    let Ok(Target::Origin { authority, path, query }) = target::parse(input, tolerance) else { return };
     check_parts(input, authority, path, query);
     let path = if path.is_empty() { b"/" } else { path };
-    let (normal, meant) = (normalise(path), meaning(path));
+    let (normal, meant) = (normalise(path, tolerance), meaning(path, tolerance));
     assert_eq!(normal.is_ok(), meant.is_some(), "{:?}", text(path));
     if let (Ok(normal), Some(meant)) = (normal, meant) {
-        check_normal(&normal);
-        assert_eq!(meaning(&normal), Some(meant), "{:?} is not {:?}", text(&normal), text(path));
+        check_normal(&normal, tolerance);
+        assert_eq!(meaning(&normal, tolerance), Some(meant), "{:?} is not {:?}", text(&normal), text(path));
     }
-});
+}
 
 /// Nothing of a target is lost.
 fn check_parts(input: &[u8], authority: Option<&[u8]>, path: &[u8], query: Option<&[u8]>) {
@@ -38,9 +43,9 @@ fn check_parts(input: &[u8], authority: Option<&[u8]>, path: &[u8], query: Optio
     }
 }
 
-fn check_normal(normal: &[u8]) {
+fn check_normal(normal: &[u8], tolerance: Tolerance) {
     let path = text(normal);
-    assert_eq!(normalise(normal).as_deref(), Ok(normal), "{path:?} has another normal form");
+    assert_eq!(normalise(normal, tolerance).as_deref(), Ok(normal), "{path:?} has another normal form");
     let is_plain = |&byte: &u8| byte.is_ascii_graphic() && !b"\\?#\"<>^`{|}[]".contains(&byte);
     assert!(normal.iter().all(is_plain), "{path:?}");
     let below_root = path.strip_prefix('/').expect("a path begins with a slash");
@@ -56,8 +61,12 @@ fn check_normal(normal: &[u8]) {
 
 /// The segments of a path with their escapes undone and its dots resolved; `None` if that has no single answer. A last
 /// empty segment says that it is a directory.
-fn meaning(path: &[u8]) -> Option<Vec<Vec<Unit>>> {
-    let refused = |&byte: &u8| !byte.is_ascii_graphic() || b"\\?#".contains(&byte);
+fn meaning(path: &[u8], tolerance: Tolerance) -> Option<Vec<Vec<Unit>>> {
+    let refused = |&byte: &u8| match byte {
+        b';' => !tolerance.path_parameters,
+        0x80.. => !tolerance.raw_utf8,
+        _ => !byte.is_ascii_graphic() || b"\\?#".contains(&byte),
+    };
     if path.iter().any(refused) {
         return None;
     }
@@ -66,6 +75,9 @@ fn meaning(path: &[u8]) -> Option<Vec<Vec<Unit>>> {
     for segment in path[1..].split(|&byte| byte == b'/') {
         let segment = units(segment)?;
         let bytes: Vec<u8> = segment.iter().map(|(byte, _)| *byte).collect();
+        if bytes.iter().any(u8::is_ascii_control) && !tolerance.encoded_controls {
+            return None;
+        }
         is_directory = matches!(&*bytes, b"" | b"." | b"..");
         match &*bytes {
             b"" | b"." => {}
@@ -78,10 +90,15 @@ fn meaning(path: &[u8]) -> Option<Vec<Vec<Unit>>> {
     Some(segments)
 }
 
-/// Whether a service finds a dot segment in a decoded one because it splits again, at `\` too, or cuts off parameters.
+/// Whether a service finds a dot segment in a decoded one because it splits again, at `\` too, cuts off parameters or trims
+/// what is no more than a blank.
 fn has_dots_for_somebody(bytes: &[u8]) -> bool {
     let names = bytes.split(|byte| b"/\\".contains(byte)).map(|part| part.split(|&byte| byte == b';').next());
-    names.flatten().any(|name| matches!(name, b"." | b".."))
+    let is_disguised = |name: &[u8]| {
+        let is_trimmed = name.iter().any(|&byte| byte <= b' ') && name.contains(&b'.');
+        is_trimmed && name.iter().all(|&byte| byte <= b' ' || byte == b'.')
+    };
+    names.flatten().any(|name| matches!(name, b"." | b"..") || is_disguised(name))
 }
 
 fn units(segment: &[u8]) -> Option<Vec<Unit>> {

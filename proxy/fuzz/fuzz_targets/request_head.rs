@@ -3,28 +3,38 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringgate_core::forward::{self, ToServer};
+use ringgate_core::answer::Reject;
+use ringgate_core::forward::{self, Peer, ToServer};
 use ringgate_core::framing::Framing;
 use ringgate_core::head::{RequestHead, Version};
+use ringgate_core::method::Method;
+use ringgate_core::node::Node;
 use ringgate_core::pool::Server;
 use ringgate_core::target::normalise;
+use ringgate_core::tolerance::Tolerance;
 use ringgate_fuzz::{LINES, Line, head, is_within_limits, lines, may_be_read_as, nominated, text};
 
 const SERVER: &str = "127.0.0.1:9001";
 const CLIENT: &str = "192.0.2.7";
+const NODE_ID: &str = "gateway";
 const REQUEST_ID: &str = "0123456789abcdef";
 
 /// What a client may not say of itself, or what is answered here.
-const OURS: [&str; 9] = [
+const OURS: [&str; 14] = [
+    "cf-connecting-ip",
+    "client-ip",
     "expect",
     "forwarded",
     "host",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded",
+    "x-original-host",
+    "x-original-url",
     "x-real-ip",
     "x-request-id",
+    "x-rewrite-url",
 ];
 
 fuzz_target!(|input: &[u8]| {
@@ -40,14 +50,18 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
+fn node() -> Node {
+    Node::new(NODE_ID).expect("a token")
+}
+
 fn is_accepted(bytes: &[u8]) -> bool {
     let mut head = RequestHead::default();
-    head.parse(bytes).and_then(|()| head.check(bytes)).is_ok()
+    head.parse(bytes, Tolerance::ALL).and_then(|()| head.check(bytes, &node())).is_ok()
 }
 
 fn parsed(bytes: &[u8]) -> RequestHead {
     let mut head = RequestHead::default();
-    head.parse(bytes).expect("the same bytes were accepted");
+    head.parse(bytes, Tolerance::ALL).expect("the same bytes were accepted");
     head
 }
 
@@ -56,7 +70,7 @@ fn parsed_after_another(bytes: &[u8]) -> RequestHead {
     let another = b"POST http://other/%7e//?q=1 HTTP/1.1\r\nHost: a\r\nConnection: close, x, accept, via\r\n\
         Transfer-Encoding: chunked\r\n\r\n";
     let mut head = parsed(another);
-    head.parse(bytes).expect("the same bytes were accepted");
+    head.parse(bytes, Tolerance::ALL).expect("the same bytes were accepted");
     head
 }
 
@@ -67,14 +81,20 @@ fn forwarded(head: &RequestHead, bytes: &[u8]) -> Vec<u8> {
         &mut out,
         head,
         bytes,
-        ToServer { server: &server, client: CLIENT, request_id: REQUEST_ID },
+        ToServer {
+            server: &server,
+            peer: Peer { address: CLIENT, is_trusted: false },
+            request_id: REQUEST_ID,
+            node: &node(),
+        },
     );
     out
 }
 
 fn check_path(path: &str) {
     assert!(
-        path == "*" || normalise(path.as_bytes()).is_ok_and(|normal| *normal == *path.as_bytes()),
+        path == "*"
+            || normalise(path.as_bytes(), Tolerance::ALL).is_ok_and(|normal| *normal == *path.as_bytes()),
         "{path}"
     );
 }
@@ -85,7 +105,10 @@ fn check_fields(head: &RequestHead, bytes: &[u8], out: &[u8]) {
     let nominated = nominated(&sent);
     let passes = |line: &&Line<'_>| {
         let name = line.name.to_ascii_lowercase();
-        !may_be_read_as(line, &OURS) && (name == "authorization" || !nominated.contains(&name))
+        let is_ours =
+            may_be_read_as(line, &OURS) || name.replace(['_', '.'], "-").starts_with("x-forwarded-");
+        let is_counted = name == "max-forwards" && head.method(bytes) == Method::Options;
+        !is_ours && !is_counted && (name == "authorization" || !nominated.contains(&name))
     };
     let mut expected = vec![line("Host", SERVER.as_bytes())];
     expected.extend(sent.iter().filter(passes));
@@ -93,7 +116,10 @@ fn check_fields(head: &RequestHead, bytes: &[u8], out: &[u8]) {
     expected.push(line("X-Forwarded-For", CLIENT.as_bytes()));
     expected.push(line("X-Forwarded-Proto", b"http"));
     expected.extend(head.authority(bytes).map(|authority| line("X-Forwarded-Host", authority)));
-    expected.push(line("Via", b"1.1 ringgate"));
+    expected
+        .push(line("Via", if head.version() == Version::Http10 { b"1.0 gateway" } else { b"1.1 gateway" }));
+    let left = head.max_forwards(bytes).expect("it was checked").map(|count| (count - 1).to_string());
+    expected.extend(left.as_ref().map(|left| line("Max-Forwards", left.as_bytes())));
     let got = lines(out);
     let (fields, rest) = got.split_at(expected.len().min(got.len()));
     assert_eq!(fields, expected);
@@ -102,6 +128,10 @@ fn check_fields(head: &RequestHead, bytes: &[u8], out: &[u8]) {
     let framing = if wants_trailers(&sent) { rest.strip_suffix(&trailers) } else { Some(rest) };
     let framing = framing.unwrap_or_else(|| panic!("no {trailers:?} in {rest:?}"));
     assert_eq!(plain_framing(framing), Some(head.framing()), "{framing:?}");
+}
+
+fn has_encoded_control(path: &str) -> bool {
+    path.split('%').skip(1).any(|escape| escape.starts_with(['0', '1']) || escape.starts_with("7F"))
 }
 
 fn line<'a>(name: &'a str, value: &'a [u8]) -> Line<'a> {
@@ -134,7 +164,10 @@ fn check_by_httparse(out: &[u8]) {
 
 fn check_by_ourselves(request: &RequestHead, bytes: &[u8], out: &[u8]) {
     let input = [&[u8::MAX], out].concat();
-    assert_eq!(head(&input, is_accepted), Some(out), "{:?}", text(out));
+    let parses = |bytes: &[u8]| RequestHead::default().parse(bytes, Tolerance::NONE).is_ok();
+    let is_strict = !request.path(bytes).contains(';') && !has_encoded_control(request.path(bytes));
+    assert_eq!(head(&input, parses), is_strict.then_some(out), "{:?}", text(out));
+    assert_eq!(parsed(out).check(out, &node()), Err(Reject::Loop), "{:?}", text(out));
     let again = parsed(out);
     assert_eq!((again.version(), again.authority(out)), (Version::Http11, Some(SERVER.as_bytes())));
     assert_eq!(again.method(out), request.method(bytes));

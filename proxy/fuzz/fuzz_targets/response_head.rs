@@ -52,7 +52,7 @@ fn check_final(head: &ResponseHead, bytes: &[u8], to: ToClient<'_>) {
     if is_within_limits(&out, got.len()) {
         let again = parsed(&out);
         assert_eq!(again.framing(to.method, &out), Ok(sent), "{:?}", text(&out));
-        assert_eq!(again.persists(), to.persists && sent != Framing::UntilClose, "{:?}", text(&out));
+        assert_eq!(again.persists(to.method), to.persists && sent != Framing::UntilClose, "{:?}", text(&out));
     }
 }
 

@@ -21,6 +21,11 @@ pub(super) struct File {
     pub(super) listen: Option<Text>,
     pub(super) workers: Option<Spanned<i64>>,
     pub(super) driver: Option<Text>,
+    pub(super) node_id: Option<Text>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<Text>,
+    #[serde(default)]
+    pub(super) tolerate: Vec<Text>,
     #[serde(default)]
     pub(super) log: Log,
     #[serde(default)]

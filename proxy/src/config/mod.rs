@@ -1,10 +1,11 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language (`file`), every value in it (`settings`, `policy`, `pools`, `routes`), what deserves a warning (`reach`)
-//! and how all of it is said to a person (`diagnostic`).
+//! Owns: the language (`file`), every value in it (`settings`, `clients`, `policy`, `pools`, `routes`), what deserves a
+//! warning (`reach`) and how all of it is said to a person (`diagnostic`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 
+mod clients;
 mod diagnostic;
 mod file;
 mod policy;
@@ -22,7 +23,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use ringgate_core::policy::Policy;
-use ringgate_core::snapshot::Snapshot;
+use ringgate_core::snapshot::{Clients, Snapshot};
 use ringgate_io::Rung;
 
 pub use self::diagnostic::Diagnostic;
@@ -99,18 +100,22 @@ fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
     let driver = file.driver.as_ref().map(settings::driver).transpose()?;
     let log = settings::request_log(file.log.requests.as_ref())?;
+    let node = clients::node(file.node_id.as_ref())?;
+    let trusted = clients::trusted(&file.trusted_proxies)?;
+    let tolerance = clients::tolerance(&file.tolerate)?;
     let defaults = policy::defaults(&file.timeouts, &file.limits)?;
     let mut pools = Pools::declare(file.pools, resolve)?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());
     warnings.extend(policy::ineffective(&file.timeouts.of_routes()));
     warnings.extend(file.routes.iter().filter_map(|route| policy::ineffective(&route.get_ref().timeouts)));
-    warnings.extend(reach::unreachable(&compiled));
+    warnings.extend(reach::unreachable(&compiled, tolerance));
     let snapshot = Snapshot {
         routes: compiled.routes,
         pools: pools.into_compiled(),
-        clients: defaults.clients,
+        clients: Clients { trusted, tolerance, ..defaults.clients },
         kept: defaults.kept,
+        node,
     };
     let policy = defaults.policy;
     Ok((Config { listen, workers, driver, log, policy, snapshot, warnings: Vec::new() }, warnings))

@@ -49,6 +49,7 @@ pub(super) fn defaults(timeouts: &file::Timeouts, limits: &file::Limits) -> Resu
                 .as_ref()
                 .map(|written| connections(written, "as many as descriptors allow"))
                 .transpose()?,
+            ..clients
         },
         kept: Kept {
             idle: timeout(&timeouts.upstream_idle, kept.idle)?,

@@ -7,6 +7,7 @@
 
 use ringgate_core::limits::PATTERN_PARAMETERS;
 use ringgate_core::route::{Route, Routes};
+use ringgate_core::tolerance::Tolerance;
 
 use super::diagnostic::{Problem, list};
 use super::routes::Compiled;
@@ -20,13 +21,13 @@ const ANY_METHOD: &str = "RINGGATE-ANY-METHOD";
 const ANY_HOST: &str = "any.invalid";
 
 /// A warning for each route that is out of reach.
-pub(super) fn unreachable(compiled: &Compiled) -> Vec<Problem> {
+pub(super) fn unreachable(compiled: &Compiled, tolerance: Tolerance) -> Vec<Problem> {
     let routes = &compiled.routes;
     let depth = routes.all().iter().map(|route| depth(&route.pattern.to_string())).max().unwrap_or(0);
     let places = routes.all().iter().zip(&compiled.places);
     places
         .filter_map(|(route, place)| {
-            let why = match takers(routes, route, depth)?.as_slice() {
+            let why = match takers(routes, route, depth, tolerance)?.as_slice() {
                 [] => "the gateway itself refuses all that it asks for".to_owned(),
                 takers => format!("all are taken by {}", list(takers)),
             };
@@ -38,7 +39,7 @@ pub(super) fn unreachable(compiled: &Compiled) -> Vec<Problem> {
 }
 
 /// The names of the routes that take all requests of `route`; `None` if some are left for it.
-fn takers<'a>(routes: &'a Routes, route: &Route, depth: usize) -> Option<Vec<&'a str>> {
+fn takers<'a>(routes: &'a Routes, route: &Route, depth: usize, tolerance: Tolerance) -> Option<Vec<&'a str>> {
     let mut takers = Vec::new();
     let host = format!("Host: {}", route.host.as_deref().unwrap_or(ANY_HOST));
     let conditions = route.fields.iter().map(|(name, value)| format!("{name}: {value}"));
@@ -46,7 +47,7 @@ fn takers<'a>(routes: &'a Routes, route: &Route, depth: usize) -> Option<Vec<&'a
     let methods = if route.methods.is_any() { ANY_METHOD.into() } else { route.methods.to_string() };
     for path in paths(&route.pattern.to_string(), depth) {
         for method in methods.split(", ") {
-            let Ok(sample) = Sample::new(method, &path, &fields) else { continue };
+            let Ok(sample) = Sample::new(method, &path, &fields, tolerance) else { continue };
             match routes.find(&sample.route_request()) {
                 Ok(taker) if std::ptr::eq(taker, route) => return None,
                 Ok(taker) if !takers.contains(&&*taker.name) => takers.push(&*taker.name),
@@ -117,7 +118,7 @@ mod tests {
 
     fn out_of_reach(compiled: &Compiled) -> Vec<String> {
         let routes = compiled.routes.all().iter();
-        let unreached = routes.filter(|route| takers(&compiled.routes, route, 4).is_some());
+        let unreached = routes.filter(|route| takers(&compiled.routes, route, 4, Tolerance::NONE).is_some());
         unreached.map(|route| route.name.to_string()).collect()
     }
 
@@ -150,7 +151,7 @@ mod tests {
     fn a_route_whose_field_is_always_refused_is_out_of_reach() {
         let fields = vec![("content-length".into(), "many".into())];
         let routes = Routes::new(vec![Route { fields, ..route("/a") }]).unwrap();
-        assert_eq!(takers(&routes, &routes.all()[0], 4), Some(Vec::new()));
+        assert_eq!(takers(&routes, &routes.all()[0], 4, Tolerance::NONE), Some(Vec::new()));
     }
 
     /// Against the obvious way: every path of few letters down to a depth, with every method.

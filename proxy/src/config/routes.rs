@@ -14,6 +14,7 @@ use ringgate_core::method::{Method, MethodSet};
 use ringgate_core::policy::Policy;
 use ringgate_core::route::{BadPattern, Pattern, Route, Routes};
 use ringgate_core::target::{canonical_host, host_name, is_host, normalise};
+use ringgate_core::tolerance::Tolerance;
 use toml::Spanned;
 
 use super::diagnostic::Problem;
@@ -213,7 +214,7 @@ fn without_wildcard(path: &str) -> String {
 
 /// What to write for a path that is not in the form requests are brought to before they are matched.
 fn normal_form(path: &str) -> String {
-    match normalise(path.as_bytes()) {
+    match normalise(path.as_bytes(), Tolerance::ALL) {
         Ok(normal) if !path.contains('{') => {
             format!("requests are matched in normal form: write `{}`", String::from_utf8_lossy(&normal))
         }

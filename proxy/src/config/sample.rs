@@ -3,6 +3,7 @@
 use ringgate_core::answer::{Malformed, Reject};
 use ringgate_core::head::{HeadScanner, RequestHead};
 use ringgate_core::route;
+use ringgate_core::tolerance::Tolerance;
 
 /// A request head.
 #[derive(Debug)]
@@ -17,7 +18,12 @@ impl Sample {
     ///
     /// # Errors
     /// What the gateway refuses it with.
-    pub(crate) fn new(method: &str, target: &str, fields: &[String]) -> Result<Sample, Reject> {
+    pub(crate) fn new(
+        method: &str,
+        target: &str,
+        fields: &[String],
+        tolerance: Tolerance,
+    ) -> Result<Sample, Reject> {
         let mut text = format!("{method} {target} HTTP/1.1\r\n");
         let mut has_host = false;
         for field in fields {
@@ -28,7 +34,7 @@ impl Sample {
         let bounds = HeadScanner::default().scan(text.as_bytes())?.ok_or(Malformed::RequestLine)?;
         let text = text[bounds.start..bounds.end].to_owned();
         let mut head = RequestHead::default();
-        head.parse(text.as_bytes())?;
+        head.parse(text.as_bytes(), tolerance)?;
         Ok(Sample { text, head })
     }
 

@@ -17,6 +17,9 @@ const EVERYTHING: &str = r#"
 listen = "[::1]:8080"
 workers = 3
 driver = "io_uring-coop"
+node_id = "gate-1"
+trusted_proxies = ["10.0.0.0/8", "::1", "::ffff:1.2.3.4"]
+tolerate = ["path-parameters", "raw-utf8"]
 log.requests = "off"
 timeouts = { head = "1s", idle = "2m", connect = "250ms", response = "1m30s", stall = "1day", total = "1h", tunnel = "3s", upstream_idle = "5s", upstream_age = "6s" }
 limits = { connections = 20_000, body = "64KiB", rate = 1000 }
@@ -71,9 +74,11 @@ fn what_is_not_said_has_a_default() {
     let config = compiled(EXAMPLES[0].1);
     assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
     assert_eq!((config.workers, config.driver, config.log), (None, None, RequestLog::Json));
-    assert_eq!(config.snapshot.clients, ringgate_core::snapshot::Clients::default());
+    assert_eq!(config.snapshot.clients, Clients::default());
     assert_eq!(config.snapshot.routes.all()[0].policy, Policy::default());
     assert_eq!(config.warnings, []);
+    let node = |config: &Config| config.snapshot.node.id().to_owned();
+    assert!(node(&config).starts_with("ringgate-") && node(&config) != node(&compiled(EXAMPLES[0].1)));
     let [route] = config.snapshot.routes.all() else { panic!("one route") };
     assert_eq!((&*route.name, &route.host, route.methods.is_any(), route.pool), ("/*", &None, true, 0));
 }
@@ -88,6 +93,12 @@ fn everything_that_is_said_is_heard() {
     let clients = &config.snapshot.clients;
     assert_eq!((clients.head_timeout, clients.idle_timeout), (seconds(1), seconds(120)));
     assert_eq!(clients.connections, Some(20_000));
+    let is_trusted = |address: &str| clients.trusted.has(address.parse().unwrap());
+    assert!(["10.9.9.9", "::ffff:10.9.9.9", "::1", "1.2.3.4"].into_iter().all(is_trusted));
+    assert!(!["11.0.0.1", "::2", "1.2.3.5"].into_iter().any(is_trusted));
+    let tolerance = clients.tolerance;
+    assert!(tolerance.path_parameters && tolerance.raw_utf8 && !tolerance.encoded_controls);
+    assert_eq!(config.snapshot.node.id(), "gate-1");
     let kept = config.snapshot.kept;
     assert_eq!((kept.idle, kept.age), (seconds(5), seconds(6)));
     let timeouts = Timeouts {

@@ -45,6 +45,10 @@ fn post(fields: &str, body: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}\r\n{body}")
 }
 
+fn options(fields: &str) -> String {
+    format!("OPTIONS / HTTP/1.1\r\nHost: h\r\n{fields}\r\n")
+}
+
 fn chunks(body: &str) -> String {
     post("Transfer-Encoding: chunked\r\n", body)
 }
@@ -58,6 +62,7 @@ pub fn host(host: &str) -> String {
 }
 
 const GET: &str = "GET / HTTP/1.1\r\n\r\n";
+const OPTIONS_LAST: &str = "OPTIONS / HTTP/1.1\r\nMax-Forwards: 0\r\n\r\n";
 const CHUNKED_ABC: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
 const POST_ABC: &str = "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
 
@@ -188,7 +193,7 @@ fn chunk_framing() -> Vec<Request> {
             15,
             "harmless trailers pass, others do not",
             chunks(
-                "3\r\nabc\r\n0\r\nChecksum: 1\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\nHost: evil\r\nAuthorization: x\r\nCookie: x\r\nX-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nConnection: close\r\nProxy-Authorization: x\r\n\r\n",
+                "3\r\nabc\r\n0\r\nChecksum: 1\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\nHost: evil\r\nAuthorization: x\r\nCookie: x\r\nX-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Forwarded-Prefix: /a\r\nTrue-Client-IP: 6.6.6.6\r\nX_Original_URL: /a\r\nConnection: close\r\nProxy-Authorization: x\r\n\r\n",
             ),
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nChecksum: 1\r\n\r\n",
         ),
@@ -325,6 +330,19 @@ fn forwarding() -> Vec<Request> {
             "GET / HTTP/1.1\r\nOther: 3\r\n\r\n",
         ),
         passed(
+            53,
+            "as many as anybody needs",
+            get(&format!("Connection: {}\r\nX-Mine: 1\r\n", "x-mine,".repeat(64))),
+            GET,
+        ),
+        refused(
+            53,
+            "more than anybody needs",
+            get(&format!("Connection: {}\r\n", "x-mine,".repeat(65))),
+            431,
+        ),
+        refused(53, "in many fields", get(&"Connection: a,b,c,d,e,f,g,h\r\n".repeat(9)), 431),
+        passed(
             54,
             "what cannot be",
             get(
@@ -358,6 +376,47 @@ fn forwarding() -> Vec<Request> {
             get("Proxy-Authorization: x\r\nAuthorization: y\r\n"),
             "GET / HTTP/1.1\r\nAuthorization: y\r\n\r\n",
         ),
+        passed(
+            57,
+            "others are no loop",
+            get("Via: 1.1 other, 1.0 ringgate (Ringgate)\r\n"),
+            "GET / HTTP/1.1\r\nVia: 1.1 other, 1.0 ringgate (Ringgate)\r\n\r\n",
+        ),
+        passed(
+            57,
+            "what came by HTTP/1.0",
+            "GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n",
+            GET,
+        ),
+        answered(58, "no further", options("Max-Forwards: 0\r\n"), 204),
+        answered(
+            58,
+            "no further, with a body",
+            options("Max-Forwards: 0\r\nContent-Length: 3\r\n") + "abc",
+            204,
+        ),
+        passed(58, "once more", options("Max-Forwards: 1\r\n"), OPTIONS_LAST),
+        passed(58, "nominated", options("Connection: max-forwards\r\nMax-Forwards: 1\r\n"), OPTIONS_LAST),
+        passed(
+            58,
+            "more than can be counted",
+            options("Max-Forwards: 99999999999999999999\r\n"),
+            "OPTIONS / HTTP/1.1\r\nMax-Forwards: 18446744073709551614\r\n\r\n",
+        ),
+        passed(
+            58,
+            "of another method",
+            get("Max-Forwards: 0\r\n"),
+            "GET / HTTP/1.1\r\nMax-Forwards: 0\r\n\r\n",
+        ),
+        refused(58, "not a number", options("Max-Forwards: x\r\n"), 400),
+        refused(58, "two numbers", options("Max-Forwards: 1\r\nMax-Forwards: 1\r\n"), 400),
+        refused(
+            58,
+            "TRACE is refused, whatever it says",
+            "TRACE / HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n",
+            405,
+        ),
         refused(59, "TRACE", "TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
         passed(
             64,
@@ -385,6 +444,15 @@ fn forwarding() -> Vec<Request> {
                 "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nX-Real-IP: 6.6.6.6\r\n",
             ),
             GET,
+        ),
+        refused(70, "a HEAD that cannot be read", "HEAD /a b HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        passed(
+            74,
+            "spoofed by names that some proxy uses",
+            get(
+                "X-Forwarded: 6\r\nX-Forwarded-Prefix: /a\r\nX_Forwarded_Ssl: on\r\nX.Forwarded-User: me\r\nX-Original-URL: /a\r\nX-Original-Host: a\r\nX-Rewrite-URL: /a\r\nX-Client-IP: 6\r\nTrue-Client-IP: 6\r\nTRUE_CLIENT_IP: 6\r\nX-Cluster-Client-IP: 6\r\nCF-Connecting-IP: 6\r\nClient-IP: 6\r\nClient.IP: 6\r\nX-HTTP-Method-Override: PUT\r\n",
+            ),
+            "GET / HTTP/1.1\r\nX-HTTP-Method-Override: PUT\r\n\r\n",
         ),
         answered_early(
             78,

@@ -218,6 +218,13 @@ fn nonsense() -> Vec<Response> {
         closed(to(POST, bad(49, "no answer", ""))), // to a GET this could be a kept connection that closes: row 82
         closed(bad(49, "half a head", "HTTP/1.1 200 OK\r\nContent-")),
     ];
+    rows.push(bad(
+        53,
+        "more nominations than anybody needs",
+        ok(&format!("Connection: {}\r\n", "x,".repeat(65))),
+    ));
+    rows.push(bad(85, "an empty line first", format!("\r\n{}", ok(""))));
+    rows.push(bad(85, "behind an interim answer", format!("HTTP/1.1 103 Early Hints\r\n\r\n\r\n{}", ok(""))));
     for fields in [
         "Content-Length: 2\r\nTransfer-Encoding: chunked",
         "Content-Length: 2\r\nContent-Length: 3",

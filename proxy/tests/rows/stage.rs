@@ -250,13 +250,15 @@ impl Stage {
     pub fn of_client(&self, message: &Message) -> String {
         let host = self.origin.address().to_string();
         let is_id = |value: &str| value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_node = |id: &str| id.strip_prefix("ringgate-").is_some_and(|digits| digits.len() == 16);
+        let is_via = |via: &str| via.strip_prefix("1.1 ").or(via.strip_prefix("1.0 ")).is_some_and(is_node);
         let own: [Own<'_>; 6] = [
             ("Host", &|value| value == host),
             ("X-Request-Id", &is_id),
             ("X-Forwarded-For", &|value| value == "127.0.0.1"),
             ("X-Forwarded-Proto", &|value| value == "http"),
             ("X-Forwarded-Host", &|value| value == "h"),
-            ("Via", &|value| value == "1.1 ringgate"),
+            ("Via", &is_via),
         ];
         without(message, &own)
     }

@@ -1,11 +1,17 @@
 //! The rows that take more than one message to tell.
 
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use ringgate::config;
+use ringgate::gateway::Gateway;
+use ringgate_io::Rung;
 
 use crate::message::Kind;
 use crate::origin::{OK, Script, Then};
 use crate::requests::REPEATED;
 use crate::stage::{Stage, time};
+use crate::support::{self, TestGateway};
 
 /// One story: the row it tells of, its name, and how it goes.
 pub type Story = (u8, &'static str, fn(&Stage));
@@ -20,15 +26,23 @@ pub const ALL: &[Story] = &[
     (50, "a server that is away", a_server_that_is_away),
     (51, "one byte per segment", one_byte_per_segment),
     (52, "any prefix, then silence", any_prefix_then_silence),
+    (39, "path parameters where they are tolerated", path_parameters_tolerated),
+    (40, "encoded controls where they are tolerated", encoded_controls_tolerated),
+    (40, "raw UTF-8 where it is tolerated", raw_utf8_tolerated),
+    (57, "two gateways that point at each other", a_loop),
+    (57, "two gateways in a row", a_chain),
     (67, "a client waits for 100", a_client_waits_for_100),
     (67, "an expectation that is refused", an_expectation_that_is_refused),
     (68, "no 100 behind a final status", no_late_100),
+    (74, "what a trusted proxy says", a_trusted_proxy),
+    (74, "what a trusted proxy passes on of nonsense", nonsense_by_a_trusted_proxy),
     (75, "fifty requests at once", fifty_requests_at_once),
     (77, "an early answer, the rest of the body later", an_early_answer),
     (77, "an early answer, the rest of the body never", an_early_answer_and_no_body),
     (79, "half a connection is enough", half_a_connection_is_enough),
     (80, "a client resets while its answer is awaited", a_client_resets),
     (81, "a server speaks while it is idle", a_server_speaks_while_idle),
+    (81, "a body announced where there can be none", an_announced_body),
     (82, "a kept connection closes, GET", a_kept_connection_closes),
     (83, "a kept connection closes, POST", a_kept_connection_closes_on_post),
     (83, "a head went down", a_head_went_down),
@@ -239,6 +253,145 @@ fn a_server_speaks_while_idle(stage: &Stage) {
         assert_eq!(client.ask(GET).body, b"ok");
     }
     drop(stage.received());
+}
+
+/// What the origin gets of `sent` where `settings` hold, each case with what is refused in spite of them.
+fn tolerated(stage: &Stage, name: &str, cases: &[(&str, &str)], still_refused: &[&str]) {
+    let stage = Stage::with(stage.driver, &format!("tolerate = [\"{name}\"]"));
+    for (target, forwarded) in cases {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(stage.connect().ask(request).status(), 200, "{target}");
+        assert_eq!(stage.requests(), [format!("GET {forwarded} HTTP/1.1\r\n\r\n")]);
+    }
+    for target in still_refused {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(stage.connect().ask(request).status(), 400, "{target}");
+    }
+    let guarded = stage.connect().ask("GET /x/%2e%2e/guarded HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(guarded.status(), 503, "it is routed by the normal form still");
+}
+
+fn path_parameters_tolerated(stage: &Stage) {
+    let cases = [("/a;x=1", "/a;x=1"), ("/%61;x=%31/./b", "/a;x=1/b")];
+    tolerated(stage, "path-parameters", &cases, &["/a/..;/b", "/a/..;x=1/b", "/.;/", "/a%01", "/\u{e9}"]);
+}
+
+fn encoded_controls_tolerated(stage: &Stage) {
+    let cases = [("/a%01%1f%7f", "/a%01%1F%7F"), ("/a%0d%0a", "/a%0D%0A")];
+    tolerated(stage, "encoded-controls", &cases, &["/a%00", "/a/..%0a/b", "/a\x01", "/a;x=1", "/\u{e9}"]);
+}
+
+fn raw_utf8_tolerated(stage: &Stage) {
+    let cases = [("/\u{e9}", "/%C3%A9"), ("/a?\u{e9}=%c3", "/a?%C3%A9=%c3"), ("/\u{e9}/../b", "/b")];
+    tolerated(stage, "raw-utf8", &cases, &["http://\u{e9}/", "/a%01", "/a;x=1"]);
+    let stage = Stage::with(stage.driver, "tolerate = [\"raw-utf8\"]");
+    let half = b"GET /\xc3 HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(stage.connect().ask(half).status(), 400, "half a character");
+}
+
+/// A gateway of that id in front of `server`.
+fn node(driver: Rung, id: &str, server: SocketAddr) -> TestGateway {
+    let text = format!("node_id = \"{id}\"\n[[routes]]\nprefix = \"/\"\nservers = [\"{server}\"]");
+    support::gateway(driver, &text)
+}
+
+fn a_loop(stage: &Stage) {
+    let port = support::nobody(); // the second gateway's, which the first one has to know before it is there
+    let first = node(stage.driver, "first", port);
+    let text = format!(
+        "listen = \"{port}\"\nnode_id = \"second\"\n[[routes]]\nprefix = \"/\"\nservers = [\"{}\"]",
+        first.gateway.address()
+    );
+    let second = config::parse(&text, "second.toml").unwrap();
+    let _second = Gateway::start(second, Box::new(std::io::sink())).unwrap();
+    let answer = first.get("/");
+    assert_eq!(answer.status, 508);
+    assert!(answer.text().contains("\"code\":\"loop_detected\""), "{}", answer.text());
+    assert!(first.log.line_with("\"cause\":\"LD\"").contains("\"status\":508"));
+    assert_eq!(first.get("/").status, 508, "and it serves on");
+}
+
+fn a_chain(stage: &Stage) {
+    let inner = node(stage.driver, "inner", stage.origin.address());
+    let outer = node(stage.driver, "outer", inner.gateway.address());
+    assert_eq!(outer.get("/").status, 200);
+    let via: Vec<String> = stage.origin.take().messages[0].head.lines().map(String::from).collect();
+    let via: Vec<&str> = via.iter().filter_map(|line| line.strip_prefix("Via: ")).collect();
+    assert_eq!(via, ["1.1 outer", "1.1 inner"]);
+    drop((outer, inner));
+}
+
+/// What the origin gets of such fields from a proxy at 127.0.0.1, and the client's address in the log.
+fn from_a_trusted_proxy(stage: &Stage, networks: &str, path: &str, fields: &str) -> (String, String) {
+    let stage = Stage::with(stage.driver, &format!("trusted_proxies = [{networks}]"));
+    let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+    assert_eq!(stage.connect().ask(request).status(), 200);
+    let head = stage.origin.take().messages[0].head.clone();
+    let line = stage.gateway.log.line_with(&format!("\"path\":\"{path}\""));
+    let (_, client) = line.split_once("\"client\":\"").unwrap();
+    (head, client.split('"').next().unwrap().to_owned())
+}
+
+fn a_trusted_proxy(stage: &Stage) {
+    let fields = "X-Forwarded-For: 6.6.6.6, 1.1.1.1, 10.0.0.2\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: e\r\n\
+                  X-Forwarded-Port: 443\r\nForwarded: for=1.1.1.1\r\nX-Real-IP: 6.6.6.6\r\n";
+    let (head, client) = from_a_trusted_proxy(stage, "\"127.0.0.1\", \"10.0.0.0/8\"", "/trusted", fields);
+    assert_eq!(client, "1.1.1.1");
+    for line in [
+        "X-Forwarded-For: 6.6.6.6, 1.1.1.1, 10.0.0.2, 127.0.0.1",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: e",
+        "X-Forwarded-Port: 443",
+        "Forwarded: for=1.1.1.1, for=127.0.0.1;host=\"h\";proto=http",
+    ] {
+        let name = line.split(": ").next().unwrap();
+        let lines: Vec<&str> = head.lines().filter(|line| line.starts_with(&format!("{name}:"))).collect();
+        assert_eq!(lines, [line]);
+    }
+    assert!(!head.contains("X-Real-IP"), "{head}");
+    let (head, client) = from_a_trusted_proxy(stage, "\"10.0.0.0/8\", \"::1\"", "/untrusted", fields);
+    assert_eq!(client, "127.0.0.1");
+    assert!(head.contains("X-Forwarded-For: 127.0.0.1\r\n") && !head.contains("443"), "{head}");
+}
+
+fn nonsense_by_a_trusted_proxy(stage: &Stage) {
+    let stage = Stage::with(stage.driver, "trusted_proxies = [\"127.0.0.0/8\"]");
+    for (index, (said, expected)) in [
+        ("unknown", "127.0.0.1"),
+        ("6.6.6.6, \u{e9}", "127.0.0.1"),
+        ("6.6.6.6, 1.1.1, 127.0.0.9", "127.0.0.9"),
+        (",,,", "127.0.0.1"),
+        ("1.1.1.1\"", "127.0.0.1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = format!("GET /{index} HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: {said}\r\n\r\n");
+        assert_eq!(stage.connect().ask(request).status(), 200);
+        let line = stage.gateway.log.line_with(&format!("\"path\":\"/{index}\""));
+        assert!(line.contains(&format!("\"client\":\"{expected}\"")), "{said}: {line}");
+    }
+    assert!(stage.connect().ask("GET /a\x01 HTTP/1.1\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n").status() == 400);
+    let line = stage.gateway.log.line_with("\"status\":400");
+    assert!(line.contains("\"client\":\"127.0.0.1\""), "nothing is left of the request before: {line}");
+}
+
+/// A server that announces a body where there can be none, and would send it as the answer to whoever comes next.
+fn an_announced_body(stage: &Stage) {
+    for (request, answer) in [
+        (GET, "HTTP/1.1 204 No Content\r\nContent-Length: 50\r\n\r\n"),
+        (GET, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        (GET, "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        ("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    ] {
+        let stage = Stage::start(stage.driver);
+        let mut client = stage.connect();
+        stage.origin.expect(Script::new(answer, Then::Keep));
+        client.say(request);
+        client.hear(Kind::Answer { to_head: true });
+        assert!(stage.origin.comes_down_to(0), "it may still come: {answer}");
+        assert_eq!(client.ask(GET).body, b"ok", "the client's own connection is as good as before");
+    }
 }
 
 /// The next request finds a kept connection, on which the origin then closes without a word.

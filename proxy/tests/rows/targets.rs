@@ -51,6 +51,24 @@ fn hosts() -> Vec<Request> {
 fn targets() -> Vec<Request> {
     let mut rows = vec![
         passed(35, "OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "OPTIONS * HTTP/1.1\r\n\r\n"),
+        passed(
+            35,
+            "OPTIONS of a whole server",
+            "OPTIONS http://h HTTP/1.1\r\nHost: h\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\n\r\n",
+        ),
+        passed(
+            35,
+            "OPTIONS of its root",
+            "OPTIONS http://h/ HTTP/1.1\r\nHost: h\r\n\r\n",
+            "OPTIONS / HTTP/1.1\r\n\r\n",
+        ),
+        passed(
+            35,
+            "OPTIONS with a query",
+            "OPTIONS http://h?q HTTP/1.1\r\nHost: h\r\n\r\n",
+            "OPTIONS /?q HTTP/1.1\r\n\r\n",
+        ),
         refused(35, "GET *", target("*"), 400),
         refused(37, "authority form", target("h:80"), 400),
         refused(37, "a bare word", target("x"), 400),
@@ -72,7 +90,10 @@ fn targets() -> Vec<Request> {
         ("/a%2fb", "/a%2Fb"),
         ("/a%252fb", "/a%252fb"),
         ("/a%3b", "/a%3B"),
-        ("/a;x=1", "/a;x=1"),
+        ("/a?b;x=1", "/a?b;x=1"),
+        ("/a?%00%01", "/a?%00%01"),
+        ("/a%20b", "/a%20b"),
+        ("/...", "/..."),
         ("/a/..?q=/../", "/?q=/../"),
         ("//a", "/a"),
         ("/a/.", "/a/"),
@@ -107,8 +128,19 @@ fn targets() -> Vec<Request> {
         "/x%0",
         "/x%",
         "/x%zz",
+        "/guarded;x=1",
+        "/;/guarded",
+        "/x/..%20/guarded",
+        "/x/.%09/y",
+        "/x/%20../guarded",
+        "/x/..%20%2e/guarded",
+        "/x%01",
+        "/x%0d%0aGET%20/",
+        "/x%1F",
+        "/x%7f",
     ] {
-        let row = if path.starts_with("/x%z") || path == "/x%" || path == "/x%0" { 40 } else { 39 };
+        let is_escape = path.starts_with("/x%") && path != "/x%00";
+        let row = if is_escape { 40 } else { 39 };
         rows.push(refused(row, path, target(path), 400));
     }
     rows

@@ -118,7 +118,7 @@ fn fields_decide_between_routes_of_one_path() {
     let routes = table(&["/a", "/a x-version=2", "/b x-version=2"]);
     let bytes = b"GET /a HTTP/1.1\r\nHost: h\r\nX-Version: 2\r\n\r\n";
     let mut head = crate::head::RequestHead::default();
-    head.parse(bytes).unwrap();
+    head.parse(bytes, Tolerance::NONE).unwrap();
     let with = Request { fields: head.fields(bytes), ..request("GET", "/a", None) };
     assert_eq!(&*routes.find(&with).unwrap().name, "/a x-version=2");
     assert_eq!(find(&routes, "GET", "/a"), "/a");
@@ -245,7 +245,7 @@ fn fields_that_are_looked_up_agree_with_fields_that_are_compared() {
             .collect();
         let bytes = format!("GET /a HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes();
         let mut head = crate::head::RequestHead::default();
-        head.parse(&bytes).unwrap();
+        head.parse(&bytes, Tolerance::default()).unwrap();
         let request = Request { fields: head.fields(&bytes), ..request("GET", "/a", None) };
         let explained = routes.explain(&request);
         let first = explained.iter().find(|(_, verdict)| *verdict == Verdict::Wins).map(|(route, _)| *route);
