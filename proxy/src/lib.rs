@@ -14,6 +14,8 @@ pub mod explain;
 pub mod gateway;
 mod limits;
 pub mod log;
+pub mod operator;
+mod outlet;
 mod pipeline;
 pub mod process;
 mod record;
@@ -21,6 +23,7 @@ mod relay;
 mod session;
 #[cfg(test)]
 mod simulation;
+pub mod standard;
 mod upload;
 mod upstream;
 mod worker;
