@@ -9,6 +9,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
+use ringgate::operator;
 use ringmock::Mock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
@@ -138,6 +139,51 @@ fn a_reader_of_the_log_that_ends_is_missed_but_not_needed() {
     assert_eq!(get(address, "/").status, 200);
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.exit_code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_what_nobody_wants_to_wait_for_with_130() {
+    let server = anything("one");
+    let mut command = run("second.toml", anywhere(), &server);
+    let (_unread, full) = full_pipe();
+    command.stdout(full).stderr(Stdio::piped());
+    let mut gateway = Running::spawn(command);
+    let mut busy = Client::connect(gateway.address());
+    busy.say("GET /?delay_ms=15000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(server.wait_for_requests(1, PATIENCE));
+    gateway.signal(Signal::TERM);
+    gateway.line_with("draining");
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.exit_code(), Some(130));
+}
+
+#[test]
+#[ignore = "run by the test below, in a process of its own"]
+fn a_worker_that_panics() {
+    operator::report_panics();
+    let secret = String::from("token=secret");
+    let worker = std::thread::Builder::new().name("worker-0".to_owned());
+    let ended = worker.spawn(move || panic!("{secret}")).unwrap().join();
+    operator::farewell();
+    assert!(ended.is_err());
+}
+
+#[test]
+fn a_panic_waits_for_nobody_and_tells_no_secret() {
+    let panicking = || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "a_worker_that_panics", "--ignored", "--nocapture"]);
+        command
+    };
+    let output = panicking().output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("panic of thread worker-0 at proxy/tests/faults.rs:"), "{errors}");
+    assert!(output.status.success() && !errors.contains("secret"), "{errors}");
+
+    let (_unread, full) = full_pipe();
+    let mut command = panicking();
+    command.stdout(Stdio::null()).stderr(full);
+    assert_eq!(Running::spawn(command).exit_code(), Some(0));
 }
 
 #[test]
