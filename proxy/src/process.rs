@@ -69,9 +69,9 @@ pub fn announce(gateway: &Gateway) {
 /// # Errors
 /// A worker had failed.
 pub fn until_stopped(mut gateway: Gateway, stop: &Receiver<()>) -> io::Result<()> {
-    let (known, mut ended) = watch(&gateway, stop);
+    let (known, watched) = watch(&gateway, stop);
     say("draining: no new connections, requests in flight are finished (again Ctrl-C to end at once)");
-    ended = gateway.stop().and(ended);
+    let ended = gateway.stop().and(watched);
     known.report_growth(&gateway);
     report_unwritten(&gateway);
     for (index, counters) in gateway.counters().enumerate() {
