@@ -59,7 +59,13 @@ fn forwarding(criterion: &mut Criterion) {
         bencher.iter(|| {
             out.clear();
             let peer = Peer { address: "127.0.0.1", is_trusted: false };
-            let to = ToServer { server: &server, peer, request_id: "0123456789abcdef", node: &node };
+            let to = ToServer {
+                server: &server,
+                peer,
+                request_id: "0123456789abcdef",
+                upgrade: None,
+                node: &node,
+            };
             forward::request(&mut out, black_box(&head), REQUEST, to);
             out.len()
         });

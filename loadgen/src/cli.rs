@@ -67,7 +67,7 @@ pub(crate) struct RunOptions {
     #[arg(short, long, value_name = "TEXT")]
     body: Option<String>,
     /// Request body of so many bytes.
-    #[arg(long, value_name = "COUNT", conflicts_with = "body")]
+    #[arg(long, value_name = "COUNT", conflicts_with = "body", value_parser = body_bytes)]
     body_bytes: Option<usize>,
     /// How long a request may take from sending to its last byte, and a connection to be made.
     #[arg(long, value_parser = duration, default_value = "10s")]
@@ -98,6 +98,8 @@ pub(crate) struct RunOptions {
     pub(crate) json: bool,
 }
 
+/// The largest body that is made up: it is kept in memory, whole, and a larger one is a slip of the finger.
+const BODY_BOUND: usize = 1 << 30;
 /// How long a run is that has no other end.
 const DURATION: Duration = Duration::from_secs(10);
 
@@ -139,6 +141,11 @@ impl RunOptions {
 
 fn driver_help() -> String {
     format!("The way to do IO: {} [default: the best that works here]", Rung::ALL.map(Rung::name).join(", "))
+}
+
+fn body_bytes(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|&count| count <= BODY_BOUND);
+    count.ok_or_else(|| format!("give a whole number of bytes up to {BODY_BOUND} (1 GiB)"))
 }
 
 /// A whole or decimal number and a unit.
@@ -226,5 +233,8 @@ mod tests {
         assert!(plan(&["https://h/"]).unwrap_err().contains("https"));
         assert!(plan(&["--driver", "kqueue", "http://h/"]).unwrap_err().contains("epoll"));
         assert!(plan(&["--pin", "x", "http://h/"]).unwrap_err().contains("cores"));
+        assert!(plan(&["--body-bytes", "1073741825", "http://h/"]).unwrap_err().contains("1 GiB"));
+        assert!(plan(&["--expect-status", "600", "http://h/"]).unwrap_err().contains("no final status"));
+        assert!(plan(&["-H", "Content-Length: 5", "http://h/"]).unwrap_err().contains("give a body"));
     }
 }

@@ -65,7 +65,7 @@ fn status_range(item: &str) -> Result<RangeInclusive<u16>, String> {
         None => (item.to_owned(), item.to_owned()),
     };
     match (first.parse(), last.parse()) {
-        (Ok(first @ 200..=999), Ok(last)) => Ok(first..=last),
+        (Ok(first @ 200..=599), Ok(last)) if !item.starts_with('+') => Ok(first..=last),
         _ => Err(format!("`{item}` is no final status; write for example 200,204 or 2xx")),
     }
 }
@@ -184,7 +184,7 @@ mod tests {
         let met: Vec<u16> =
             [200, 204, 299, 300, 399, 400].into_iter().filter(|&s| expect.contains(s)).collect();
         assert_eq!(met, [204, 300, 399]);
-        for wrong in ["", "2x", "100", "1xx", "+xx", "2000", "200,"] {
+        for wrong in ["", "2x", "100", "1xx", "+xx", "2000", "200,", "600", "6xx", "+200"] {
             assert!(wrong.parse::<Expect>().is_err(), "{wrong}");
         }
     }

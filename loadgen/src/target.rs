@@ -36,8 +36,12 @@ impl Target {
             Some("https") => return Err(refuse(url, "https is not supported yet, use http")),
             _ => return Err(refuse(url, "write http://host:port/path")),
         }
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if authority.contains('@') {
             return Err(refuse(url, "send credentials as a header, not in the URL"));
+        }
+        if !names_its_port(authority) {
+            return Err(refuse(url, "a port is a number from 1 to 65535; without one it is 80"));
         }
         Ok(Target { uri, weight, method: Method::GET, fields: Vec::new(), body: Vec::new() })
     }
@@ -55,14 +59,18 @@ impl Target {
         Ok(self)
     }
 
-    /// The same with one more header field, `Name: value`. A `Host`, `User-Agent` or `Content-Length` replaces ours.
+    /// The same with one more header field, `Name: value`. A `Host` or `User-Agent` replaces ours.
     ///
     /// # Errors
-    /// No colon, or bytes that a name or value cannot hold.
+    /// No colon, bytes that a name or value cannot hold, or a field that says where the body ends: the request would be
+    /// another one than is counted.
     pub fn header(mut self, field: &str) -> Result<Target, Error> {
         let (name, value) =
             field.split_once(':').ok_or_else(|| refuse(field, "write a header as `Name: value`"))?;
         let name = name.trim().parse::<HeaderName>().map_err(|error| refuse(field, error))?;
+        if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(&name) {
+            return Err(refuse(field, "the body decides its framing; give a body, or none"));
+        }
         let value = value.trim().parse::<HeaderValue>().map_err(|error| refuse(field, error))?;
         self.fields.push((name, value));
         Ok(self)
@@ -122,6 +130,15 @@ impl Target {
     }
 }
 
+/// Whether the port is one that can be connected to, or is left out (RFC 3986 section 3.2.3 allows the colon alone).
+fn names_its_port(authority: &str) -> bool {
+    let after_host = authority.rsplit_once(']').map_or(authority, |(_, port)| port);
+    match after_host.rsplit_once(':') {
+        None | Some((_, "")) => true,
+        Some((_, port)) => port.parse::<std::num::NonZeroU16>().is_ok() && !port.starts_with('+'),
+    }
+}
+
 fn split_weight(url: &str) -> Result<(u32, &str), Error> {
     match url.split_once('@') {
         Some((weight, rest)) if weight.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -176,7 +193,10 @@ mod tests {
         assert_eq!((target.weight(), target.url()), (3, "http://[::1]:8080/a@b".to_owned()));
         assert_eq!(target.server(), ("::1", 8080));
         assert_eq!(Target::get("http://h/a@b").unwrap().weight(), 1);
-        assert_eq!(Target::get("http://h").unwrap().server(), ("h", 80));
+        for url in ["http://h", "http://h:", "http://h:80/a:b"] {
+            assert_eq!(Target::get(url).unwrap().server(), ("h", 80));
+        }
+        assert_eq!(Target::get("http://[::1]").unwrap().server(), ("::1", 80));
     }
 
     #[test]
@@ -189,6 +209,12 @@ mod tests {
             ("http://me:secret@example/", "credentials"),
             ("0@http://example/", "weight"),
             ("http://exa mple/", "invalid"),
+            ("http://h:80801/", "port"),
+            ("http://h:0/", "port"),
+            ("http://[::1]:65536/", "port"),
+            ("http://h:+80/", "port"),
+            ("http://h:abc/", "port"),
+            ("2@http://h:-1", "port"),
         ] {
             let error = Target::get(url).unwrap_err().to_string();
             assert!(error.contains(reason), "{url}: {error}");
@@ -197,6 +223,10 @@ mod tests {
         assert!(target.clone().method("GE T").is_err());
         assert!(target.clone().method("CONNECT").is_err());
         assert!(target.clone().header("no colon").is_err());
-        assert!(target.header("Name: a\r\nInjected: b").is_err());
+        assert!(target.clone().header("Name: a\r\nInjected: b").is_err());
+        for framing in ["Content-Length: 5", "transfer-encoding: chunked"] {
+            let error = target.clone().header(framing).unwrap_err().to_string();
+            assert!(error.contains("give a body"), "{error}");
+        }
     }
 }

@@ -31,6 +31,8 @@ pub struct Counters {
     pub answered: Counter,
     /// Requests whose client left before the answer was over.
     pub departed: Counter,
+    /// Log lines handed over to the writer.
+    pub log_lines: Counter,
     /// Log lines dropped because the writer was behind.
     pub log_lines_dropped: Counter,
     /// Connections lost to a defect of ours.

@@ -17,7 +17,10 @@ use crate::config::{self, Config};
 use crate::explain;
 use crate::gateway::Gateway;
 use crate::log::RequestLog;
-use crate::process::{self, say};
+use crate::operator::say;
+use crate::outlet;
+use crate::process;
+use crate::standard::Standard;
 
 /// The table, as its example file has it.
 const TABLE: &str = include_str!("../examples/demo.toml");
@@ -34,6 +37,8 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 const LOAD_RATE: u64 = 4000;
 const LOAD_DURATION: Duration = Duration::from_secs(3);
 const LOAD_CONNECTIONS: usize = 32;
+/// How long words wait for a screen that does not move: one can still read on, and a signal still ends it.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// How the demonstration may be varied.
 #[derive(Debug, Clone, Copy)]
@@ -121,11 +126,11 @@ fn start_gateway(
     settings: Settings,
     screen: &Screen,
 ) -> Result<Gateway, Failure> {
-    match Gateway::start(first, Box::new(screen.clone())) {
+    match Gateway::start(first, Box::new(screen.output()?)) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             say(&format!("{LISTEN} is in use; taking another port"));
             let second = Config { listen: SocketAddr::new(LISTEN.ip(), 0), ..config(mocks, settings)? };
-            Ok(Gateway::start(second, Box::new(screen.clone()))?)
+            Ok(Gateway::start(second, Box::new(screen.output()?))?)
         }
         started => Ok(started?),
     }
@@ -197,28 +202,41 @@ impl fmt::Display for Welcome<'_> {
     }
 }
 
+/// Shows it, and goes on if nobody looks.
 fn print(text: &dyn fmt::Display) {
-    let _ = writeln!(io::stdout(), "{text}");
+    if let Ok(output) = Standard::output() {
+        let _ = outlet::write_within(GLANCE, Box::new(output), format!("{text}\n"));
+    }
 }
 
 /// Standard output for the request log, silent until there is somebody to read it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Screen {
     shows: Arc<AtomicBool>,
 }
 
+/// What is shown, if anything is.
+struct Shown {
+    shows: Arc<AtomicBool>,
+    output: Standard,
+}
+
 impl Screen {
+    fn output(&self) -> io::Result<Shown> {
+        Ok(Shown { shows: self.shows.clone(), output: Standard::output()? })
+    }
+
     fn unmute(&self) {
         self.shows.store(true, Ordering::Relaxed);
     }
 }
 
-impl Write for Screen {
+impl Write for Shown {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.shows.load(Ordering::Relaxed) { io::stdout().write(bytes) } else { Ok(bytes.len()) }
+        if self.shows.load(Ordering::Relaxed) { self.output.write(bytes) } else { Ok(bytes.len()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stdout().flush()
+        self.output.flush()
     }
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, SyncSender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use ringgate_core::snapshot::Snapshot;
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
 use crate::log::{self, Log, RequestLog};
+use crate::outlet::{Account, Queue, Writer};
 use crate::worker::Worker;
 
 /// A running gateway. Dropping it drains it.
@@ -27,7 +28,7 @@ pub struct Gateway {
     passed_over: Vec<(Rung, io::Error)>,
     most: usize,
     workers: Vec<WorkerThread>,
-    log: Option<JoinHandle<()>>,
+    log: Writer,
 }
 
 struct WorkerThread {
@@ -45,7 +46,7 @@ struct Start {
     wake: UnixStream,
     snapshot: Arc<Snapshot>,
     log: RequestLog,
-    log_writer: SyncSender<Vec<u8>>,
+    log_writer: Queue,
     counters: Arc<Counters>,
     balance: Balance,
     inbox: ClosedInbox,
@@ -72,9 +73,8 @@ impl Gateway {
         let crew = balance::crew(workers, most)?;
         let address = listeners[0].local_addr()?;
         let snapshot = Arc::new(config.snapshot);
-        let mut gateway = Gateway { address, driver, passed_over, most, workers: Vec::new(), log: None };
-        let (log_writer, log) = log::start_writer(log_output)?; // after `gateway`: its drop waits for the last sender's
-        gateway.log = Some(log);
+        let (log_writer, log) = log::start_writer(log_output)?;
+        let mut gateway = Gateway { address, driver, passed_over, most, workers: Vec::new(), log };
         let (ready, started) = channel();
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
@@ -134,6 +134,11 @@ impl Gateway {
         self.most
     }
 
+    /// What has become of the lines of the request log that its workers handed over.
+    pub(crate) fn log_account(&self) -> &Account {
+        self.log.account()
+    }
+
     /// Whether a worker has ended by itself: a defect, after which part of the connections is not served.
     pub fn has_lost_a_worker(&self) -> bool {
         self.workers.iter().any(|worker| worker.thread.as_ref().is_some_and(JoinHandle::is_finished))
@@ -147,7 +152,11 @@ impl Gateway {
         self.stop()
     }
 
-    fn stop(&mut self) -> io::Result<()> {
+    /// Drains, and leaves the counts to be read. A log that nobody reads is not waited for.
+    pub(crate) fn stop(&mut self) -> io::Result<()> {
+        if self.workers.iter().all(|worker| worker.thread.is_none()) {
+            return Ok(()); // it has been stopped, or nothing of it was started
+        }
         for worker in &self.workers {
             worker.waker.wake();
         }
@@ -156,9 +165,7 @@ impl Gateway {
             let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
             result = result.and(ended);
         }
-        if let Some(log) = self.log.take() {
-            let _ = log.join(); // the workers' senders are gone
-        }
+        self.log.finish(limits::LAST_LOG_LINES); // the workers' handles are gone
         result
     }
 }

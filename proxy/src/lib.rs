@@ -15,6 +15,8 @@ pub mod explain;
 pub mod gateway;
 mod limits;
 pub mod log;
+pub mod operator;
+mod outlet;
 mod patience;
 mod pipeline;
 pub mod process;
@@ -23,6 +25,7 @@ mod relay;
 mod session;
 #[cfg(test)]
 mod simulation;
+pub mod standard;
 mod tunnel;
 mod upload;
 mod upstream;

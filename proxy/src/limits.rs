@@ -46,5 +46,8 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const LOG_BATCH_BYTES: usize = 64 * 1024;
 /// Batches on their way to the log writer; when it is that far behind, lines are dropped and counted.
 pub(crate) const LOG_BATCHES: usize = 64;
-/// How long a drain waits for requests in flight: service managers kill after 10 s or more (docker 10, systemd 90).
+/// How long the log writer may take for what is left when the workers have ended; a reader that is alive is faster.
+pub(crate) const LAST_LOG_LINES: Duration = Duration::from_secs(1);
+/// How long a drain waits for requests in flight: service managers kill after 10 s or more (docker 10, systemd 90), and the
+/// last lines of the log need some of it.
 pub(crate) const DRAIN: Duration = Duration::from_secs(8);

@@ -1,7 +1,7 @@
 //! The request log: a line for each request, collected by the worker and written by a thread of its own.
 //!
-//! Owns: what a line says, and the way to the writer: batches over a bounded channel, which never waits. When the writer
-//! is behind, lines are dropped and counted.
+//! Owns: what a line says, and the way to the writer ([`outlet`]): batches over a bounded channel, which never waits. When
+//! the writer is behind, lines are dropped and counted.
 //! Refuses: query strings, fields, credentials. A path is logged in its normal form, which needs no escaping.
 
 use std::cell::{Cell, RefCell};
@@ -9,8 +9,6 @@ use std::fmt;
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ringgate_io::{TICK, now, sleep, spawn, wall};
@@ -18,6 +16,7 @@ use ringgate_io::{TICK, now, sleep, spawn, wall};
 use crate::client::Client;
 use crate::counters::Counters;
 use crate::limits;
+use crate::outlet::{self, Queue, Writer};
 use crate::record::Record;
 
 /// How requests are logged.
@@ -36,23 +35,14 @@ pub enum RequestLog {
 const TEXT_LINES: u32 = 10;
 
 /// The writer: a thread that ends when the last worker has.
-pub(crate) fn start_writer(
-    mut out: Box<dyn Write + Send>,
-) -> std::io::Result<(SyncSender<Vec<u8>>, JoinHandle<()>)> {
-    let (sender, batches): (_, Receiver<Vec<u8>>) = sync_channel(limits::LOG_BATCHES);
-    let write = move || {
-        for batch in batches {
-            // A log that cannot be written must not stop the gateway; there is nowhere to say so, either.
-            let _ = out.write_all(&batch).and_then(|()| out.flush());
-        }
-    };
-    Ok((sender, std::thread::Builder::new().name("log".into()).spawn(write)?))
+pub(crate) fn start_writer(out: Box<dyn Write + Send>) -> std::io::Result<(Queue, Writer)> {
+    outlet::start("log", out, limits::LOG_BATCHES)
 }
 
 /// One worker's end of the log.
 pub(crate) struct Log {
     kind: RequestLog,
-    writer: SyncSender<Vec<u8>>,
+    writer: Queue,
     counters: Arc<Counters>,
     batch: RefCell<Batch>,
     is_flushing: Cell<bool>,
@@ -68,7 +58,7 @@ struct Batch {
 }
 
 impl Log {
-    pub(crate) fn new(kind: RequestLog, writer: SyncSender<Vec<u8>>, counters: Arc<Counters>) -> Rc<Log> {
+    pub(crate) fn new(kind: RequestLog, writer: Queue, counters: Arc<Counters>) -> Rc<Log> {
         let batch = Batch { text: Vec::new(), lines: 0, second: now(), shown: 0, hidden: 0 };
         Rc::new(Log { kind, writer, counters, batch: RefCell::new(batch), is_flushing: Cell::new(false) })
     }
@@ -82,10 +72,9 @@ impl Log {
         let mut batch = self.batch.borrow_mut();
         let written = match self.kind {
             RequestLog::Text => batch.sample(&line),
-            _ => writeln!(batch.text, "{}", Json(&line)),
+            _ => batch.add(&Json(&line)),
         };
         debug_assert!(written.is_ok(), "writing to memory does not fail");
-        batch.lines += 1;
         if batch.text.len() >= limits::LOG_BATCH_BYTES {
             self.hand_over(&mut batch);
         } else if !self.is_flushing.replace(true) {
@@ -101,8 +90,12 @@ impl Log {
     fn hand_over(&self, batch: &mut Batch) {
         let text = std::mem::take(&mut batch.text);
         let lines = std::mem::take(&mut batch.lines);
-        if !text.is_empty() && self.writer.try_send(text).is_err() {
-            self.counters.log_lines_dropped.add(lines);
+        if text.is_empty() {
+            return;
+        }
+        match self.writer.try_send(text) {
+            Ok(()) => self.counters.log_lines.add(lines),
+            Err(_) => self.counters.log_lines_dropped.add(lines),
         }
     }
 }
@@ -122,6 +115,11 @@ async fn flush(log: Rc<Log>) {
 }
 
 impl Batch {
+    fn add(&mut self, line: &dyn fmt::Display) -> std::io::Result<()> {
+        self.lines += 1;
+        writeln!(self.text, "{line}")
+    }
+
     /// A readable line, unless this second has had enough of them.
     fn sample(&mut self, line: &Line<'_>) -> std::io::Result<()> {
         self.end_second(line.ended);
@@ -130,7 +128,7 @@ impl Batch {
             return Ok(());
         }
         self.shown += 1;
-        writeln!(self.text, "{}", Text(line))
+        self.add(&Text(line))
     }
 
     /// Says what a second that is over has left out.
@@ -141,7 +139,10 @@ impl Batch {
         (self.second, self.shown) = (now, 0);
         match std::mem::take(&mut self.hidden) {
             0 => {}
-            hidden => self.text.extend(format!("    … and {hidden} more within a second\n").bytes()),
+            hidden => {
+                let written = self.add(&format_args!("    … and {hidden} more within a second"));
+                debug_assert!(written.is_ok(), "writing to memory does not fail");
+            }
         }
     }
 }

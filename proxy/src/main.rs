@@ -8,7 +8,9 @@ use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
 use ringgate::config::{self, Config};
 use ringgate::explain;
 use ringgate::gateway::Gateway;
+use ringgate::operator::{self, say};
 use ringgate::process;
+use ringgate::standard::Standard;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -22,6 +24,13 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
+    operator::report_panics();
+    let code = std::panic::catch_unwind(run).unwrap_or(ExitCode::FAILURE); // the hook has said what happened
+    operator::farewell();
+    code
+}
+
+fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         None => demonstrate(&arguments.demonstration),
@@ -35,7 +44,7 @@ fn main() -> ExitCode {
         Err(Failure::Running(message)) => (message, 1),
         Err(Failure::Usage(message)) => (message, 2),
     };
-    let _ = writeln!(io::stderr(), "{message}");
+    say(&message);
     ExitCode::from(code)
 }
 
@@ -63,8 +72,8 @@ fn serve(run: &Run) -> Result<(), Failure> {
     process::raise_descriptor_limit();
     let stop = process::signals().map_err(failed_to("listen to signals"))?;
     let address = config.listen;
-    let gateway =
-        Gateway::start(config, Box::new(io::stdout())).map_err(|error| cannot_start(address, &error))?;
+    let log = Box::new(Standard::output().map_err(failed_to("use standard output"))?);
+    let gateway = Gateway::start(config, log).map_err(|error| cannot_start(address, &error))?;
     process::announce(&gateway);
     process::until_stopped(gateway, &stop).map_err(failed_to("serve"))
 }
@@ -91,7 +100,7 @@ fn answer(question: &Explain) -> Result<(), Failure> {
 fn load(path: &std::path::Path) -> Result<Config, Failure> {
     let config = config::load(path).map_err(|diagnostic| Failure::Usage(diagnostic.to_string()))?;
     for warning in &config.warnings {
-        let _ = writeln!(io::stderr(), "{warning}");
+        say(&warning.to_string());
     }
     Ok(config)
 }

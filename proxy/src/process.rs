@@ -1,6 +1,6 @@
 //! The process around a gateway: signals, descriptors, the words at start and end, and what goes wrong in between.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 
 use crate::counters::Counters;
 use crate::gateway::Gateway;
+use crate::operator::say;
 
 /// How often troubles are looked for: soon enough for a person, rare enough for a log.
 const WATCH: Duration = Duration::from_secs(1);
@@ -67,24 +68,39 @@ pub fn announce(gateway: &Gateway) {
 ///
 /// # Errors
 /// A worker had failed.
-pub fn until_stopped(gateway: Gateway, stop: &Receiver<()>) -> io::Result<()> {
-    let mut known = Troubles::default();
-    while stop.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
-        known = known.report_growth(Troubles::of(&gateway));
-        if gateway.has_lost_a_worker() {
-            return Err(gateway
-                .drain()
-                .err()
-                .unwrap_or_else(|| io::Error::other("a worker ended by itself")));
-        }
-    }
+pub fn until_stopped(mut gateway: Gateway, stop: &Receiver<()>) -> io::Result<()> {
+    let (known, watched) = watch(&gateway, stop);
     say("draining: no new connections, requests in flight are finished (again Ctrl-C to end at once)");
-    known.report_growth(Troubles::of(&gateway));
+    let ended = gateway.stop().and(watched);
+    known.report_growth(&gateway);
+    report_unwritten(&gateway);
     for (index, counters) in gateway.counters().enumerate() {
         let (answered, connections) = (counters.answered.get(), counters.connections.get());
         say(&format!("worker {index}: {answered} requests answered on {connections} connections"));
     }
-    gateway.drain()
+    ended
+}
+
+/// Until `stop` says something or a worker is lost. Also what has been reported by then.
+fn watch(gateway: &Gateway, stop: &Receiver<()>) -> (Troubles, io::Result<()>) {
+    let mut known = Troubles::default();
+    while stop.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
+        known = known.report_growth(gateway);
+        if gateway.has_lost_a_worker() {
+            return (known, Err(io::Error::other("a worker ended by itself")));
+        }
+    }
+    (known, Ok(()))
+}
+
+/// Says what the log writer has not come to, after a stop.
+fn report_unwritten(gateway: &Gateway) {
+    let handed_over: u64 = gateway.counters().map(|counters| counters.log_lines.get()).sum();
+    let log = gateway.log_account();
+    let unwritten = handed_over.saturating_sub(log.written.get() + log.failed.get());
+    if unwritten > 0 {
+        say(&format!("warning: {unwritten} request log lines are lost: nobody reads standard output"));
+    }
 }
 
 /// What an operator has to know of, as counts over all workers.
@@ -93,6 +109,7 @@ struct Troubles {
     accept_failures: u64,
     panics: u64,
     log_lines_dropped: u64,
+    log_lines_failed: u64,
 }
 
 impl Troubles {
@@ -102,35 +119,48 @@ impl Troubles {
             accept_failures: sum(|counters| counters.accept_failures.get()),
             panics: sum(|counters| counters.panics.get()),
             log_lines_dropped: sum(|counters| counters.log_lines_dropped.get()),
+            log_lines_failed: gateway.log_account().failed.get(),
         }
     }
 
-    fn report_growth(self, now: Troubles) -> Troubles {
-        let report = |before: u64, now: u64, what: &str| {
+    /// What there is now, having said what has grown.
+    fn report_growth(self, gateway: &Gateway) -> Troubles {
+        let now = Troubles::of(gateway);
+        let unwritable = unwritable(&gateway.log_account().last_error());
+        for (before, now, what) in [
+            (
+                self.accept_failures,
+                now.accept_failures,
+                "times no connection could be accepted: descriptors or memory have run out; raise LimitNOFILE",
+            ),
+            (
+                self.panics,
+                now.panics,
+                "connections were lost to a defect of the gateway; please report the panic above",
+            ),
+            (
+                self.log_lines_dropped,
+                now.log_lines_dropped,
+                "request log lines were dropped: whoever reads standard output is too slow",
+            ),
+            (self.log_lines_failed, now.log_lines_failed, &*unwritable),
+        ] {
             if now > before {
                 say(&format!("warning: {} {what}", now - before));
             }
-        };
-        report(
-            self.accept_failures,
-            now.accept_failures,
-            "times no connection could be accepted: descriptors or memory have run out; raise LimitNOFILE",
-        );
-        report(
-            self.panics,
-            now.panics,
-            "connections were lost to a defect of the gateway; please report the panic above",
-        );
-        report(
-            self.log_lines_dropped,
-            now.log_lines_dropped,
-            "request log lines were dropped: their reader is too slow",
-        );
+        }
         now
     }
 }
 
-/// A line for the operator, on standard error; whether anybody reads it must not matter.
-pub(crate) fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+/// That log lines could not be written, why, and what to do about it.
+fn unwritable(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, and the log goes on",
+        io::ErrorKind::BrokenPipe => {
+            "whoever read standard output has ended; start the gateway again when they are back"
+        }
+        _ => "look where standard output goes",
+    };
+    format!("request log lines could not be written: {error}; {advice}")
 }

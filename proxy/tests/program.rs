@@ -4,92 +4,17 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+use support::running::{PROGRAM, Running, file, get};
 use support::{Client, PATIENCE, anything};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ringgate");
-
-/// A configuration file of its own for each test.
-fn file(name: &str, text: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, text).unwrap();
-    path
-}
 
 fn run_to_end(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = Command::new(PROGRAM).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).expect("it speaks text");
     (status.code().expect("it ends by itself"), text(stdout), text(stderr))
-}
-
-/// A program that serves, and the lines it says.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Running {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = channel();
-        let outputs: [Box<dyn Read + Send>; 2] =
-            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
-        for output in outputs {
-            let sender = sender.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    let _ = sender.send(line);
-                }
-            });
-        }
-        Running { child, lines }
-    }
-
-    /// The next line that holds `needle`.
-    fn line_with(&self, needle: &str) -> String {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line with {needle}"));
-            if line.contains(needle) {
-                return line;
-            }
-        }
-    }
-
-    /// The address in the next line that holds one.
-    fn address(&self) -> SocketAddr {
-        let line = self.line_with("http://");
-        let address = line.split("http://").nth(1).unwrap().split([',', ':', ' ']).next().unwrap();
-        let port =
-            line.split(address).nth(1).unwrap()[1..].split(|c: char| !c.is_ascii_digit()).next().unwrap();
-        format!("{address}:{port}").parse().unwrap()
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    fn exit_code(&mut self) -> Option<i32> {
-        support::until_some("its end", || self.child.try_wait().unwrap()).code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn get(address: SocketAddr, path: &str) -> support::Answer {
-    let mut client = Client::connect(address);
-    client.say(format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
-    client.hear()
 }
 
 #[test]

@@ -140,7 +140,7 @@ mod tests {
         let mut texts: Vec<String> = exact.chain(["/a/*".into()]).collect();
         let out = |texts: &[String]| {
             let compiled = compiled(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-            unreachable(&compiled).len()
+            unreachable(&compiled, Tolerance::NONE).len()
         };
         assert_eq!(out(&texts), 0);
         texts.push(format!("/a{}/*", below(PATTERN_PARAMETERS)));

@@ -245,7 +245,7 @@ fn fields_that_are_looked_up_agree_with_fields_that_are_compared() {
             .collect();
         let bytes = format!("GET /a HTTP/1.1\r\nHost: h\r\n{lines}\r\n").into_bytes();
         let mut head = crate::head::RequestHead::default();
-        head.parse(&bytes, Tolerance::default()).unwrap();
+        head.parse(&bytes, Tolerance::NONE).unwrap();
         let request = Request { fields: head.fields(&bytes), ..request("GET", "/a", None) };
         let explained = routes.explain(&request);
         let first = explained.iter().find(|(_, verdict)| *verdict == Verdict::Wins).map(|(route, _)| *route);
