@@ -4,14 +4,13 @@ import contextlib
 import re
 import socket
 import struct
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 from httplint import HttpResponseLinter
 from httplint.note import levels
+from stage import Stage
 
 # Findings that are no defects: httplint's name for them, and why.
 EXCUSED = {
@@ -69,7 +68,6 @@ PROVOCATIONS = [
 STATUSES = {400, 404, 405, 408, 414, 417, 431, 501, 502, 503, 504, 505}
 
 CONFIGURATION = """\
-listen = "127.0.0.1:0"
 workers = 1
 timeouts = {{ head = "500ms", response = "500ms", stall = "500ms" }}
 routes = [
@@ -116,26 +114,6 @@ def silent(connection):
 def nobody():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
-
-
-@contextlib.contextmanager
-def gateway(program):
-    """A running gateway: its address. It is ended by its id."""
-    ports = {"silent": server(silent), "resets": server(resets), "nonsense": server(nonsense), "down": nobody()}
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write(CONFIGURATION.format(**ports))
-        file.flush()
-        command = [program, "run", "-c", file.name]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                for line in process.stderr:
-                    if match := re.search(r"http://([0-9.]+):([0-9]+)", line):
-                        threading.Thread(target=process.stderr.read, daemon=True).start()
-                        yield match[1], int(match[2])
-                        return
-                sys.exit("error: the gateway did not start; run it with the same configuration by hand")
-            finally:
-                process.terminate()
 
 
 def ask(address, request):
@@ -195,7 +173,9 @@ def judge(address, request, expected):
 
 def main():
     seen, count = set(), 0
-    with gateway(sys.argv[1]) as address:
+    ports = {"silent": server(silent), "resets": server(resets), "nonsense": server(nonsense), "down": nobody()}
+    with Stage(*sys.argv[1:]) as stage:
+        address = stage.gateway("gateway", CONFIGURATION.format(**ports)).address
         for name, request, expected in PROVOCATIONS:
             status, wrong = judge(address, request, expected)
             seen.add(status)
