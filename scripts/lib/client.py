@@ -1,16 +1,18 @@
 """An HTTP/1.1 client that knows what it has sent, and tells a whole answer from a broken one."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 
 
 class Broken(Exception):
-    """The connection ended before the answer did. `is_silent`: not a byte of it had come, and the end was in good order."""
+    """The connection ended before the answer did. `how`: "unreachable" at once, "fin" or "reset" before a byte of the answer had
+    come, or "truncated" in the middle of it."""
 
-    def __init__(self, is_silent=False):
-        super().__init__("silent" if is_silent else "in the middle")
-        self.is_silent = is_silent
+    def __init__(self, how):
+        super().__init__(how)
+        self.how = how
 
 
 class Answer:
@@ -30,15 +32,20 @@ class Connection:
         self.address = address
         self.reader = self.writer = None
 
+    def is_kept(self):
+        """Whether there is a connection, and nothing has been seen of its end."""
+        return self.writer is not None and not self.reader.at_eof()
+
     async def connect(self):
         try:
             self.reader, self.writer = await asyncio.open_connection(*self.address, limit=1 << 20)
         except OSError:
-            raise Broken from None
+            raise Broken("unreachable") from None
 
-    async def send(self, method, path, fields, body=None, chunked=False):
-        """Hands a request to the kernel."""
-        if self.writer is None:
+    async def send(self, method, path, fields, body=None, chunked=False, pause_s=0):
+        """Hands a request to the kernel; with a pause, its body comes that much later than its head."""
+        if not self.is_kept():
+            self.close()
             await self.connect()
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         if chunked:
@@ -47,10 +54,15 @@ class Connection:
         elif body is not None:
             lines.append(f"Content-Length: {len(body)}")
         try:
-            self.writer.write("\r\n".join([*lines, "", ""]).encode() + (body or b""))
+            head = "\r\n".join([*lines, "", ""]).encode()
+            if pause_s:
+                self.writer.write(head)
+                await asyncio.sleep(pause_s)
+                head = b""
+            self.writer.write(head + (body or b""))
             await self.writer.drain()
         except OSError:
-            raise Broken from None
+            raise Broken("reset") from None
 
     async def receive(self):
         """A whole answer."""
@@ -60,9 +72,9 @@ class Connection:
             answer = parse(head)
             answer.body = await self.receive_body(answer.fields)
         except asyncio.IncompleteReadError as error:
-            raise Broken(is_silent=not head and not error.partial) from None
+            raise Broken("truncated" if head or error.partial else "fin") from None
         except OSError:
-            raise Broken from None
+            raise Broken("truncated" if head else "reset") from None
         if answer.is_last:
             self.close()
         return answer
@@ -85,8 +97,9 @@ class Connection:
     def reset(self):
         """Leaves without a word."""
         if self.writer is not None:
-            linger = struct.pack("ii", 1, 0)
-            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            with contextlib.suppress(OSError):  # it may be closed already
+                linger = struct.pack("ii", 1, 0)
+                self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.writer.transport.abort()
         self.reader = self.writer = None
 
