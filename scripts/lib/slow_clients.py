@@ -1,6 +1,6 @@
-"""Clients that each send one byte of an endless request head a second. Run by scripts/prove-slow-clients.
+"""Clients that each send one byte of an endless request a second. Run by scripts/prove-slow-clients.
 
-usage: slow_clients.py HOST PORT COUNT
+usage: slow_clients.py HOST PORT COUNT head|body
 
 Says "ready" when all are connected, and when its input ends, how many of them the gateway did not keep.
 """
@@ -17,12 +17,15 @@ import time
 TURNS = 8
 # Source addresses, so that connections of former rounds do not use up the ports of one.
 SOURCES = 16
-BEGINNING = b"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: "
+BEGINNINGS = {
+    "head": b"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ",
+    "body": b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n",
+}
 
 
-def connect(address, index):
+def connect(address, index, beginning):
     client = socket.create_connection(address, source_address=(f"127.0.0.{2 + index % SOURCES}", 0), timeout=10)
-    client.sendall(BEGINNING)
+    client.sendall(beginning)
     client.setblocking(False)
     return client
 
@@ -43,10 +46,10 @@ def input_ends_within(seconds):
 
 
 def main():
-    host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    host, port, count, part = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    clients = [connect((host, port), index) for index in range(count)]
+    clients = [connect((host, port), index, BEGINNINGS[part]) for index in range(count)]
     print("ready", flush=True)
     begun, gone = time.monotonic(), [0] * TURNS
     for turn in itertools.count():
