@@ -55,10 +55,11 @@ fn sources() -> PathBuf {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let told = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", &platform])
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &platform])
         .output()
         .unwrap();
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("cargo metadata speaks JSON");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
     let package = told["packages"].as_array().unwrap().iter().find(|package| package["name"] == SUITE);
     let manifest = package.expect("the suite is a dependency")["manifest_path"].as_str().unwrap();
     PathBuf::from(manifest).parent().unwrap().into()
