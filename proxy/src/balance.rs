@@ -155,6 +155,11 @@ impl Balance {
         self.own.count() + others >= self.most
     }
 
+    /// How many idle connections make room at once.
+    pub(crate) fn eviction(&self) -> usize {
+        (self.most / 8).clamp(1, limits::EVICTED)
+    }
+
     /// Has the others look at whether they can let somebody go.
     pub(crate) fn ring_everybody(&self) {
         self.peers.iter().for_each(|peer| peer.bell.wake());

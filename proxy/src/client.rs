@@ -9,7 +9,7 @@ use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
 use ringgate_core::method::Method;
 use ringgate_core::request_id;
 use ringgate_core::snapshot::Clients;
-use ringgate_io::{Buffer, Deadlines, Side, Stream, now, random};
+use ringgate_io::{Buffer, Deadlines, Idle, Side, Stream, now, random};
 
 use crate::connection::{Broken, Connection};
 use crate::limits;
@@ -23,6 +23,7 @@ pub(crate) struct Client {
     buffer: Buffer,
     bounds: HeadBounds,
     head: RequestHead,
+    idle: Idle,
     peer: IpAddr,
     /// The peer's address, as text.
     peer_address: String,
@@ -39,6 +40,7 @@ impl Client {
             buffer: Buffer::with_capacity(limits::CLIENT_BUFFER_BYTES),
             bounds: HeadBounds { start: 0, end: 0 },
             head: RequestHead::default(),
+            idle: Idle::Unused,
             peer: peer.ip().to_canonical(), // ::ffff:1.2.3.4 is 1.2.3.4
             peer_address: peer.ip().to_canonical().to_string(),
             is_trusted: false,
@@ -54,7 +56,8 @@ impl Client {
     pub(crate) async fn receive_head(&mut self, clients: &Clients) -> Result<bool, Reject> {
         let mut scanner = HeadScanner::default();
         self.bounds = HeadBounds { start: 0, end: 0 };
-        self.connection.deadline().idle_within(clients.idle_timeout);
+        self.connection.deadline().idle_within(clients.idle_timeout, self.idle);
+        self.idle = Idle::Used;
         self.address = None;
         let bounds = loop {
             let had_begun = scanner.has_begun();
@@ -106,6 +109,11 @@ impl Client {
         if self.buffer.is_empty() && self.buffer.capacity() > limits::KEPT_BUFFER_BYTES {
             self.buffer = Buffer::with_capacity(limits::CLIENT_BUFFER_BYTES);
         }
+    }
+
+    /// Whether its connection could take another request behind this one.
+    pub(crate) fn persists(&self) -> bool {
+        self.head.persists() && !self.connection.is_ending()
     }
 
     /// The request's head.

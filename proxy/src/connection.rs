@@ -5,8 +5,9 @@
 
 use std::io::{self, IoSlice};
 
-use ringgate_io::{Armed, Buffer, Deadlines, Either, Side, Stream, Watch, race, sleep};
+use ringgate_io::{Armed, Buffer, Deadlines, Either, Side, Stream, TICK, Watch, race, sleep};
 
+use crate::limits;
 use crate::patience::Patience;
 
 /// A connected stream and the guard of what it receives.
@@ -33,13 +34,24 @@ impl Connection {
 
     /// Receives at least one byte, at most `limit`, within the deadline that is set.
     pub(crate) async fn recv(&self, buffer: &mut Buffer, limit: usize) -> Result<usize, Broken> {
-        let result = self.stream.recv_at_most(buffer, limit).await;
-        match result {
-            Ok(count) if count > 0 => Ok(count),
-            _ if self.deadline.expired() => Err(Broken::TimedOut),
-            Ok(_) => Err(Broken::Ended),
-            Err(_) => Err(Broken::Reset),
+        let mut waits = limits::REVIVAL_TICKS;
+        loop {
+            match self.stream.recv_at_most(buffer, limit).await {
+                Ok(count) if count > 0 => return Ok(count),
+                _ if self.deadline.expired() => return Err(Broken::TimedOut),
+                Ok(_) if waits > 0 && self.deadline.has_revived() => {
+                    waits -= 1; // a request came as its idle connection was ended: the rest of it is on the way
+                    sleep(TICK).await;
+                }
+                Ok(_) => return Err(Broken::Ended),
+                Err(_) => return Err(Broken::Reset),
+            }
         }
+    }
+
+    /// Whether it has been ended for being idle, so that it takes no further request.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.deadline.is_ending()
     }
 
     /// Sends the parts that are not empty, in one system call if they fit; gives up on a peer that tries our patience.

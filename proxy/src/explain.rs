@@ -51,6 +51,7 @@ fn timeouts(config: &Config) -> String {
         ("idle", clients.idle_timeout),
         ("upstream_idle", kept.idle),
         ("upstream_age", kept.age),
+        ("drain", clients.drain_timeout),
     ];
     let global = global.map(|(key, timeout)| (key, policy::duration(timeout)));
     policy::list(global.into_iter().chain(policy::timeouts(&config.policy.timeouts)))

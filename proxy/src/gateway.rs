@@ -205,7 +205,7 @@ impl Start {
         let worker: Rc<Worker> = Worker::new(self.snapshot, log, self.counters, self.balance, inbox);
         let _ = self.ready.send(());
         drop(self.ready); // whoever waits for all of us must notice if one cannot
-        worker.run(listener, wake.wait(), limits::DRAIN).await;
+        worker.run(listener, wake.wait()).await;
         Ok(())
     }
 }

@@ -8,6 +8,8 @@ pub(crate) const CLIENT_BUFFER_BYTES: usize = 2 * 1024;
 pub(crate) const UPSTREAM_BUFFER_BYTES: usize = 4 * 1024;
 /// Room for a body that does not fit: fewer, larger receives. Beyond this a larger one gained nothing on loopback.
 pub(crate) const BODY_BUFFER_BYTES: usize = 128 * 1024;
+/// By what a body's buffer grows each time it has been filled by one receive: 4, 32, 128 KiB.
+pub(crate) const BODY_BUFFER_GROWTH: usize = 8;
 /// A buffer larger than this is given back before its connection idles.
 pub(crate) const KEPT_BUFFER_BYTES: usize = 16 * 1024;
 /// Spare output buffers a worker keeps; an exchange borrows one from its first byte out to its last.
@@ -31,7 +33,7 @@ pub(crate) const REFUSAL: Duration = Duration::from_secs(5);
 pub(crate) const IMBALANCE: usize = 4;
 /// Connections on their way to one worker; beyond it they stay where they were accepted.
 pub(crate) const PARCELS: usize = 1024;
-/// Idle connections ended at once when there is no room for new ones (nginx ends 32).
+/// Idle connections a worker ends at once when there is no room for new ones, at most (nginx ends 32).
 pub(crate) const EVICTED: usize = 32;
 /// Descriptors that are nobody's connection: standard streams, log, rings, timers, wakers, and some for a worker each.
 pub(crate) const OWN_DESCRIPTORS: u64 = 32;
@@ -42,12 +44,14 @@ pub(crate) const BREAK_OFF: Duration = Duration::from_millis(100);
 pub(crate) const ACCEPT_BATCH: usize = 64;
 /// Pause when descriptors have run out: time for some connection to end.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection that was accepted and has asked nothing yet is let be by a drain: who has just connected asks soon,
+/// and takes an end before the first answer for a failure.
+pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(1);
+/// Ticks (of 10 ms) that the rest of a request is waited for that came as its idle connection was ended.
+pub(crate) const REVIVAL_TICKS: u32 = 100;
 /// Bytes of log lines a worker collects before it hands them over; it does so every tick anyway.
 pub(crate) const LOG_BATCH_BYTES: usize = 64 * 1024;
 /// Batches on their way to the log writer; when it is that far behind, lines are dropped and counted.
 pub(crate) const LOG_BATCHES: usize = 64;
 /// How long the log writer may take for what is left when the workers have ended; a reader that is alive is faster.
 pub(crate) const LAST_LOG_LINES: Duration = Duration::from_secs(1);
-/// How long a drain waits for requests in flight: service managers kill after 10 s or more (docker 10, systemd 90), and the
-/// last lines of the log need some of it.
-pub(crate) const DRAIN: Duration = Duration::from_secs(8);

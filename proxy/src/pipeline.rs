@@ -226,8 +226,9 @@ impl Exchange<'_> {
         let client = self.client.head();
         let method = client.method(self.client.head_bytes());
         let framing = reply.head.framing(method, bytes).map_err(Fault::BadReply)?;
-        let persists =
-            client.persists() && !self.worker.is_draining() && progress.can_end(reply.head.persists(method));
+        let persists = self.client.persists()
+            && !self.worker.is_draining()
+            && progress.can_end(reply.head.persists(method));
         let date = self.worker.date();
         let (request_id, date) = (self.client.request_id(), date.as_str());
         let to = ToClient { request_id, date, method, version: client.version(), framing, persists };

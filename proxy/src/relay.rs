@@ -27,6 +27,8 @@ pub(crate) struct Source<'a> {
     /// What came from there and was not passed on yet.
     buffer: &'a mut Buffer,
     patience: Patience,
+    /// The last receive has filled the buffer.
+    is_fast: bool,
     /// How long it may still do nothing: waiting spends it, bytes earn it back at the rate that patience asks for.
     credit: Duration,
 }
@@ -54,20 +56,31 @@ pub(crate) enum Stopped {
 
 impl<'a> Source<'a> {
     pub(crate) fn new(connection: &'a Connection, buffer: &'a mut Buffer, patience: Patience) -> Source<'a> {
-        Source { connection, buffer, patience, credit: patience.stall }
+        Source { connection, buffer, patience, is_fast: false, credit: patience.stall }
     }
 
     /// Receives at least one byte, at most `limit`, within patience.
     async fn receive(&mut self, limit: usize) -> Result<(), Broken> {
+        self.make_room(limit);
         let deadline = self.connection.deadline();
         deadline.within(self.patience.at_most(self.credit), Side::Receive); // a client is still owed an answer
         let begun = deadline.time();
         let received = self.connection.recv(self.buffer, limit).await;
         deadline.clear(); // passing it on may take longer
         let count = received?;
+        self.is_fast = self.buffer.room() == 0;
         let left = self.credit.saturating_sub(deadline.time() - begun);
         self.credit = (left + self.patience.earned_by(count)).min(self.patience.stall);
         Ok(())
+    }
+}
+
+impl Source<'_> {
+    /// More room for who has filled what there was, and only then: a thousand bodies that dribble pin little.
+    fn make_room(&mut self, most: usize) {
+        let capacity = self.buffer.capacity();
+        let wanted = if self.is_fast { capacity * limits::BODY_BUFFER_GROWTH } else { capacity };
+        self.buffer.make_room(wanted.clamp(1, limits::BODY_BUFFER_BYTES).min(most));
     }
 }
 
@@ -110,11 +123,7 @@ impl Relay<'_> {
 
     /// Waits for more of the body.
     pub(crate) async fn receive(&mut self) -> Result<(), Stopped> {
-        let most = self.reader.at_most();
-        if most > self.from.buffer.room() {
-            self.from.buffer.make_room(limits::BODY_BUFFER_BYTES);
-        }
-        match self.from.receive(most).await {
+        match self.from.receive(self.reader.at_most()).await {
             Err(Broken::Ended) if self.reader.end() => Ok(()),
             received => received.map_err(Stopped::Source),
         }

@@ -79,7 +79,7 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Rejec
 async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record<'_>) -> Finished {
     record.rejected(reject);
     let body = client.whole_body();
-    let persists = !reject.closes() && body.is_some() && client.head().persists() && !worker.is_draining();
+    let persists = !reject.closes() && body.is_some() && client.persists() && !worker.is_draining();
     let date = worker.date();
     let delivery = Delivery {
         request_id: client.request_id(),

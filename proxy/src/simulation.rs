@@ -180,7 +180,7 @@ impl Gateway {
         let (stop, has_ended) = (gateway.stop.clone(), gateway.has_ended.clone());
         let listener = sim::listen(GATEWAY.parse().unwrap());
         spawn(async move {
-            worker.run(listener, stop.wait(), PATIENCE).await;
+            worker.run(listener, stop.wait()).await;
             has_ended.set(true);
         });
         gateway
@@ -203,7 +203,8 @@ fn snapshot(timeouts: Timeouts) -> Snapshot {
     let server = |(index, name): (usize, &&str)| Server::new(index, name, name.parse().unwrap());
     let pool = Pool::new("servers", SERVERS.iter().enumerate().map(server).collect());
     let pattern = Pattern::prefix("/").unwrap();
-    let clients = Clients { head_timeout: Duration::from_secs(1), ..Clients::default() };
+    let clients =
+        Clients { head_timeout: Duration::from_secs(1), drain_timeout: PATIENCE, ..Clients::default() };
     let route = Route {
         name: "all".into(),
         host: None,

@@ -97,7 +97,7 @@ impl<'a> Upload<'a> {
     /// Sends `head` and the body. Ends the server's connection if the request cannot be completed. Returns what was read
     /// behind the body, too.
     pub(crate) async fn run(self, head: &[u8]) -> (Uploaded, Buffer) {
-        let mut buffer = Buffer::with_capacity(limits::KEPT_BUFFER_BYTES);
+        let mut buffer = Buffer::with_capacity(limits::UPSTREAM_BUFFER_BYTES);
         buffer.extend(self.client.buffered_body());
         let framing = self.client.head().framing();
         let mut relay = Relay {

@@ -60,13 +60,8 @@ impl Worker {
         })
     }
 
-    /// Accepts and serves until `stop` is over, then drains within `patience`. When it returns nothing of it runs any more.
-    pub(crate) async fn run(
-        self: Rc<Self>,
-        listener: Listener,
-        stop: impl Future<Output = ()>,
-        patience: Duration,
-    ) {
+    /// Accepts and serves until `stop` is over, then drains. When it returns nothing of it runs any more.
+    pub(crate) async fn run(self: Rc<Self>, listener: Listener, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         while race(stop.as_mut(), race(self.accept(&listener), self.others_ring())).await != Either::First(())
         {
@@ -75,7 +70,7 @@ impl Worker {
         // Their handshakes are done: closing the listener would reset those that still wait.
         while self.accept_waiting(&listener) == Waiting::More {}
         drop(listener);
-        self.drain(patience).await;
+        self.drain().await;
     }
 
     /// The configuration as this worker knows it.
@@ -114,16 +109,16 @@ impl Worker {
             }
         }
         // Whoever waits without a request has to make room for those who have one.
-        self.deadlines.end_longest_idle(limits::EVICTED);
+        self.deadlines.end_longest_idle(self.balance.eviction());
         self.balance.ring_everybody();
         sleep(limits::ACCEPT_PAUSE).await;
     }
 
     /// Takes a batch of connections.
     fn accept_waiting(self: &Rc<Self>, listener: &Listener) -> Waiting {
-        for _ in 0..limits::ACCEPT_BATCH {
+        for accepted in 0..limits::ACCEPT_BATCH {
             if self.balance.is_full() {
-                return Waiting::Full;
+                return if accepted == 0 { Waiting::Full } else { Waiting::More }; // whether anybody waits is seen next
             }
             match listener.try_accept() {
                 Ok(arrival) => {
@@ -152,7 +147,7 @@ impl Worker {
         let arrivals = self.inbox.iter().flat_map(Inbox::parcels);
         arrivals.for_each(|arrival| self.serve(arrival, self.balance.seat_of_parcel()));
         if self.balance.is_full() {
-            self.deadlines.end_longest_idle(limits::EVICTED);
+            self.deadlines.end_longest_idle(self.balance.eviction());
         }
     }
 
@@ -168,12 +163,13 @@ impl Worker {
         });
     }
 
-    async fn drain(self: &Rc<Self>, patience: Duration) {
+    async fn drain(self: &Rc<Self>) {
         self.stage.set(Stage::Draining);
-        let give_up_at = now() + patience;
+        let begun = now();
+        let give_up_at = begun + self.snapshot.clients.drain_timeout;
         while !self.balance.close_if_none() {
             self.take_what_others_pass_on();
-            self.deadlines.end_idle(); // those that have become idle since, too
+            self.deadlines.end_idle(now() >= begun + limits::FIRST_REQUEST); // those that have become idle since, too
             if now() >= give_up_at && !self.has_given_up() {
                 self.give_up();
             } else if now() >= give_up_at + limits::BREAK_OFF {

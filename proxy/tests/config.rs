@@ -494,7 +494,7 @@ fn a_summary_shows_every_setting_and_the_routes_in_order() {
   workers   2
   driver    epoll
   requests  off
-  timeouts  head 10s, idle 1m 15s, upstream_idle 30s, upstream_age 1h, connect 250ms, response 30s, stall 30s, total none, tunnel 10m
+  timeouts  head 10s, idle 1m 15s, upstream_idle 30s, upstream_age 1h, drain 8s, connect 250ms, response 30s, stall 30s, total none, tunnel 10m
   limits    connections 9, body 64 MiB, rate 240 B/s
 
 routes, in order of precedence:

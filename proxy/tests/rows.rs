@@ -34,9 +34,6 @@ use stage::Stage;
 
 /// Rows that the gateway has nothing for yet, or not all of it, and what is missing.
 const NOT_YET: &[(u8, &str)] = &[
-    (46, "there is no limit on the size of a body"),
-    (48, "a body is refused when it stalls, not when it dribbles; no minimum rate of reading the answer"),
-    (49, "pools have no bound, so none is full"),
     (50, "there are no rate limits, so no 429"),
     (78, "there is no cache, so only refusals are made locally"),
     (88, "only the request's id is composed from what a client says"),

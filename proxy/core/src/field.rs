@@ -82,7 +82,11 @@ impl Name {
                 false => {}
             }
         }
-        if first == b'x' && begins_x_forwarded(name) { Name::Claim } else { Name::Other }
+        match first {
+            b'x' if begins_x_forwarded(name) => Name::Claim,
+            b'c' | b't' if frames_with_more_separators(name) => Name::Alias,
+            _ => Name::Other,
+        }
     }
 
     /// Whether the field speaks of this connection only and is never forwarded (RFC 9110 section 7.6.1; the framing
@@ -110,6 +114,16 @@ impl Name {
 fn begins_x_forwarded(name: &[u8]) -> bool {
     const FAMILY: &str = "x-forwarded-";
     name.get(..FAMILY.len()).is_some_and(|start| is_alias(start, FAMILY))
+}
+
+/// `Transfer---Encoding` and its like, which some services fold into one separator.
+fn frames_with_more_separators(name: &[u8]) -> bool {
+    let letters = |name: &[u8]| -> Vec<u8> {
+        name.iter().filter(|byte| !matches!(byte, b'-' | b'_' | b'.')).map(u8::to_ascii_lowercase).collect()
+    };
+    let is_longer = (15..=32).contains(&name.len()); // than Content-Length, and hardly more
+    is_longer
+        && [&b"content-length"[..], b"transfer-encoding"].iter().any(|known| letters(known) == letters(name))
 }
 
 /// CGI and its heirs turn `-`, `_` and `.` into the same variable name.
@@ -146,6 +160,10 @@ mod tests {
     #[test]
     fn spellings_a_service_may_confuse_are_aliases() {
         for alias in ["Content_Length", "transfer.encoding", "X_Forwarded.For", "x_request_id"] {
+            assert_eq!(Name::of(alias.as_bytes()), Name::Alias, "{alias}");
+        }
+        for alias in ["Transfer---Encoding", "Transfer___Encoding", "content-_.length", "Trans-fer-Encoding"]
+        {
             assert_eq!(Name::of(alias.as_bytes()), Name::Alias, "{alias}");
         }
         assert_eq!(Name::of(b"my_field"), Name::Other);

@@ -37,6 +37,8 @@ pub struct Clients {
     pub head_timeout: Duration,
     /// From one request to the next; closed without a word.
     pub idle_timeout: Duration,
+    /// From the order to stop until what is in flight is broken off. Service managers kill after 10 s (docker) and more.
+    pub drain_timeout: Duration,
     /// How many may be connected at once, over all workers; as many as the descriptors allow if not said.
     pub connections: Option<usize>,
     /// The proxies in front of this gateway: what they say of their clients is believed.
@@ -50,6 +52,7 @@ impl Default for Clients {
         Clients {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            drain_timeout: Duration::from_secs(8),
             connections: None,
             trusted: Trusted::default(),
             tolerance: Tolerance::NONE,

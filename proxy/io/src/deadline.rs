@@ -47,11 +47,34 @@ struct Slot {
     closer: Closer,
     side: Side,
     is_open: bool,
-    idle: bool,
+    idle: Option<Idle>,
+    /// It was ended for being idle.
+    is_ending: bool,
     expired: bool,
     departed: bool,
     /// The slot that is ended when this one has departed; of use while it is watched.
     works_for_it: usize,
+}
+
+/// A stream on which nobody is owed an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// Nothing has come on it yet.
+    Unused,
+    /// It was of use before.
+    Used,
+}
+
+impl Slot {
+    /// Whether it is idle and not told to end yet.
+    fn is_idle(&self) -> bool {
+        self.idle.is_some() && !self.is_ending
+    }
+
+    fn end_idle(&mut self) {
+        self.is_ending = true;
+        self.closer.shutdown(Side::Receive);
+    }
 }
 
 impl Deadlines {
@@ -76,7 +99,8 @@ impl Deadlines {
             closer,
             side: Side::Both,
             is_open: true,
-            idle: false,
+            idle: None,
+            is_ending: false,
             expired: false,
             departed: false,
             works_for_it: 0,
@@ -108,10 +132,13 @@ impl Deadlines {
         sleep(TICK).await;
     }
 
-    /// Ends, for receiving, the streams that wait [idle](Armed::idle_within): what a drain does first.
-    pub fn end_idle(&self) {
-        for slot in self.table.slots.borrow().iter().filter(|slot| slot.idle) {
-            slot.closer.shutdown(Side::Receive);
+    /// Ends, for receiving, the streams that wait [idle](Armed::idle_within): what a drain does first. Those that have not
+    /// been used yet only with `unused`: who has just connected is about to ask.
+    pub fn end_idle(&self, unused: bool) {
+        for slot in self.table.slots.borrow_mut().iter_mut() {
+            if slot.is_idle() && (unused || slot.idle == Some(Idle::Used)) {
+                slot.end_idle();
+            }
         }
     }
 
@@ -119,15 +146,12 @@ impl Deadlines {
     pub fn end_longest_idle(&self, count: usize) -> bool {
         let due = self.table.due.borrow();
         let mut slots = self.table.slots.borrow_mut();
-        let mut idle: Vec<usize> = (0..slots.len()).filter(|&index| slots[index].idle).collect();
+        let mut idle: Vec<usize> = (0..slots.len()).filter(|&index| slots[index].is_idle()).collect();
         if idle.len() > count {
             idle.select_nth_unstable_by_key(count, |&index| due[index]);
             idle.truncate(count);
         }
-        for &index in &idle {
-            slots[index].idle = false; // not a second time, until it has been used again
-            slots[index].closer.shutdown(Side::Receive);
-        }
+        idle.iter().for_each(|&index| slots[index].end_idle());
         !idle.is_empty()
     }
 
@@ -136,7 +160,7 @@ impl Deadlines {
     pub fn expire_all(&self) {
         let slots = self.table.slots.borrow().len();
         for index in 0..slots {
-            self.table.set(index, 0, Side::Receive, false);
+            self.table.set(index, 0, Side::Receive, None);
         }
         self.table.expire(1);
     }
@@ -181,7 +205,7 @@ impl Table {
     fn remove(&self, index: usize) {
         self.due.borrow_mut()[index] = NEVER;
         let slot = &mut self.slots.borrow_mut()[index];
-        (slot.is_open, slot.idle, slot.expired) = (false, false, true); // nothing is left to end here
+        (slot.is_open, slot.idle, slot.expired) = (false, None, true); // nothing is left to end here
         self.free.borrow_mut().push(index);
     }
 
@@ -189,7 +213,7 @@ impl Table {
         self.slots.borrow().len() - self.free.borrow().len()
     }
 
-    fn set(&self, index: usize, due: u64, side: Side, idle: bool) {
+    fn set(&self, index: usize, due: u64, side: Side, idle: Option<Idle>) {
         let slot = &mut self.slots.borrow_mut()[index];
         if slot.expired {
             return; // once expired, always expired: the stream is ending
@@ -259,12 +283,24 @@ impl Armed {
     /// After `timeout` the stream is ended on `side`; replaces the deadline set before. Counted from the end of the current
     /// tick without a clock read: while the loop is not held up, the timeout passes in full, and at most two ticks more.
     pub fn within(&self, timeout: Duration, side: Side) {
-        self.table.set(self.index, self.table.after(timeout), side, false);
+        self.table.set(self.index, self.table.after(timeout), side, None);
     }
 
-    /// As [`within`](Self::within) for receiving, and a drain may end it before: nobody is owed an answer on it.
-    pub fn idle_within(&self, timeout: Duration) {
-        self.table.set(self.index, self.table.after(timeout), Side::Receive, true);
+    /// As [`within`](Self::within) for receiving, and it may be ended before: nobody is owed an answer on it.
+    pub fn idle_within(&self, timeout: Duration, idle: Idle) {
+        self.table.set(self.index, self.table.after(timeout), Side::Receive, Some(idle));
+    }
+
+    /// Whether it was ended because it was idle.
+    pub fn is_ending(&self) -> bool {
+        self.table.slots.borrow()[self.index].is_ending
+    }
+
+    /// Whether it was ended because it was idle, and is not idle any more: what came in that moment has more coming behind
+    /// it. The kernel goes on to take it in, but a receive does not wait for it.
+    pub fn has_revived(&self) -> bool {
+        let slot = &self.table.slots.borrow()[self.index];
+        slot.is_ending && slot.idle.is_none() && !slot.expired
     }
 
     /// As [`Deadlines::time`].
@@ -274,7 +310,7 @@ impl Armed {
 
     /// No deadline any more; what has expired stays expired.
     pub fn clear(&self) {
-        self.table.set(self.index, NEVER, Side::Both, false);
+        self.table.set(self.index, NEVER, Side::Both, None);
     }
 
     /// While the returned value lives: should this stream be reset, `working` is ended, whose work nobody waits for any

@@ -24,7 +24,7 @@ mod time;
 mod wake;
 
 pub use buffer::Buffer;
-pub use deadline::{Armed, Deadlines, TICK, Watch};
+pub use deadline::{Armed, Deadlines, Idle, TICK, Watch};
 pub use driver::{Rung, run};
 pub use net::{Arrival, Closer, Listener, Side, Stream, bind};
 pub use random::random;

@@ -40,7 +40,9 @@ pub fn bind(
     shared: bool,
 ) -> io::Result<std::net::TcpListener> {
     if shared && siblings.is_empty() && address.port() != 0 {
-        listen(address, false)?; // refused if anybody listens, whatever its options; closed again at once
+        // Refused if anybody listens, whatever its options. It must not listen itself: what connects in that moment would
+        // be reset when it is closed again.
+        bound(address, false)?;
     }
     let address = siblings.first().map_or(Ok(address), std::net::TcpListener::local_addr)?;
     listen(address, shared)
@@ -50,13 +52,18 @@ pub fn bind(
 const BACKLOG: i32 = 4096;
 
 fn listen(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = bound(address, shared)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bound(address: SocketAddr, shared: bool) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nodelay(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// A listening socket on this thread's loop.

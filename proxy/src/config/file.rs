@@ -53,6 +53,7 @@ pub(super) struct Timeouts {
     pub(super) idle: Option<Text>,
     pub(super) upstream_idle: Option<Text>,
     pub(super) upstream_age: Option<Text>,
+    pub(super) drain: Option<Text>,
     connect: Option<Text>,
     response: Option<Text>,
     stall: Option<Text>,
@@ -148,10 +149,11 @@ pub(super) fn read(text: &str) -> Result<File, Problem> {
 }
 
 /// Keys that people look for in a route, with the place where they belong.
-const GLOBAL: [(&str, &str); 5] = [
+const GLOBAL: [(&str, &str); 6] = [
     ("head", "it holds before a route is known; put it under `[timeouts]`"),
     ("idle", "it holds between requests; put it under `[timeouts]`"),
     ("upstream_idle", "connections to servers are shared by all routes; put it under `[timeouts]`"),
+    ("drain", "the gateway ends as a whole; put it under `[timeouts]`"),
     ("upstream_age", "connections to servers are shared by all routes; put it under `[timeouts]`"),
     (
         "connections",

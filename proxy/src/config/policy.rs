@@ -44,6 +44,7 @@ pub(super) fn defaults(timeouts: &file::Timeouts, limits: &file::Limits) -> Resu
         clients: Clients {
             head_timeout: timeout(&timeouts.head, clients.head_timeout)?,
             idle_timeout: timeout(&timeouts.idle, clients.idle_timeout)?,
+            drain_timeout: timeout(&timeouts.drain, clients.drain_timeout)?,
             connections: limits
                 .connections
                 .as_ref()

@@ -21,7 +21,7 @@ node_id = "gate-1"
 trusted_proxies = ["10.0.0.0/8", "::1", "::ffff:1.2.3.4"]
 tolerate = ["path-parameters", "raw-utf8"]
 log.requests = "off"
-timeouts = { head = "1s", idle = "2m", connect = "250ms", response = "1m30s", stall = "1day", total = "1h", tunnel = "3s", upstream_idle = "5s", upstream_age = "6s" }
+timeouts = { head = "1s", idle = "2m", connect = "250ms", response = "1m30s", stall = "1day", total = "1h", tunnel = "3s", upstream_idle = "5s", upstream_age = "6s", drain = "7s" }
 limits = { connections = 20_000, body = "64KiB", rate = 1000 }
 
 [pools.a]
@@ -92,6 +92,7 @@ fn everything_that_is_said_is_heard() {
     assert_eq!(config.log, RequestLog::Off);
     let clients = &config.snapshot.clients;
     assert_eq!((clients.head_timeout, clients.idle_timeout), (seconds(1), seconds(120)));
+    assert_eq!(clients.drain_timeout, seconds(7));
     assert_eq!(clients.connections, Some(20_000));
     let is_trusted = |address: &str| clients.trusted.has(address.parse().unwrap());
     assert!(["10.9.9.9", "::ffff:10.9.9.9", "::1", "1.2.3.4"].into_iter().all(is_trusted));

@@ -210,6 +210,12 @@ impl Stage {
             servers = ["{here}"]
             upgrade = ["websocket", "chat"]
             [[routes]]
+            prefix = "/narrow-pool"
+            pool = "narrow"
+            [pools.narrow]
+            servers = ["{here}"]
+            connections = 1
+            [[routes]]
             prefix = "/guarded"
             servers = ["127.0.0.1:1"]
             [[routes]]

@@ -20,8 +20,13 @@ pub type Story = (u8, &'static str, fn(&Stage));
 pub const ALL: &[Story] = &[
     (14, "an end before the last chunk", an_end_before_the_last_chunk),
     (19, "an end before the whole body", an_end_before_the_whole_body),
+    (46, "too large by its length, before it is read", too_large_by_its_length),
+    (46, "too large by its chunks, when it is crossed", too_large_by_its_chunks),
     (47, "a slow head is told, an idle connection is not", slow_heads),
     (48, "a body that stalls", a_body_that_stalls),
+    (48, "a body that dribbles", a_body_that_dribbles),
+    (48, "an answer that is read too slowly", an_answer_that_is_read_too_slowly),
+    (49, "a pool that is full", a_pool_that_is_full),
     (49, "a server that does not answer in time", a_late_answer),
     (50, "a server that is away", a_server_that_is_away),
     (51, "one byte per segment", one_byte_per_segment),
@@ -83,6 +88,89 @@ fn an_end_before_the_whole_body(stage: &Stage) {
     for body in ["", "hal"] {
         end_early(stage, &format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n{body}"));
     }
+}
+
+fn too_large_by_its_length(stage: &Stage) {
+    let stage = Stage::with(stage.driver, "limits = { body = 3 }");
+    let mut client = stage.connect();
+    assert_eq!(client.ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc").status(), 200);
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let mut client = stage.connect();
+        let request = format!("POST / HTTP/1.1\r\nHost: h\r\n{expect}Content-Length: 4\r\n\r\n");
+        assert_eq!(client.ask(request).status(), 413, "and not 100");
+        client.expect_end();
+    }
+    assert_eq!(stage.requests().len(), 1);
+}
+
+fn too_large_by_its_chunks(stage: &Stage) {
+    let stage = Stage::with(stage.driver, "limits = { body = 3 }");
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut client = stage.connect();
+    assert_eq!(client.ask(format!("{head}2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")).status(), 200);
+    for body in ["4\r\nabcd\r\n", "2\r\nab\r\n2\r\ncd\r\n"] {
+        let mut client = stage.connect();
+        client.say(format!("{head}{body}"));
+        assert_eq!(client.hear_answer(ANSWER).status(), 413);
+        client.expect_end();
+        let mut client = stage.connect(); // the same, when some of it has gone up
+        client.say(format!("{head}1\r\nx\r\n"));
+        assert!(client.is_silent());
+        client.say(body);
+        assert_eq!(client.hear_answer(ANSWER).status(), 413);
+        client.expect_end();
+    }
+    assert_eq!(stage.requests().len(), 1, "the others were broken off");
+}
+
+/// Fast enough not to stall, too slow for the rate.
+fn a_body_that_dribbles(stage: &Stage) {
+    let stage = Stage::with(
+        stage.driver,
+        "limits = { rate = \"1KB\" }\ntimeouts = { stall = \"300ms\", response = \"10s\" }",
+    );
+    let mut client = stage.connect();
+    client.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+    let mut said = 0;
+    while client.is_silent() && said < 1000 {
+        client.say("x");
+        said += 1;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.hear_answer(ANSWER).status(), 408, "behind {said} bytes");
+    let received = stage.received();
+    assert!(received.messages.is_empty() && received.torn.len() == 1, "{received:?}");
+}
+
+/// More than the socket buffers on the way hold.
+const LARGE: usize = 32 << 20;
+
+fn an_answer_that_is_read_too_slowly(stage: &Stage) {
+    let settings = "limits = { rate = \"100KB\" }\ntimeouts = { stall = \"300ms\" }";
+    let stage = Stage::with(stage.driver, settings);
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n");
+    stage.origin.expect(Script::new([head.as_bytes(), &vec![7; LARGE]].concat(), Then::Keep));
+    let mut client = stage.connect();
+    client.say("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+    drop(client.hear_bytes(100));
+    let line = stage.gateway.log.line_with("\"path\":\"/slow\"");
+    assert!(line.contains("\"cause\":\"CS\""), "{line}");
+    assert!(client.hear_all().len() < LARGE);
+}
+
+fn a_pool_that_is_full(stage: &Stage) {
+    let stage = Stage::with(stage.driver, "");
+    stage.origin.expect(Script::new("", Then::Keep));
+    let mut busy = stage.connect();
+    busy.say("GET /narrow-pool HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(stage.origin.has_received(1));
+    let answer = stage.connect().ask("GET /narrow-pool HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(answer.status(), 503);
+    assert!(answer.field("retry-after").is_some());
+    stage.gateway.log.line_with("\"cause\":\"PF\"");
+    busy.reset();
+    assert!(stage.origin.comes_down_to(0));
+    assert_eq!(stage.connect().ask("GET /narrow-pool HTTP/1.1\r\nHost: h\r\n\r\n").status(), 200);
 }
 
 fn slow_heads(stage: &Stage) {
