@@ -10,8 +10,8 @@
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use ringgate_io::{Arrival, Wake, Waker};
 
@@ -59,12 +59,15 @@ type Parcel = (TcpStream, SocketAddr);
 struct Peer {
     load: Arc<Load>,
     door: SyncSender<Parcel>,
+    /// Somebody waits for a place that none of its own idle connections can make.
+    needs_room: Arc<AtomicBool>,
     bell: Arc<Waker>,
 }
 
 /// Where a worker finds what others pass on to it.
 pub(crate) struct Inbox {
     parcels: Receiver<Parcel>,
+    needs_room: Arc<AtomicBool>,
     wake: Wake,
     /// A wake whose last waker is gone would never rest; this one is here as long as the inbox.
     _bell: Arc<Waker>,
@@ -73,6 +76,7 @@ pub(crate) struct Inbox {
 /// An inbox that has no loop yet.
 pub(crate) struct ClosedInbox {
     parcels: Receiver<Parcel>,
+    needs_room: Arc<AtomicBool>,
     wake: UnixStream,
     bell: Arc<Waker>,
 }
@@ -80,7 +84,8 @@ pub(crate) struct ClosedInbox {
 impl ClosedInbox {
     /// Opens it on the calling thread's loop.
     pub(crate) fn open(self) -> std::io::Result<Inbox> {
-        Ok(Inbox { parcels: self.parcels, wake: Wake::on_loop(self.wake)?, _bell: self.bell })
+        let ClosedInbox { parcels, needs_room, wake, bell } = self;
+        Ok(Inbox { parcels, needs_room, wake: Wake::on_loop(wake)?, _bell: bell })
     }
 }
 
@@ -93,6 +98,11 @@ impl Inbox {
     /// What has been passed on; each is counted in this worker's load already.
     pub(crate) fn parcels(&self) -> impl Iterator<Item = Arrival> {
         self.parcels.try_iter().map(|(socket, peer)| Arrival::from_socket(socket, peer))
+    }
+
+    /// Whether somebody has asked for room since the last look.
+    pub(crate) fn needs_room(&self) -> bool {
+        self.needs_room.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -121,8 +131,9 @@ pub(crate) fn crew(count: usize, most: usize) -> std::io::Result<Vec<(Balance, C
     for _ in 0..count {
         let (waker, wake) = Waker::pair()?;
         let ((door, parcels), bell) = (sync_channel(limits::PARCELS), Arc::new(waker));
-        peers.push(Peer { load: Arc::default(), door, bell: bell.clone() });
-        inboxes.push(ClosedInbox { parcels, wake, bell });
+        let needs_room = Arc::new(AtomicBool::new(false));
+        peers.push(Peer { load: Arc::default(), door, needs_room: needs_room.clone(), bell: bell.clone() });
+        inboxes.push(ClosedInbox { parcels, needs_room, wake, bell });
     }
     let balance = |own: usize| Balance {
         own: peers[own].load.clone(),
@@ -160,9 +171,12 @@ impl Balance {
         (self.most / 8).clamp(1, limits::EVICTED)
     }
 
-    /// Has the others look at whether they can let somebody go.
-    pub(crate) fn ring_everybody(&self) {
-        self.peers.iter().for_each(|peer| peer.bell.wake());
+    /// Has the others make room.
+    pub(crate) fn ask_for_room(&self) {
+        for peer in &self.peers {
+            peer.needs_room.store(true, Ordering::Relaxed);
+            peer.bell.wake();
+        }
     }
 
     /// Finds a place for a new connection: here, unless this worker is well above the least loaded one.
@@ -202,9 +216,8 @@ impl Peer {
         }
         let peer = arrival.peer;
         let sent = arrival.into_socket().and_then(|socket| {
-            self.door.try_send((socket, peer)).map_err(|full| {
-                let (std::sync::mpsc::TrySendError::Full((socket, _))
-                | std::sync::mpsc::TrySendError::Disconnected((socket, _))) = full;
+            self.door.try_send((socket, peer)).map_err(|refused| {
+                let (TrySendError::Full((socket, _)) | TrySendError::Disconnected((socket, _))) = refused;
                 Arrival::from_socket(socket, peer)
             })
         });

@@ -107,6 +107,7 @@ fn report_unwritten(gateway: &Gateway) {
 #[derive(Debug, Default, Clone, Copy)]
 struct Troubles {
     accept_failures: u64,
+    full: u64,
     panics: u64,
     log_lines_dropped: u64,
     log_lines_failed: u64,
@@ -117,6 +118,7 @@ impl Troubles {
         let sum = |count: fn(&Counters) -> u64| gateway.counters().map(count).sum();
         Troubles {
             accept_failures: sum(|counters| counters.accept_failures.get()),
+            full: sum(|counters| counters.full.get()),
             panics: sum(|counters| counters.panics.get()),
             log_lines_dropped: sum(|counters| counters.log_lines_dropped.get()),
             log_lines_failed: gateway.log_account().failed.get(),
@@ -132,6 +134,11 @@ impl Troubles {
                 self.accept_failures,
                 now.accept_failures,
                 "times no connection could be accepted: descriptors or memory have run out; raise LimitNOFILE",
+            ),
+            (
+                self.full,
+                now.full,
+                "times there were as many connections as there may be: raise `limits.connections` if it is set, and LimitNOFILE",
             ),
             (
                 self.panics,

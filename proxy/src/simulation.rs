@@ -1,7 +1,8 @@
 //! The shipped data plane in the simulated network: clients that check every byte, servers that count every request, and a
 //! network that delays, splits, refuses and resets as a seed tells it to.
 //!
-//! A failing seed is printed by the simulation and replays: `RINGGATE_SEED=17 cargo test -p ringgate simulation`.
+//! A failing seed is printed by the simulation and replays: `RINGGATE_SEED=17 cargo test -p ringgate simulation`. With
+//! `RINGGATE_SEEDS=10000` there are as many.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -104,9 +105,10 @@ struct Day {
 }
 
 fn seeds() -> Vec<u64> {
-    match std::env::var("RINGGATE_SEED") {
-        Ok(seed) => vec![seed.parse().expect("RINGGATE_SEED is a number")],
-        Err(_) => (0..SEEDS).collect(),
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    match number("RINGGATE_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("RINGGATE_SEEDS").unwrap_or(SEEDS)).collect(),
     }
 }
 

@@ -65,7 +65,7 @@ impl Worker {
         let mut stop = pin!(stop);
         while race(stop.as_mut(), race(self.accept(&listener), self.others_ring())).await != Either::First(())
         {
-            self.take_what_others_pass_on();
+            self.hear_others();
         }
         // Their handshakes are done: closing the listener would reset those that still wait.
         while self.accept_waiting(&listener) == Waiting::More {}
@@ -110,7 +110,7 @@ impl Worker {
         }
         // Whoever waits without a request has to make room for those who have one.
         self.deadlines.end_longest_idle(self.balance.eviction());
-        self.balance.ring_everybody();
+        self.balance.ask_for_room();
         sleep(limits::ACCEPT_PAUSE).await;
     }
 
@@ -143,10 +143,10 @@ impl Worker {
         }
     }
 
-    fn take_what_others_pass_on(self: &Rc<Self>) {
+    fn hear_others(self: &Rc<Self>) {
         let arrivals = self.inbox.iter().flat_map(Inbox::parcels);
         arrivals.for_each(|arrival| self.serve(arrival, self.balance.seat_of_parcel()));
-        if self.balance.is_full() {
+        if self.inbox.as_ref().is_some_and(Inbox::needs_room) {
             self.deadlines.end_longest_idle(self.balance.eviction());
         }
     }
@@ -168,7 +168,7 @@ impl Worker {
         let begun = now();
         let give_up_at = begun + self.snapshot.clients.drain_timeout;
         while !self.balance.close_if_none() {
-            self.take_what_others_pass_on();
+            self.hear_others();
             self.deadlines.end_idle(now() >= begun + limits::FIRST_REQUEST); // those that have become idle since, too
             if now() >= give_up_at && !self.has_given_up() {
                 self.give_up();

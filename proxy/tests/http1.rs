@@ -385,7 +385,7 @@ on_every_driver! {
         ] {
             let gateway = in_front_of_script(driver, answer);
             let mut client = gateway.connect();
-            client.say("GET /torn HTTP/1.1\r\nHost: h\r\n\r\n");
+            client.say("GET /torn HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
             let mut heard = Vec::new();
             let _ = client.stream.read_to_end(&mut heard); // a reset, or an early end
             let heard = String::from_utf8_lossy(&heard).into_owned();
