@@ -205,7 +205,7 @@ impl fmt::Display for Welcome<'_> {
 /// Shows it, and goes on if nobody looks.
 fn print(text: &dyn fmt::Display) {
     if let Ok(output) = Standard::output() {
-        let _ = outlet::write_within(GLANCE, Box::new(output), format!("{text}\n"));
+        let _ = write_within(GLANCE, Box::new(output), format!("{text}\n"));
     }
 }
 
@@ -239,4 +239,13 @@ impl Write for Shown {
     fn flush(&mut self) -> io::Result<()> {
         self.output.flush()
     }
+}
+
+/// Writes a text, which may be left behind unwritten after `patience`.
+fn write_within(patience: Duration, out: Box<dyn Write + Send>, text: String) -> io::Result<()> {
+    let (queue, writer) = outlet::start("words", out, 1)?;
+    let _ = queue.try_send(text.into_bytes());
+    drop(queue);
+    writer.finish(patience);
+    Ok(())
 }

@@ -33,15 +33,6 @@ pub(crate) fn start(name: &str, out: Box<dyn Write + Send>, bound: usize) -> io:
     Ok((queue, Writer { account, ended }))
 }
 
-/// Writes a text, which may be left behind unwritten after `patience`.
-pub(crate) fn write_within(patience: Duration, out: Box<dyn Write + Send>, text: String) -> io::Result<()> {
-    let (queue, writer) = start("words", out, 1)?;
-    let _ = queue.try_send(text.into_bytes());
-    drop(queue);
-    writer.finish(patience);
-    Ok(())
-}
-
 /// The writing end, seen from outside.
 pub(crate) struct Writer {
     account: Arc<Account>,

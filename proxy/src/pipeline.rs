@@ -7,7 +7,7 @@ use ringgate_core::answer::{BadReply, Cause, Fault, Reject};
 use ringgate_core::body::BodyReader;
 use ringgate_core::forward::{self, ToClient, ToServer};
 use ringgate_core::framing::Framing;
-use ringgate_core::head::{HeadBounds, HeadScanner, NoHead, Version};
+use ringgate_core::head::{HeadBounds, HeadScanner, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
 use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
@@ -331,11 +331,7 @@ impl Exchange<'_> {
 async fn receive_head(connection: &Connection, reply: &mut Reply) -> Result<HeadBounds, Fault> {
     let mut scanner = HeadScanner::of_response();
     loop {
-        let scanned = scanner.scan(reply.buffer.data()).map_err(|why| match why {
-            NoHead::Garbage if reply.is_reused => Fault::ReusedReset, // left over from before, and not an answer to this
-            why => BadReply::from(why).into(),
-        });
-        if let Some(bounds) = scanned? {
+        if let Some(bounds) = scanner.scan(reply.buffer.data()).map_err(BadReply::from)? {
             reply.head.parse(&reply.buffer.data()[bounds.start..bounds.end])?;
             return Ok(bounds);
         }

@@ -138,7 +138,7 @@ impl Troubles {
             (
                 self.full,
                 now.full,
-                "times there were as many connections as there may be: raise `limits.connections` if it is set, and LimitNOFILE",
+                "times there were as many connections as there may be; raise LimitNOFILE, and `limits.connections` if it is set",
             ),
             (
                 self.panics,

@@ -75,7 +75,7 @@ pub enum Fault {
     /// The connection ended before the answer did.
     Reset,
     /// As [`Reset`](Self::Reset), before the first byte and on a connection kept from an earlier request: mostly that
-    /// the server closed it as we wrote. Or that it held what cannot begin an answer, left over from before.
+    /// the server closed it as we wrote.
     ReusedReset,
     /// The answer was not HTTP.
     BadReply(BadReply),

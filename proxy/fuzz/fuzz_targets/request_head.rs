@@ -85,6 +85,7 @@ fn forwarded(head: &RequestHead, bytes: &[u8]) -> Vec<u8> {
             server: &server,
             peer: Peer { address: CLIENT, is_trusted: false },
             request_id: REQUEST_ID,
+            upgrade: None,
             node: &node(),
         },
     );

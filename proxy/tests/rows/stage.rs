@@ -328,6 +328,8 @@ impl Stage {
 
     /// Plays an answer whole and, if asked to, cut at every byte.
     pub fn play_response(&self, case: &Response, is_cut: bool) {
+        // What an origin says too much, and late, meets the next exchange as its answer: nobody can tell whose it is.
+        let is_cut = is_cut && case.row != 81;
         let count = if is_cut { case.answer.len().clamp(1, CUTS) } else { 1 };
         for cut in (0..count).map(|part| case.answer.len() * part / count) {
             self.origin.expect(Script { cut, ..Script::new(case.answer.clone(), case.then) });
