@@ -73,6 +73,28 @@ fn a_seed_replays() {
 }
 
 #[test]
+fn who_resets_while_a_connect_is_not_answered_is_gone() {
+    for seed in 0..32 {
+        sim::run(seed, Faults::none(), || async {
+            let gateway =
+                Gateway::start(Timeouts { connect: Duration::from_secs(60), ..Timeouts::default() });
+            let client = Stream::connect(GATEWAY.parse().unwrap()).await.unwrap();
+            sim::set_faults(Faults { ignore: 1.0, ..Faults::none() });
+            let _servers = SERVERS.map(|server| sim::listen(server.parse().unwrap()));
+            client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+            sleep(Duration::from_millis(random() % 2000)).await;
+            client.reset_on_close();
+            drop(client);
+            let begun = sim::elapsed();
+            until(|| gateway.counters.departed.get() == 1).await;
+            let took = sim::elapsed() - begun;
+            assert!(took < Duration::from_millis(300), "seed {seed}: {took:?}");
+            gateway.stop().await;
+        });
+    }
+}
+
+#[test]
 fn a_drain_ends_in_time_though_a_connect_is_never_answered() {
     let silent = Faults { ignore: 1.0, ..Faults::none() };
     sim::run(0, Faults::none(), || async {
@@ -167,6 +189,7 @@ impl Stop {
 }
 
 struct Gateway {
+    snapshot: Arc<Snapshot>,
     counters: Arc<Counters>,
     stop: Rc<Stop>,
     has_ended: Rc<Cell<bool>>,
@@ -177,8 +200,9 @@ impl Gateway {
         let (writer, _) = log::start_writer(Box::new(std::io::sink())).unwrap();
         let counters = Arc::new(Counters::default());
         let log = Log::new(RequestLog::Off, writer, counters.clone());
-        let worker = Worker::new(Arc::new(snapshot(timeouts)), log, counters.clone(), Balance::alone(), None);
-        let gateway = Gateway { counters, stop: Rc::default(), has_ended: Rc::default() };
+        let snapshot = Arc::new(snapshot(timeouts));
+        let worker = Worker::new(snapshot.clone(), log, counters.clone(), Balance::alone(), None);
+        let gateway = Gateway { snapshot, counters, stop: Rc::default(), has_ended: Rc::default() };
         let (stop, has_ended) = (gateway.stop.clone(), gateway.has_ended.clone());
         let listener = sim::listen(GATEWAY.parse().unwrap());
         spawn(async move {
@@ -192,6 +216,12 @@ impl Gateway {
         self.stop.stop();
         until(|| self.has_ended.get()).await;
         assert_eq!(self.counters.panics.get(), 0);
+        let servers = self.snapshot.pools.iter().flat_map(|pool| &pool.servers);
+        assert_eq!(
+            servers.map(|server| server.capacity.open()).sum::<usize>(),
+            0,
+            "every place was given back"
+        );
         self.counters
     }
 }
@@ -269,7 +299,11 @@ impl Client {
             None => (Stream::connect(GATEWAY.parse().unwrap()).await.ok()?, Buffer::with_capacity(1024)),
         };
         if self.weather == Weather::Foul && random().is_multiple_of(8) {
-            let _ = stream.send(&message[..random() as usize % message.len()]).await;
+            let _ = stream.send(&message[..random() as usize % (message.len() + 1)]).await;
+            sleep(Duration::from_millis(random() % 60)).await;
+            if random().is_multiple_of(2) {
+                stream.reset_on_close();
+            }
             return None; // and leaves
         }
         stream.send(&message).await.ok()?;
