@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use ringgate_io::sim::{self, Faults, Report};
 use ringgate_io::{
-    Buffer, Deadlines, Either, Listener, Side, Stream, TICK, join, now, race, random, sleep, spawn,
+    Armed, Buffer, Deadlines, Either, Idle, Listener, Side, Stream, TICK, join, now, race, random, sleep,
+    spawn,
 };
 
-use super::{MILLISECOND, accept, receive, receive_to_end, server, simulated_pair, slow};
+use super::{MILLISECOND, accept, pair, receive, receive_to_end, server, simulated_pair, slow};
 
 /// A server that echoes one connection, and a client that sends `message` and its end, and returns what came back.
 async fn echo(message: &[u8]) -> io::Result<Vec<u8>> {
@@ -241,6 +242,63 @@ fn a_deadline_ends_a_pending_receive_on_virtual_time() {
         });
         assert_eq!(outcome.report.tasks_alive, 0);
     }
+}
+
+#[test]
+fn work_for_a_stream_that_was_reset_is_ended_and_for_one_that_only_ended_is_not() {
+    for is_reset in [true, false] {
+        let outcome = sim::run(0, Faults::none(), || async {
+            let (client, watched) = simulated_pair().await;
+            let (working, _server) = simulated_pair().await;
+            let deadlines = Deadlines::new();
+            let (client_guard, working_guard) =
+                (deadlines.guard(watched.closer()), deadlines.guard(working.closer()));
+            working_guard.within(Duration::from_secs(1), Side::Both);
+            let watch = client_guard.watch(&working_guard);
+            if is_reset {
+                client.reset_on_close();
+            }
+            drop(client);
+            assert_eq!(receive(&working).await.unwrap(), b"");
+            assert_eq!((client_guard.departed(), working_guard.expired()), (is_reset, !is_reset));
+            assert_eq!(sim::elapsed() < 100 * MILLISECOND, is_reset);
+            drop(watch);
+            drop((client_guard, working_guard));
+            deadlines.ended().await;
+        });
+        assert_eq!(outcome.report.tasks_alive, 0);
+    }
+}
+
+#[test]
+fn who_has_been_idle_longest_goes_first_and_the_unused_may_be_spared() {
+    sim::run(0, Faults::none(), || async {
+        let listener = sim::listen(server());
+        let (deadlines, mut streams) = (Deadlines::new(), Vec::new());
+        for number in 0..6 {
+            let (client, accepted) = pair(&listener).await;
+            let guard = deadlines.guard(accepted.closer());
+            let idle = if number == 5 { Idle::Unused } else { Idle::Used };
+            guard.idle_within(Duration::from_secs(10), idle);
+            sleep(5 * TICK).await;
+            streams.push((guard, accepted, client));
+        }
+        let ending = |streams: &[(Armed, Stream, Stream)]| -> Vec<bool> {
+            streams.iter().map(|(guard, ..)| guard.is_ending()).collect()
+        };
+        assert!(deadlines.end_longest_idle(2));
+        assert_eq!(ending(&streams), [true, true, false, false, false, false]);
+        streams[2].0.within(Duration::from_secs(10), Side::Receive);
+        deadlines.end_idle(false);
+        assert_eq!(ending(&streams), [true, true, false, true, true, false]);
+        deadlines.end_idle(true);
+        assert_eq!(ending(&streams), [true, true, false, true, true, true]);
+        assert!(!deadlines.end_longest_idle(9) && !streams[0].0.has_revived());
+        streams[0].0.clear();
+        assert!(streams[0].0.has_revived(), "somebody is at work on it again");
+        streams.into_iter().for_each(|(guard, ..)| drop(guard));
+        deadlines.ended().await;
+    });
 }
 
 #[test]
