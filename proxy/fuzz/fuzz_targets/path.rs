@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringgate_core::limits::PATTERN_SEGMENTS;
+use ringgate_core::limits::{PATTERN_SEGMENTS, TARGET_BYTES};
 use ringgate_core::route::Pattern;
 use ringgate_core::target::{self, Target, normalise};
 use ringgate_core::tolerance::Tolerance;
@@ -57,7 +57,8 @@ fn check_normal(normal: &[u8], tolerance: Tolerance) {
         assert!(!is_unreserved(byte) && byte != 0 && escape == escape.to_uppercase(), "{path:?}");
     }
     let is_pattern = Pattern::exact(&path).is_ok_and(|pattern| pattern.matches(&path));
-    let is_none = path.contains('*') || path.split('/').count() > PATTERN_SEGMENTS;
+    let is_too_large = path.len() > TARGET_BYTES || path.split('/').count() > PATTERN_SEGMENTS;
+    let is_none = path.contains('*') || is_too_large;
     assert!(is_none || is_pattern, "no pattern has {path:?}");
 }
 
