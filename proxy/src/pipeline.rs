@@ -59,18 +59,14 @@ pub(crate) async fn run<'a>(
     client.head().check_length(route.policy.body_bytes)?; // 413
     let exchange = Exchange::new(worker, client, &route.policy, record);
     let mut turn = worker.snapshot().pools[route.pool].turn();
-    let (mut server, mut reuse) = (turn.next(), Reuse::Kept);
-    loop {
-        let Some(chosen) = server else { return Err(Fault::Unreachable.into()) };
-        let is_last = turn.is_over();
-        match exchange.attempt(chosen, reuse, is_last, record).await {
-            Err(Reject::Fault(fault)) if fault.sent_nothing() && !is_last => {
-                (server, reuse) = (turn.next(), Reuse::Kept);
-            }
-            Err(Reject::Fault(Fault::ReusedReset)) if may_repeat(client) => reuse = Reuse::Fresh,
-            outcome => return outcome, // 408 413 499 502 503 504
+    let mut refused = Fault::Unreachable;
+    while let Some(server) = turn.next() {
+        match exchange.ask(server, turn.is_over(), record).await {
+            Err(Reject::Fault(fault)) if fault.sent_nothing() => refused = fault, // the next one may
+            outcome => return outcome,                                            // 408 413 499 502 503 504
         }
     }
+    Err(refused.into()) // 503
 }
 
 /// Whether the request may be sent a second time: that has the same effect (RFC 9110 section 9.2.2), and we still have it.
@@ -102,6 +98,21 @@ impl<'a> Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    /// Asks one server, on a new connection if a kept one turns out to have been closed.
+    async fn ask<'a>(
+        &self,
+        server: &'a Server,
+        is_last: bool,
+        record: &mut Record<'a>,
+    ) -> Result<Finished, Reject> {
+        match self.attempt(server, Reuse::Kept, is_last, record).await {
+            Err(Reject::Fault(Fault::ReusedReset)) if may_repeat(self.client) => {
+                self.attempt(server, Reuse::Fresh, is_last, record).await
+            }
+            outcome => outcome,
+        }
+    }
+
     /// One request to one server.
     async fn attempt<'a>(
         &self,
