@@ -118,12 +118,9 @@ fn begins_x_forwarded(name: &[u8]) -> bool {
 
 /// `Transfer---Encoding` and its like, which some services fold into one separator.
 fn frames_with_more_separators(name: &[u8]) -> bool {
-    let letters = |name: &[u8]| -> Vec<u8> {
-        name.iter().filter(|byte| !matches!(byte, b'-' | b'_' | b'.')).map(u8::to_ascii_lowercase).collect()
-    };
-    let is_longer = (15..=32).contains(&name.len()); // than Content-Length, and hardly more
-    is_longer
-        && [&b"content-length"[..], b"transfer-encoding"].iter().any(|known| letters(known) == letters(name))
+    let is_letter = |byte: &&u8| !matches!(byte, b'-' | b'_' | b'.');
+    let letters = || name.iter().filter(is_letter).map(u8::to_ascii_lowercase);
+    letters().eq(*b"contentlength") || letters().eq(*b"transferencoding")
 }
 
 /// CGI and its heirs turn `-`, `_` and `.` into the same variable name.

@@ -77,10 +77,13 @@ pub fn is_hop_by_hop(line: &Line<'_>) -> bool {
     HOP_BY_HOP.contains(&&*line.name.to_ascii_lowercase())
 }
 
-/// As [`is_hop_by_hop`], and for names that a service behind CGI's naming of variables would take for such a field.
+/// As [`is_hop_by_hop`], and for names that a service behind CGI's naming of variables would take for such a field; of the
+/// framing fields with any separators between their letters.
 pub fn may_be_read_as(line: &Line<'_>, more: &[&str]) -> bool {
     let name = line.name.to_ascii_lowercase().replace(['_', '.'], "-");
-    HOP_BY_HOP.iter().chain(more).any(|guarded| *guarded == name)
+    let letters = name.replace('-', "");
+    let is_framing = !name.starts_with('-') && ["contentlength", "transferencoding"].contains(&&*letters);
+    is_framing || HOP_BY_HOP.iter().chain(more).any(|guarded| *guarded == name)
 }
 
 /// The fields that Connection names, in lower case.
