@@ -21,20 +21,24 @@ use crate::limits;
 /// list of shared lines).
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct Load(AtomicUsize);
+pub(crate) struct Load {
+    connections: AtomicUsize,
+    /// Somebody waits for a place that the idle connections of no other worker can make.
+    needs_room: AtomicBool,
+}
 
 /// Added to a load that takes no more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 impl Load {
     /// Connections it has, those on their way to it included.
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed) & !CLOSED
+    pub(crate) fn count(&self) -> usize {
+        self.connections.load(Ordering::Relaxed) & !CLOSED
     }
 
     /// Counts one more, unless the worker takes no more.
     fn take(&self) -> bool {
-        let is_open = self.0.fetch_add(1, Ordering::AcqRel) & CLOSED == 0;
+        let is_open = self.connections.fetch_add(1, Ordering::AcqRel) & CLOSED == 0;
         if !is_open {
             self.leave();
         }
@@ -42,12 +46,12 @@ impl Load {
     }
 
     fn leave(&self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.connections.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Takes no more from now on, if there is none. Whether that was so.
     fn close_if_none(&self) -> bool {
-        self.0.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.connections.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -56,18 +60,16 @@ type Parcel = (TcpStream, SocketAddr);
 
 /// A worker as the others see it.
 #[derive(Clone)]
-struct Peer {
+struct Colleague {
     load: Arc<Load>,
     door: SyncSender<Parcel>,
-    /// Somebody waits for a place that none of its own idle connections can make.
-    needs_room: Arc<AtomicBool>,
     bell: Arc<Waker>,
 }
 
 /// Where a worker finds what others pass on to it.
 pub(crate) struct Inbox {
     parcels: Receiver<Parcel>,
-    needs_room: Arc<AtomicBool>,
+    load: Arc<Load>,
     wake: Wake,
     /// A wake whose last waker is gone would never rest; this one is here as long as the inbox.
     _bell: Arc<Waker>,
@@ -76,7 +78,7 @@ pub(crate) struct Inbox {
 /// An inbox that has no loop yet.
 pub(crate) struct ClosedInbox {
     parcels: Receiver<Parcel>,
-    needs_room: Arc<AtomicBool>,
+    load: Arc<Load>,
     wake: UnixStream,
     bell: Arc<Waker>,
 }
@@ -84,8 +86,8 @@ pub(crate) struct ClosedInbox {
 impl ClosedInbox {
     /// Opens it on the calling thread's loop.
     pub(crate) fn open(self) -> std::io::Result<Inbox> {
-        let ClosedInbox { parcels, needs_room, wake, bell } = self;
-        Ok(Inbox { parcels, needs_room, wake: Wake::on_loop(wake)?, _bell: bell })
+        let ClosedInbox { parcels, load, wake, bell } = self;
+        Ok(Inbox { parcels, load, wake: Wake::on_loop(wake)?, _bell: bell })
     }
 }
 
@@ -102,14 +104,14 @@ impl Inbox {
 
     /// Whether somebody has asked for room since the last look.
     pub(crate) fn needs_room(&self) -> bool {
-        self.needs_room.swap(false, Ordering::Relaxed)
+        self.load.needs_room.swap(false, Ordering::Relaxed)
     }
 }
 
 /// All workers, as one of them sees them.
 pub(crate) struct Balance {
     own: Arc<Load>,
-    peers: Vec<Peer>,
+    colleagues: Vec<Colleague>,
     /// Connections that all workers together may have.
     most: usize,
 }
@@ -127,21 +129,21 @@ pub(crate) enum Placed {
 
 /// One [`Balance`] and inbox for each of `count` workers that may have `most` connections together, and their loads.
 pub(crate) fn crew(count: usize, most: usize) -> std::io::Result<Vec<(Balance, ClosedInbox)>> {
-    let (mut peers, mut inboxes) = (Vec::new(), Vec::new());
+    let (mut colleagues, mut inboxes) = (Vec::new(), Vec::new());
     for _ in 0..count {
         let (waker, wake) = Waker::pair()?;
         let ((door, parcels), bell) = (sync_channel(limits::PARCELS), Arc::new(waker));
-        let needs_room = Arc::new(AtomicBool::new(false));
-        peers.push(Peer { load: Arc::default(), door, needs_room: needs_room.clone(), bell: bell.clone() });
-        inboxes.push(ClosedInbox { parcels, needs_room, wake, bell });
+        let load = Arc::new(Load::default());
+        colleagues.push(Colleague { load: load.clone(), door, bell: bell.clone() });
+        inboxes.push(ClosedInbox { parcels, load, wake, bell });
     }
     let balance = |own: usize| Balance {
-        own: peers[own].load.clone(),
-        peers: peers
+        own: colleagues[own].load.clone(),
+        colleagues: colleagues
             .iter()
             .enumerate()
             .filter(|(index, _)| *index != own)
-            .map(|(_, peer)| peer.clone())
+            .map(|(_, colleague)| colleague.clone())
             .collect(),
         most,
     };
@@ -152,7 +154,7 @@ impl Balance {
     /// A worker without others.
     #[cfg(test)]
     pub(crate) fn alone() -> Balance {
-        Balance { own: Arc::default(), peers: Vec::new(), most: usize::MAX }
+        Balance { own: Arc::default(), colleagues: Vec::new(), most: usize::MAX }
     }
 
     /// The load of this worker.
@@ -162,28 +164,30 @@ impl Balance {
 
     /// Whether all workers together have as many connections as they may. Several that look at once may each take one more.
     pub(crate) fn is_full(&self) -> bool {
-        let others: usize = self.peers.iter().map(|peer| peer.load.count()).sum();
+        let others: usize = self.colleagues.iter().map(|colleague| colleague.load.count()).sum();
         self.own.count() + others >= self.most
     }
 
     /// How many idle connections make room at once.
     pub(crate) fn eviction(&self) -> usize {
-        (self.most / 8).clamp(1, limits::EVICTED)
+        (self.most / limits::EVICTED_SHARE).clamp(1, limits::EVICTED)
     }
 
     /// Has the others make room.
     pub(crate) fn ask_for_room(&self) {
-        for peer in &self.peers {
-            peer.needs_room.store(true, Ordering::Relaxed);
-            peer.bell.wake();
+        for colleague in &self.colleagues {
+            colleague.load.needs_room.store(true, Ordering::Relaxed);
+            colleague.bell.wake();
         }
     }
 
     /// Finds a place for a new connection: here, unless this worker is well above the least loaded one.
     pub(crate) fn place(&self, arrival: Arrival) -> Placed {
-        let least = self.peers.iter().min_by_key(|peer| peer.load.count());
+        let least = self.colleagues.iter().min_by_key(|colleague| colleague.load.count());
         let arrival = match least {
-            Some(peer) if self.own.count() >= peer.load.count() + limits::IMBALANCE => peer.pass_on(arrival),
+            Some(colleague) if self.own.count() >= colleague.load.count() + limits::IMBALANCE => {
+                colleague.pass_on(arrival)
+            }
             _ => Err(arrival),
         };
         match arrival {
@@ -194,7 +198,7 @@ impl Balance {
 
     /// A seat here for whoever has come in by the own door.
     fn seat(&self) -> Seat {
-        self.own.0.fetch_add(1, Ordering::AcqRel);
+        self.own.connections.fetch_add(1, Ordering::AcqRel);
         Seat(self.own.clone())
     }
 
@@ -209,7 +213,7 @@ impl Balance {
     }
 }
 
-impl Peer {
+impl Colleague {
     fn pass_on(&self, arrival: Arrival) -> Result<(), Arrival> {
         if !self.load.take() {
             return Err(arrival);

@@ -34,7 +34,7 @@ impl Connection {
 
     /// Receives at least one byte, at most `limit`, within the deadline that is set.
     pub(crate) async fn recv(&self, buffer: &mut Buffer, limit: usize) -> Result<usize, Broken> {
-        let mut waits = limits::REVIVAL_TICKS;
+        let mut waits = limits::REVIVAL.as_millis() / TICK.as_millis();
         loop {
             match self.stream.recv_at_most(buffer, limit).await {
                 Ok(count) if count > 0 => return Ok(count),

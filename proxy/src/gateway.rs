@@ -73,7 +73,7 @@ impl Gateway {
         let crew = balance::crew(workers, most)?;
         let address = listeners[0].local_addr()?;
         let snapshot = Arc::new(config.snapshot);
-        let (log_writer, log) = log::start_writer(log_output)?;
+        let (log_writer, log) = log::start_writer(log_output, workers)?;
         let mut gateway = Gateway { address, driver, passed_over, most, workers: Vec::new(), log };
         let (ready, started) = channel();
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {

@@ -3,7 +3,7 @@
 //! Read `pipeline.rs` first: it is the life of a request. `session.rs` is the life of a connection, `worker.rs` that of a
 //! thread, [`gateway`] that of the whole.
 
-pub mod balance;
+mod balance;
 pub mod cli;
 mod client;
 pub mod config;

@@ -14,17 +14,18 @@ pub(crate) const BODY_BUFFER_GROWTH: usize = 8;
 pub(crate) const KEPT_BUFFER_BYTES: usize = 16 * 1024;
 /// Spare output buffers a worker keeps; an exchange borrows one from its first byte out to its last.
 pub(crate) const SPARE_OUTPUTS: usize = 64;
+/// How often idle connections to servers are looked over while there are any: one lives that much too long at most, and a
+/// drain waits that long for the task to end.
+pub(crate) const SWEEP: Duration = Duration::from_millis(100);
 /// How long a request waits for a place among the connections to its last server: other workers let idle ones go within a
-/// sweep (100 ms).
-pub(crate) const PLACE_WAIT: Duration = Duration::from_millis(150);
-/// Idle connections kept per server and worker; beyond it they are closed after use.
-pub(crate) const IDLE_UPSTREAMS: usize = 1024;
+/// sweep.
+pub(crate) const PLACE_WAIT: Duration = Duration::from_millis(SWEEP.as_millis() as u64 + 50);
 /// Bytes of a request read and thrown away so that an answer given early is not destroyed by a reset: what may be under
 /// way on a fast path.
 pub(crate) const DISCARDED_BYTES: usize = 8 * 1024 * 1024;
-/// Time for the same without a byte, counted anew at most twice.
+/// Time for the rest of a request that is thrown away; for a client that has been answered, time without a byte.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
-/// Time for the same in all.
+/// Time in all for a client that has been answered.
 pub(crate) const LINGER_IN_ALL: Duration = Duration::from_secs(5);
 /// How long a client may take to make room for a refusal, which fits into any socket buffer that is not full already.
 pub(crate) const REFUSAL: Duration = Duration::from_secs(5);
@@ -33,26 +34,31 @@ pub(crate) const REFUSAL: Duration = Duration::from_secs(5);
 pub(crate) const IMBALANCE: usize = 4;
 /// Connections on their way to one worker; beyond it they stay where they were accepted.
 pub(crate) const PARCELS: usize = 1024;
-/// Idle connections a worker ends at once when there is no room for new ones, at most (nginx ends 32).
+/// Idle connections a worker ends per pause when there is no room for new ones, at most (nginx ends 32).
 pub(crate) const EVICTED: usize = 32;
-/// Descriptors that are nobody's connection: standard streams, signals, and for each worker its ring, timer, listener and
-/// wakers. Measured: 9, and 7 a worker.
+/// And no more than one in so many of those that there may be.
+pub(crate) const EVICTED_SHARE: usize = 8;
+/// Descriptors that are nobody's connection: standard streams, signals, log. Measured: 9.
 pub(crate) const OWN_DESCRIPTORS: u64 = 16;
+/// Descriptors of a worker that are nobody's connection: ring, timer, listener, wakers. Measured: 7.
 pub(crate) const WORKER_DESCRIPTORS: u64 = 8;
 /// After a drain has given up: time for answers to break off in a reset before connections are simply ended.
 pub(crate) const BREAK_OFF: Duration = Duration::from_millis(100);
 /// Connections accepted before anybody else gets a turn.
 pub(crate) const ACCEPT_BATCH: usize = 64;
-/// Pause when descriptors have run out: time for some connection to end.
+/// Batches taken from a listener before it is closed: as many connections as its queue holds (4096). Who comes later, faster
+/// than they are accepted, must not keep a drain from beginning.
+pub(crate) const LAST_BATCHES: usize = 4096 / ACCEPT_BATCH;
+/// Pause when descriptors, or places, have run out: time for some connection to end.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a connection that was accepted and has asked nothing yet is let be by a drain: who has just connected asks soon,
 /// and takes an end before the first answer for a failure.
 pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(1);
-/// Ticks (of 10 ms) that the rest of a request is waited for that came as its idle connection was ended.
-pub(crate) const REVIVAL_TICKS: u32 = 100;
+/// How long the rest of a request is waited for that came as its idle connection was ended.
+pub(crate) const REVIVAL: Duration = Duration::from_secs(1);
 /// Bytes of log lines a worker collects before it hands them over; it does so every tick anyway.
 pub(crate) const LOG_BATCH_BYTES: usize = 64 * 1024;
-/// Batches on their way to the log writer; when it is that far behind, lines are dropped and counted.
+/// Batches of each worker on their way to the log writer; when it is that far behind, lines are dropped and counted.
 pub(crate) const LOG_BATCHES: usize = 64;
 /// How long the log writer may take for what is left when the workers have ended; a reader that is alive is faster.
 pub(crate) const LAST_LOG_LINES: Duration = Duration::from_secs(1);

@@ -35,8 +35,8 @@ pub enum RequestLog {
 const TEXT_LINES: u32 = 10;
 
 /// The writer: a thread that ends when the last worker has.
-pub(crate) fn start_writer(out: Box<dyn Write + Send>) -> std::io::Result<(Queue, Writer)> {
-    outlet::start("log", out, limits::LOG_BATCHES)
+pub(crate) fn start_writer(out: Box<dyn Write + Send>, workers: usize) -> std::io::Result<(Queue, Writer)> {
+    outlet::start("log", out, workers * limits::LOG_BATCHES)
 }
 
 /// One worker's end of the log.

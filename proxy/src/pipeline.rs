@@ -226,6 +226,8 @@ impl Exchange<'_> {
             Err(Fault::Reset | Fault::ReusedReset) if progress.has_stalled.get() => Err(Fault::Timeout),
             bounds => bounds,
         }?;
+        connection.deadline().clear(); // the client may take its time with what follows
+        progress.is_answering.set(true);
         let bytes = &reply.buffer.data()[bounds.start..bounds.end];
         if let (101, Some(protocol)) = (reply.head.status(), self.upgrade) {
             out.clear();
@@ -258,7 +260,6 @@ impl Exchange<'_> {
         };
         let piece = relay.decode().map_err(|_| Fault::BadReply(BadReply::Body))?; // while 502 can still be said
         record.answered(reply.head.status());
-        progress.is_answering.set(true);
         if let Err(stopped) = relay.pass_on(out, piece).await {
             record.truncated(self.cause_of_truncation(stopped));
             return Ok(Answered { after: After::Reset, keeps_server: false });
@@ -314,6 +315,7 @@ impl Exchange<'_> {
             outcome = tunnel.run(self.client.buffered_body(), said).await;
         }
         let (after, cause) = match outcome {
+            Ok(()) if self.worker.has_given_up() => (After::Linger, Some(Cause::Draining)),
             Ok(()) => (After::Linger, None),
             Err(BrokenBy::Client) => (After::Reset, Some(Cause::ClientGone)),
             Err(BrokenBy::Server) => (After::Reset, Some(Cause::UpstreamReset)),

@@ -9,8 +9,8 @@
 //! | the server takes no more | the rest of the body is read and thrown away, within bounds, while its answer is awaited |
 //! | the answer is over | as above, and a body that is not over soon is abandoned: the client's connection ends |
 //!
-//! The client's receive deadline belongs to the upload until both are over, and is clear then; so does the server's until
-//! the body is whole.
+//! The client's receive deadline belongs to the upload until both are over, and is clear then. The server's belongs to the
+//! upload until the final head of the answer is here, and then to the relay of that answer.
 
 use std::cell::Cell;
 
@@ -33,7 +33,7 @@ pub(crate) struct Progress {
     pub(crate) has_stalled: Cell<bool>,
     /// The upload is over, well or badly.
     has_ended: Cell<bool>,
-    /// The answer's head has gone down.
+    /// The answer's final head has come.
     pub(crate) is_answering: Cell<bool>,
     /// The answer is over, well or badly.
     is_answered: Cell<bool>,
@@ -127,8 +127,10 @@ impl<'a> Upload<'a> {
         }
         let times = &self.terms.policy.timeouts;
         while !relay.reader.is_done() {
-            // The server has to wait as long as the client may take, and answer after that.
-            self.server.deadline().within(self.terms.at_most(times.stall + times.response), Side::Both);
+            if !self.progress.is_answering.get() {
+                // The server has to wait as long as the client may take, and answer after that.
+                self.server.deadline().within(self.terms.at_most(times.stall + times.response), Side::Both);
+            }
             relay.receive().await?;
             let piece = relay.decode()?;
             relay.send(&[], piece).await?;

@@ -102,10 +102,6 @@ pub(crate) struct Upstreams {
     is_closed: Cell<bool>,
 }
 
-/// How often idle connections are looked over while there are any: one lives that much too long at most, and a drain waits
-/// that long for this task to end.
-const SWEEP: Duration = Duration::from_millis(100);
-
 impl Upstreams {
     pub(crate) fn new(servers: usize, kept: Kept, deadlines: Deadlines) -> Upstreams {
         let by_server = RefCell::new((0..servers).map(|_| VecDeque::new()).collect());
@@ -160,7 +156,7 @@ impl Upstreams {
         wanted: &Wanted,
         is_moot: &impl Fn() -> bool,
     ) -> Result<Stream, Reject> {
-        match race(Stream::connect(server.address), self.patience(wanted.connect_within, is_moot)).await {
+        match race(Stream::connect(server.address), self.until_moot(wanted.connect_within, is_moot)).await {
             Either::First(Ok(stream)) => Ok(stream),
             Either::First(Err(error)) if is_out_of_descriptors(&error) => Err(Fault::Exhausted.into()),
             Either::Second(Given::Up) => Err(Reject::ClientGone),
@@ -169,10 +165,10 @@ impl Upstreams {
     }
 
     /// Passes after `timeout`, when nobody waits any more, or when no more connections are wanted.
-    async fn patience(&self, timeout: Duration, is_moot: &impl Fn() -> bool) -> Given {
+    async fn until_moot(&self, timeout: Duration, is_moot: &impl Fn() -> bool) -> Given {
         let end = now() + timeout;
         while now() < end && !self.is_closed.get() {
-            sleep(SWEEP.min(end.saturating_duration_since(now()))).await;
+            sleep(limits::SWEEP.min(end.saturating_duration_since(now()))).await;
             if is_moot() {
                 return Given::Up;
             }
@@ -198,11 +194,7 @@ impl Upstreams {
         let Upstream { connection, mut reply, place, server, made } = upstream;
         let idle = &mut self.by_server.borrow_mut()[server];
         let now = now();
-        if self.is_closed.get()
-            || place.is_wanted()
-            || now - made > self.kept.age
-            || idle.len() >= limits::IDLE_UPSTREAMS
-        {
+        if self.is_closed.get() || place.is_wanted() || now - made > self.kept.age {
             return;
         }
         reply.rest();
@@ -241,7 +233,7 @@ impl Upstreams {
 
 async fn sweep(upstreams: Rc<Upstreams>) {
     while upstreams.drop_expired() && !upstreams.is_closed.get() {
-        sleep(SWEEP).await;
+        sleep(limits::SWEEP).await;
     }
     upstreams.is_sweeping.set(false);
 }

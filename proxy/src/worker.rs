@@ -7,7 +7,6 @@
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -62,13 +61,24 @@ impl Worker {
 
     /// Accepts and serves until `stop` is over, then drains. When it returns nothing of it runs any more.
     pub(crate) async fn run(self: Rc<Self>, listener: Listener, stop: impl Future<Output = ()>) {
-        let mut stop = pin!(stop);
-        while race(stop.as_mut(), race(self.accept(&listener), self.others_ring())).await != Either::First(())
-        {
-            self.hear_others();
-        }
+        let accept = async {
+            loop {
+                self.accept(&listener).await;
+            }
+        };
+        let hear = async {
+            loop {
+                self.others_ring().await;
+                self.hear_others();
+            }
+        };
+        let _: Either<(), Either<(), ()>> = race(stop, race(accept, hear)).await; // two loops: a bell cuts no pause short
         // Their handshakes are done: closing the listener would reset those that still wait.
-        while self.accept_waiting(&listener) == Waiting::More {}
+        for _ in 0..limits::LAST_BATCHES {
+            if self.accept_waiting(&listener) != Waiting::More {
+                break;
+            }
+        }
         drop(listener);
         self.drain().await;
     }

@@ -173,6 +173,49 @@ on_every_driver! {
         drop(idle);
     }
 
+    fn a_full_house_waits_in_peace(driver: Rung) {
+        let (slow, _ends) = silent_server();
+        let gateway = gateway(driver, &format!(r#"
+            workers = 2
+            limits.connections = 8
+            [[routes]]
+            prefix = "/"
+            servers = ["{slow}"]"#));
+        let mut busy: Vec<Client> = (0..8).map(|_| gateway.connect()).collect();
+        busy.iter_mut().for_each(|client| client.say(get("/")));
+        until_some("a full house", || (gateway.gateway.loads().sum::<usize>() == 8).then_some(()));
+        let _waiting: Vec<Client> = (0..40).map(|_| gateway.connect()).collect();
+        let looks = || gateway.gateway.counters().map(|worker| worker.full.get()).sum::<u64>();
+        let before = until_some("a look", || Some(looks()).filter(|&looks| looks > 0));
+        thread::sleep(Duration::from_secs(1));
+        let per_second = looks() - before;
+        assert!(per_second < 100, "two workers that pause 50 ms look 40 times a second, not {per_second}");
+    }
+
+    fn a_tunnel_that_a_drain_ends_is_logged_as_such(driver: Rung) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            stream.write_all(b"HTTP/1.1 101 Switching\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n").unwrap();
+            let _ = std::io::copy(&mut &stream, &mut std::io::sink());
+        });
+        let gateway = gateway(driver, &format!(r#"
+            timeouts.drain = "100ms"
+            [[routes]]
+            prefix = "/"
+            servers = ["{address}"]
+            upgrade = ["chat"]"#));
+        let mut client = gateway.connect();
+        client.say("GET /cut HTTP/1.1\r\nHost: h\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n");
+        assert_eq!(client.hear().status, 101);
+        let log = gateway.log.clone();
+        gateway.gateway.drain().unwrap();
+        assert!(client.is_over());
+        assert!(log.line_with("/cut").contains("\"cause\":\"DR\",\"status\":101"));
+    }
+
     fn a_client_that_resets_while_its_upload_is_answered_slowly_is_gone(driver: Rung) {
         let (slow, ends) = silent_server();
         let gateway = gateway(driver, &format!("[[routes]]\nprefix = \"/\"\nservers = [\"{slow}\"]"));
