@@ -173,6 +173,7 @@ impl Client {
     /// reset, which destroys it (RFC 9112 section 9.6).
     pub(crate) async fn linger(mut self) {
         self.connection.shutdown(Side::Send);
+        self.connection.deadline().end_revival();
         let (mut left, end) = (limits::DISCARDED_BYTES, now() + limits::LINGER_IN_ALL);
         while left > 0 && now() < end {
             self.connection.deadline().within(limits::LINGER, Side::Both);

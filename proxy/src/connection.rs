@@ -7,7 +7,6 @@ use std::io::{self, IoSlice};
 
 use ringgate_io::{Armed, Buffer, Deadlines, Either, Side, Stream, TICK, Watch, race, sleep};
 
-use crate::limits;
 use crate::patience::Patience;
 
 /// A connected stream and the guard of what it receives.
@@ -34,15 +33,12 @@ impl Connection {
 
     /// Receives at least one byte, at most `limit`, within the deadline that is set.
     pub(crate) async fn recv(&self, buffer: &mut Buffer, limit: usize) -> Result<usize, Broken> {
-        let mut waits = limits::REVIVAL.as_millis() / TICK.as_millis();
         loop {
             match self.stream.recv_at_most(buffer, limit).await {
                 Ok(count) if count > 0 => return Ok(count),
                 _ if self.deadline.expired() => return Err(Broken::TimedOut),
-                Ok(_) if waits > 0 && self.deadline.has_revived() => {
-                    waits -= 1; // a request came as its idle connection was ended: the rest of it is on the way
-                    sleep(TICK).await;
-                }
+                // A request came as its idle connection was ended: the rest of it is on the way, until its deadline.
+                Ok(_) if self.deadline.has_revived() => sleep(TICK).await,
                 Ok(_) => return Err(Broken::Ended),
                 Err(_) => return Err(Broken::Reset),
             }

@@ -26,6 +26,7 @@ pub struct Gateway {
     driver: Rung,
     /// The better drivers, and why they do not work here.
     passed_over: Vec<(Rung, io::Error)>,
+    asked: Option<usize>,
     most: usize,
     workers: Vec<WorkerThread>,
     log: Writer,
@@ -69,12 +70,13 @@ impl Gateway {
         let workers = config.workers.unwrap_or(cores.len());
         let listeners = listeners(config.listen, workers)?;
         let most = connections(workers);
-        let most = config.snapshot.clients.connections.map_or(most, |asked| asked.min(most));
+        let asked = config.snapshot.clients.connections;
+        let most = asked.map_or(most, |asked| asked.min(most));
         let crew = balance::crew(workers, most)?;
         let address = listeners[0].local_addr()?;
         let snapshot = Arc::new(config.snapshot);
         let (log_writer, log) = log::start_writer(log_output, workers)?;
-        let mut gateway = Gateway { address, driver, passed_over, most, workers: Vec::new(), log };
+        let mut gateway = Gateway { address, driver, passed_over, asked, most, workers: Vec::new(), log };
         let (ready, started) = channel();
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
@@ -129,7 +131,12 @@ impl Gateway {
         self.workers.iter().map(|worker| worker.load.count())
     }
 
-    /// Connections that all workers together may have.
+    /// Connections that the configuration wants to allow.
+    pub fn asked_connections(&self) -> Option<usize> {
+        self.asked
+    }
+
+    /// Connections that all workers together may have: no more than descriptors allow.
     pub fn most_connections(&self) -> usize {
         self.most
     }

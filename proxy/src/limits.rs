@@ -51,11 +51,9 @@ pub(crate) const ACCEPT_BATCH: usize = 64;
 pub(crate) const LAST_BATCHES: usize = 4096 / ACCEPT_BATCH;
 /// Pause when descriptors, or places, have run out: time for some connection to end.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a connection that was accepted and has asked nothing yet is let be by a drain: who has just connected asks soon,
+/// How long a connection that was accepted and has asked nothing yet is let be, by a drain and where there is no room: who has just connected asks soon,
 /// and takes an end before the first answer for a failure.
 pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(1);
-/// How long the rest of a request is waited for that came as its idle connection was ended.
-pub(crate) const REVIVAL: Duration = Duration::from_secs(1);
 /// Bytes of log lines a worker collects before it hands them over; it does so every tick anyway.
 pub(crate) const LOG_BATCH_BYTES: usize = 64 * 1024;
 /// Batches of each worker on their way to the log writer; when it is that far behind, lines are dropped and counted.

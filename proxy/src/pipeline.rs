@@ -221,7 +221,7 @@ impl Exchange<'_> {
         out: &mut Vec<u8>,
         record: &mut Record<'_>,
     ) -> Result<Answered, Reject> {
-        let _watch = self.client.connection.watch(connection);
+        let watch = self.client.connection.watch(connection);
         let bounds = match self.final_head(connection, reply, out).await {
             Err(Fault::Reset | Fault::ReusedReset) if progress.has_stalled.get() => Err(Fault::Timeout),
             bounds => bounds,
@@ -234,6 +234,7 @@ impl Exchange<'_> {
             forward::switching(out, &reply.head, bytes, protocol, self.client.request_id());
             reply.buffer.consume(bounds.end);
             record.answered(101);
+            drop(watch); // two orderly ends of a tunnel look like a reset, and a receive is pending all the time
             return Ok(Box::pin(self.tunnel(connection, &mut reply.buffer, out, record)).await);
         }
         let client = self.client.head();
@@ -329,10 +330,10 @@ impl Exchange<'_> {
 
     fn cause_of_truncation(&self, stopped: Stopped) -> Cause {
         match stopped {
+            Stopped::Source(_) if self.client.connection.departed() => Cause::ClientGone,
+            Stopped::Source(_) | Stopped::Sink(_) if self.worker.has_given_up() => Cause::Draining,
             Stopped::Sink(Broken::TimedOut) => Cause::ClientSlow,
             Stopped::Sink(_) => Cause::ClientGone,
-            Stopped::Source(_) if self.client.connection.departed() => Cause::ClientGone,
-            Stopped::Source(_) if self.worker.has_given_up() => Cause::Draining,
             Stopped::Source(Broken::TimedOut) => Cause::UpstreamTimeout,
             Stopped::Source(_) => Cause::UpstreamReset,
             Stopped::Framing(_) | Stopped::TooLarge => Cause::UpstreamBroken,

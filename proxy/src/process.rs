@@ -55,6 +55,13 @@ pub fn announce(gateway: &Gateway) {
     for (driver, error) in gateway.passed_over() {
         say(&format!("driver {driver} does not work here: {error}"));
     }
+    if let Some(asked) = gateway.asked_connections().filter(|&asked| asked > gateway.most_connections()) {
+        let most = gateway.most_connections();
+        say(&format!(
+            "warning: descriptors allow {most} connections, not the {asked} of `limits.connections`; raise LimitNOFILE to {}",
+            2 * asked + 1024
+        ));
+    }
     let workers = gateway.counters().len();
     let plural = if workers == 1 { "" } else { "s" };
     say(&format!(

@@ -118,10 +118,14 @@ impl Worker {
                 self.upstreams.let_all_go();
             }
         }
-        // Whoever waits without a request has to make room for those who have one.
-        self.deadlines.end_longest_idle(self.balance.eviction());
+        self.make_room();
         self.balance.ask_for_room();
         sleep(limits::ACCEPT_PAUSE).await;
+    }
+
+    /// Whoever waits without a request has to make room for those who have one.
+    fn make_room(&self) {
+        self.deadlines.end_longest_idle(self.balance.eviction(), limits::FIRST_REQUEST);
     }
 
     /// Takes a batch of connections.
@@ -157,7 +161,7 @@ impl Worker {
         let arrivals = self.inbox.iter().flat_map(Inbox::parcels);
         arrivals.for_each(|arrival| self.serve(arrival, self.balance.seat_of_parcel()));
         if self.inbox.as_ref().is_some_and(Inbox::needs_room) {
-            self.deadlines.end_longest_idle(self.balance.eviction());
+            self.make_room();
         }
     }
 

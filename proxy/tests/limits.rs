@@ -173,6 +173,24 @@ on_every_driver! {
         drop(idle);
     }
 
+    fn one_place_serves_many_one_after_the_other(driver: Rung) {
+        let server = anything("any");
+        let gateway = gateway(driver, &format!(r#"
+            workers = 1
+            limits.connections = 1
+            [[routes]]
+            prefix = "/"
+            servers = {}"#, list(&[&server])));
+        let mut clients: Vec<Client> = (0..6).map(|_| gateway.connect()).collect();
+        clients.iter_mut().for_each(|client| client.say(get("/")));
+        let begun = Instant::now();
+        for client in &mut clients {
+            assert_eq!(client.hear().status, 200);
+        }
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(4), "a pause of 50 ms each, not seconds: {took:?}");
+    }
+
     fn a_full_house_waits_in_peace(driver: Rung) {
         let (slow, _ends) = silent_server();
         let gateway = gateway(driver, &format!(r#"

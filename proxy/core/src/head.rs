@@ -132,12 +132,12 @@ impl ConnectionOptions {
         self.nominated.clear();
         for value in fields.all(Name::Connection) {
             for option in list(value) {
-                match () {
-                    () if option.eq_ignore_ascii_case(b"close") => self.close = true,
-                    () if option.eq_ignore_ascii_case(b"keep-alive") => self.keep_alive = true,
-                    () if self.nominated.len() == limits::NOMINATIONS => return Err(TooManyNominations),
-                    () => self.nominated.push(Span::find(option, fields.bytes)),
+                self.close |= option.eq_ignore_ascii_case(b"close");
+                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                if self.nominated.len() == limits::NOMINATIONS {
+                    return Err(TooManyNominations);
                 }
+                self.nominated.push(Span::find(option, fields.bytes)); // a field called `close`, too (RFC 9110 section 7.6.1)
             }
         }
         Ok(())
@@ -444,7 +444,7 @@ mod tests {
     fn nominations_are_few_whoever_makes_them() {
         const { assert!(limits::FIELDS * limits::NOMINATIONS <= 10_000) };
         let heads = |count: usize| {
-            let names = "close, a, ,".repeat(count); // options and empty members are no names
+            let names = "a, ,".repeat(count); // empty members are no names
             let fields = format!("Connection: {names}\r\nHost: h\r\n\r\n");
             [format!("GET / HTTP/1.1\r\n{fields}"), format!("HTTP/1.1 200 OK\r\n{fields}")]
         };

@@ -20,21 +20,34 @@ const NODE_ID: &str = "gateway";
 const REQUEST_ID: &str = "0123456789abcdef";
 
 /// What a client may not say of itself, or what is answered here.
-const OURS: [&str; 14] = [
+const OURS: [&str; 27] = [
     "cf-connecting-ip",
     "client-ip",
     "expect",
+    "fastly-client-ip",
     "forwarded",
+    "front-end-https",
     "host",
+    "proxy",
     "true-client-ip",
+    "x-azure-clientip",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-envoy-external-address",
     "x-forwarded",
+    "x-host",
+    "x-original-forwarded-for",
     "x-original-host",
+    "x-original-method",
     "x-original-url",
+    "x-proxyuser-ip",
+    "x-real-host",
     "x-real-ip",
+    "x-remote-user",
     "x-request-id",
     "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
 ];
 
 fuzz_target!(|input: &[u8]| {

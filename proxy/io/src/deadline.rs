@@ -48,6 +48,8 @@ struct Slot {
     side: Side,
     is_open: bool,
     idle: Option<Idle>,
+    /// In milliseconds after the table's epoch.
+    idle_since: u64,
     /// It was ended for being idle.
     is_ending: bool,
     expired: bool,
@@ -100,6 +102,7 @@ impl Deadlines {
             side: Side::Both,
             is_open: true,
             idle: None,
+            idle_since: 0,
             is_ending: false,
             expired: false,
             departed: false,
@@ -142,17 +145,19 @@ impl Deadlines {
         }
     }
 
-    /// As [`end_idle`](Self::end_idle), for the `count` streams that have been idle longest. Whether there was any.
-    pub fn end_longest_idle(&self, count: usize) -> bool {
-        let due = self.table.due.borrow();
+    /// Ends, for receiving, the `count` streams that have been idle longest. The unused among them are let be for their first
+    /// `grace`: a newcomer is about to ask.
+    pub fn end_longest_idle(&self, count: usize, grace: Duration) {
         let mut slots = self.table.slots.borrow_mut();
-        let mut idle: Vec<usize> = (0..slots.len()).filter(|&index| slots[index].is_idle()).collect();
+        let old = self.time().saturating_sub(grace).as_millis() as u64;
+        let may_end =
+            |slot: &Slot| slot.is_idle() && (slot.idle == Some(Idle::Used) || slot.idle_since < old);
+        let mut idle: Vec<usize> = (0..slots.len()).filter(|&index| may_end(&slots[index])).collect();
         if idle.len() > count {
-            idle.select_nth_unstable_by_key(count, |&index| due[index]);
+            idle.select_nth_unstable_by_key(count, |&index| slots[index].idle_since);
             idle.truncate(count);
         }
         idle.iter().for_each(|&index| slots[index].end_idle());
-        !idle.is_empty()
     }
 
     /// Ends every guarded stream for receiving, as if its deadline had passed. What is being sent can still be broken off
@@ -218,8 +223,7 @@ impl Table {
         if slot.expired {
             return; // once expired, always expired: the stream is ending
         }
-        slot.side = side;
-        slot.idle = idle;
+        (slot.side, slot.idle, slot.idle_since) = (side, idle, self.time.get());
         self.due.borrow_mut()[index] = due;
     }
 
@@ -289,6 +293,11 @@ impl Armed {
     /// As [`within`](Self::within) for receiving, and it may be ended before: nobody is owed an answer on it.
     pub fn idle_within(&self, timeout: Duration, idle: Idle) {
         self.table.set(self.index, self.table.after(timeout), Side::Receive, Some(idle));
+    }
+
+    /// Nothing more is waited for on it once it was [ended](Self::is_ending): all of what had come was read.
+    pub fn end_revival(&self) {
+        self.table.slots.borrow_mut()[self.index].is_ending = false;
     }
 
     /// Whether it was ended because it was idle.

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use ringgate_core::limits::NODE_ID_BYTES;
 use ringgate_core::node::Node;
 use ringgate_core::tolerance::Tolerance;
@@ -35,7 +35,7 @@ pub(super) fn trusted(written: &[Text]) -> Result<Trusted, Problem> {
 fn network(written: &Text) -> Result<IpNet, Problem> {
     let text = written.get_ref();
     let address = text.parse().ok().map(|address: IpAddr| IpNet::from(address.to_canonical()));
-    match address.or_else(|| text.parse().ok()) {
+    match address.or_else(|| text.parse().ok().map(unmapped)) {
         Some(network) if network.trunc() == network => Ok(network),
         Some(network) => {
             Err(Problem::at(written.span(), format!("`{text}` is an address in a network, not the network"))
@@ -48,6 +48,18 @@ fn network(written: &Text) -> Result<IpNet, Problem> {
         None => Err(Problem::at(written.span(), format!("`{text}` is neither an IP address nor a network"))
             .help("write `10.0.0.7` for one proxy, or `10.0.0.0/8` or `fd00::/8` for a network of them")),
     }
+}
+
+/// A network of IPv4 addresses in the form of IPv6 (RFC 4291 section 2.5.5.2) as the IPv4 network: addresses are compared so.
+fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let length = mapped.prefix_len().checked_sub(96);
+    let plain = mapped
+        .addr()
+        .to_ipv4_mapped()
+        .zip(length)
+        .and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    plain.map_or(network, IpNet::V4)
 }
 
 pub(super) fn tolerance(written: &[Text]) -> Result<Tolerance, Problem> {

@@ -182,7 +182,10 @@ fn check_upgrade(written: &Text, lower: &str) -> Result<(), Problem> {
     let (name, version) = lower.split_once('/').unwrap_or((lower, "any"));
     let is_protocol = [name, version].iter().all(|part| !part.is_empty() && part.bytes().all(is_token));
     match () {
-        () if UNCHECKED.contains(&name) => {
+        () if UNCHECKED.iter().any(|unchecked| {
+            name == *unchecked || name.strip_prefix(unchecked).is_some_and(|rest| rest.starts_with('-'))
+        }) =>
+        {
             Err(Problem::at(written.span(), format!("requests would bypass the gateway through `{written}`"))
                 .help("leave it out: what is asked for after an upgrade is not routed, limited or logged"))
         }

@@ -18,7 +18,7 @@ listen = "[::1]:8080"
 workers = 3
 driver = "io_uring-coop"
 node_id = "gate-1"
-trusted_proxies = ["10.0.0.0/8", "::1", "::ffff:1.2.3.4"]
+trusted_proxies = ["10.0.0.0/8", "::1", "::ffff:1.2.3.4", "::ffff:9.8.0.0/112"]
 tolerate = ["path-parameters", "raw-utf8"]
 log.requests = "off"
 timeouts = { head = "1s", idle = "2m", connect = "250ms", response = "1m30s", stall = "1day", total = "1h", tunnel = "3s", upstream_idle = "5s", upstream_age = "6s", drain = "7s" }
@@ -95,7 +95,7 @@ fn everything_that_is_said_is_heard() {
     assert_eq!(clients.drain_timeout, seconds(7));
     assert_eq!(clients.connections, Some(20_000));
     let is_trusted = |address: &str| clients.trusted.has(address.parse().unwrap());
-    assert!(["10.9.9.9", "::ffff:10.9.9.9", "::1", "1.2.3.4"].into_iter().all(is_trusted));
+    assert!(["10.9.9.9", "::ffff:10.9.9.9", "::1", "1.2.3.4", "9.8.7.6"].into_iter().all(is_trusted));
     assert!(!["11.0.0.1", "::2", "1.2.3.5"].into_iter().any(is_trusted));
     let tolerance = clients.tolerance;
     assert!(tolerance.path_parameters && tolerance.raw_utf8 && !tolerance.encoded_controls);

@@ -215,10 +215,12 @@ fn the_client_ends_first(stage: &Stage) {
 fn the_server_ends_first(stage: &Stage) {
     let mut client = upgraded(stage, Then::Close);
     client.expect_end();
-    client.say("said to the end");
+    let rest = vec![7; 8 << 20]; // more than is on the way at once
+    client.say(&rest);
     client.end_sending();
     assert!(stage.origin.comes_down_to(0));
-    assert_eq!(stage.origin.take().torn, [b"said to the end"]);
+    let torn = stage.origin.take().torn;
+    assert!(torn == [rest], "all of it: {:?}", torn.iter().map(Vec::len).collect::<Vec<_>>());
 }
 
 fn a_client_that_resets(stage: &Stage) {

@@ -286,14 +286,17 @@ fn who_has_been_idle_longest_goes_first_and_the_unused_may_be_spared() {
         let ending = |streams: &[(Armed, Stream, Stream)]| -> Vec<bool> {
             streams.iter().map(|(guard, ..)| guard.is_ending()).collect()
         };
-        assert!(deadlines.end_longest_idle(2));
+        deadlines.end_longest_idle(2, Duration::ZERO);
         assert_eq!(ending(&streams), [true, true, false, false, false, false]);
+        streams[5].0.idle_within(Duration::from_secs(10), Idle::Unused);
         streams[2].0.within(Duration::from_secs(10), Side::Receive);
+        deadlines.end_longest_idle(9, Duration::from_secs(1));
+        assert_eq!(ending(&streams), [true, true, false, true, true, false], "the newcomer is let be");
         deadlines.end_idle(false);
         assert_eq!(ending(&streams), [true, true, false, true, true, false]);
         deadlines.end_idle(true);
         assert_eq!(ending(&streams), [true, true, false, true, true, true]);
-        assert!(!deadlines.end_longest_idle(9) && !streams[0].0.has_revived());
+        assert!(!streams[0].0.has_revived());
         streams[0].0.clear();
         assert!(streams[0].0.has_revived(), "somebody is at work on it again");
         streams.into_iter().for_each(|(guard, ..)| drop(guard));
