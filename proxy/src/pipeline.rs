@@ -316,7 +316,7 @@ impl Exchange<'_> {
             outcome = tunnel.run(self.client.buffered_body(), said).await;
         }
         let (after, cause) = match outcome {
-            Ok(()) if self.worker.has_given_up() => (After::Linger, Some(Cause::Draining)),
+            _ if self.worker.has_given_up() => (After::Linger, Some(Cause::Draining)),
             Ok(()) => (After::Linger, None),
             Err(BrokenBy::Client) => (After::Reset, Some(Cause::ClientGone)),
             Err(BrokenBy::Server) => (After::Reset, Some(Cause::UpstreamReset)),
