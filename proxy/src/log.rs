@@ -1,6 +1,6 @@
 //! The request log: a line for each request, collected by the worker and written by a thread of its own.
 //!
-//! Owns: what a line says, and the way to the writer ([`outlet`]): batches over a bounded channel, which never waits. When
+//! Owns: what a line says, and the way to the writer (`outlet`): batches over a bounded channel, which never waits. When
 //! the writer is behind, lines are dropped and counted.
 //! Refuses: query strings, fields, credentials. A path is logged in its normal form, which needs no escaping.
 
