@@ -389,7 +389,7 @@ fn forwarding() -> Vec<Request> {
             GET,
         ),
         answered(58, "no further", options("Max-Forwards: 0\r\n"), 204),
-        answered(
+        answered_early(
             58,
             "no further, with a body",
             options("Max-Forwards: 0\r\nContent-Length: 3\r\n") + "abc",
