@@ -13,8 +13,9 @@ import socket
 import sys
 import time
 
-# Eight times a second an eighth of the clients: no bursts that a real crowd would not make.
-TURNS = 8
+# Five hundred times a second a five-hundredth of the clients: a crowd of thousands has no common beat. (A thousand bytes in
+# one burst would keep a core from everybody for 5 ms, and that would be measured.)
+TURNS = 500
 # Source addresses, so that connections of former rounds do not use up the ports of one.
 SOURCES = 16
 BEGINNINGS = {
