@@ -23,40 +23,22 @@
 //! samples and never among them, and a quantile that they could move is reported as "at least". Requests that failed in
 //! transport or were shed are counted and have no time.
 
-mod census;
-mod chunked;
-mod client;
-mod connection;
-mod cpu;
-mod dispatcher;
+mod engine;
 mod error;
-mod exchange;
-mod idle;
-mod mix;
 mod plan;
-mod preflight;
-mod recorder;
+mod record;
 mod report;
 mod response;
-mod run;
-mod schedule;
-mod shift;
-mod stop;
-mod summary;
-mod table;
-mod target;
-mod verdict;
-mod worker;
 
-pub use census::{Census, TransportErrors};
+pub use engine::run::{run, run_until};
+pub use engine::stop::Stop;
 pub use error::Error;
+pub use plan::schedule::Schedule;
+pub use plan::target::Target;
 pub use plan::{Expect, LONGEST, Load, Plan, QUEUE_BOUND};
-pub use recorder::{Connections, Sending};
+pub use record::census::{Census, TransportErrors};
+pub use record::recorder::{Connections, Sending};
+pub use record::summary::{Reading, Summary};
+pub use report::verdict::Verdict;
 pub use report::{Generator, Latency, Report, Setting, TargetReport, Throughput};
 pub use ringgate_io::Rung;
-pub use run::{run, run_until};
-pub use schedule::Schedule;
-pub use stop::Stop;
-pub use summary::{Reading, Summary};
-pub use target::Target;
-pub use verdict::Verdict;

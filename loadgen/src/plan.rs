@@ -1,5 +1,9 @@
 //! What a run is to do.
 
+pub(crate) mod mix;
+pub(crate) mod schedule;
+pub(crate) mod target;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;

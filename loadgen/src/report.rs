@@ -1,4 +1,7 @@
-//! What a run found, for people (see [`crate::table`]) and for programs (JSON).
+//! What a run found, for people (see [`crate::report::table`]) and for programs (JSON).
+
+mod table;
+pub(crate) mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,13 +9,13 @@ use std::time::Duration;
 use ringgate_io::Rung;
 use serde::Serialize;
 
-use crate::census::{Census, TransportErrors};
-use crate::cpu::CpuTime;
+use crate::engine::shift::Tally;
 use crate::plan::{Load, Plan};
-use crate::recorder::{Connections, Recorder, Sending, histogram, nanoseconds};
-use crate::shift::Tally;
-use crate::summary::Summary;
-use crate::verdict::{Evidence, Verdict};
+use crate::record::census::{Census, TransportErrors};
+use crate::record::cpu::CpuTime;
+use crate::record::recorder::{Connections, Recorder, Sending, histogram, nanoseconds};
+use crate::record::summary::Summary;
+use crate::report::verdict::{Evidence, Verdict};
 
 /// The form of the JSON object; it changes when a field changes its meaning or goes.
 const FORMAT: u32 = 1;

@@ -4,11 +4,13 @@
 //! Refuses: heads over [`HEAD_BOUND`], framing that two readers could understand differently, upgrades.
 //! Shares no code with the gateway: a parser's bug must not hide on both sides of the wire.
 
+mod chunked;
+
 use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Response, Status};
 
-use crate::chunked::Chunks;
+use chunked::Chunks;
 
 /// Largest head accepted, in bytes: four times what servers send at most by default.
 pub(crate) const HEAD_BOUND: usize = 64 * 1024;

@@ -2,9 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::census::{Census, TransportErrors};
+use crate::record::census::{Census, TransportErrors};
+use crate::record::summary::{Reading, Summary};
 use crate::report::{Generator, Latency, Report};
-use crate::summary::{Reading, Summary};
 
 /// Width of a column of latencies: `n/a (needs 100000)` fits.
 const COLUMN: usize = 19;

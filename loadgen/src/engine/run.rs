@@ -7,11 +7,11 @@ use std::thread;
 
 use ringgate_io::{Rung, cpu};
 
-use crate::preflight::{find_server, reserve_descriptors};
+use crate::engine::preflight::{find_server, reserve_descriptors};
+use crate::engine::shift::{Tally, work};
+use crate::engine::stop::{Gate, Place, Stop};
+use crate::engine::worker::Job;
 use crate::report::Report;
-use crate::shift::{Tally, work};
-use crate::stop::{Gate, Place, Stop};
-use crate::worker::Job;
 use crate::{Error, Plan};
 
 /// Carries out `plan` on threads of its own and returns when they have ended.

@@ -1,6 +1,6 @@
 //! The census: every planned request ends in exactly one place, and the places add up.
 //!
-//! Owns: the names of the places. Counts only; latencies are the [`Recorder`](crate::recorder::Recorder)'s.
+//! Owns: the names of the places. Counts only; latencies are the [`Recorder`](crate::record::recorder::Recorder)'s.
 //! The sum is a check, not a definition: `planned` is counted when a request is planned and each place when a request
 //! arrives there, by different code.
 

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use ringgate_io::{Buffer, Either, Stream, TICK, now, race, sleep, spawn};
 
-use crate::census::{Fault, Outcome};
-use crate::connection::Connection;
+use crate::engine::connection::Connection;
+use crate::engine::worker::Worker;
+use crate::record::census::{Fault, Outcome};
 use crate::response::{Answer, Parser};
-use crate::worker::Worker;
 
 /// Room for one receive. Small responses need one; large ones are mostly the kernel's copying.
 const RECEIVE_BYTES: usize = 16 * 1024;

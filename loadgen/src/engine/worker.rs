@@ -1,6 +1,6 @@
 //! What the tasks of one thread share: the dispatcher, the connections, and how a request is sent and settled.
 //!
-//! Owns: no task. Clients ([`crate::client`]) receive, the shift ([`crate::shift`]) paces; both send by way of here.
+//! Owns: no task. Clients ([`crate::engine::client`]) receive, the shift ([`crate::engine::shift`]) paces; both send by way of here.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 
 use ringgate_io::{Deadlines, now, sleep};
 
-use crate::census::{Fault, Outcome};
-use crate::connection::Connection;
-use crate::dispatcher::{Dispatcher, Source};
-use crate::exchange::{Exchange, Ticket};
-use crate::mix::Mix;
+use crate::engine::connection::Connection;
+use crate::engine::dispatcher::{Dispatcher, Source};
+use crate::engine::exchange::{Exchange, Ticket};
+use crate::engine::stop::LOOK;
+use crate::plan::mix::Mix;
+use crate::plan::schedule::share;
 use crate::plan::{Load, Plan};
-use crate::recorder::Recorder;
+use crate::record::census::{Fault, Outcome};
+use crate::record::recorder::Recorder;
 use crate::response::Answer;
-use crate::schedule::share;
-use crate::stop::LOOK;
 
 /// A request ready to be sent.
 pub(crate) struct Request {

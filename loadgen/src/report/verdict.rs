@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::census::Census;
-use crate::recorder::Sending;
+use crate::record::census::Census;
+use crate::record::recorder::Sending;
 
 /// A generator thread that wants a core for a larger part of the time than this is the limit itself: what it measures
 /// is mostly its own queue.
@@ -15,7 +15,7 @@ const BUSY_BOUND: f64 = 0.9;
 const MISSED_BOUND: f64 = 0.01;
 /// The part of the requests that a p99 leaves out.
 const BEYOND_P99: f64 = 0.01;
-/// Answers that a p99 needs ([`crate::summary::BEYOND`] of them beyond it).
+/// Answers that a p99 needs ([`crate::record::summary::BEYOND`] of them beyond it).
 const SAMPLES_NEEDED: u64 = 1000;
 
 /// What a run is worth.

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use ringgate_io::{Pacer, now, sleep};
 
-use crate::client::Client;
-use crate::cpu::CpuTime;
+use crate::engine::client::Client;
+use crate::engine::stop::{LOOK, Place, Stop};
+use crate::engine::worker::{Job, Worker};
 use crate::plan::Load;
-use crate::recorder::{Recorder, histogram, nanoseconds};
-use crate::schedule::{Arrivals, Schedule};
-use crate::stop::{LOOK, Place, Stop};
-use crate::worker::{Job, Worker};
+use crate::plan::schedule::{Arrivals, Schedule};
+use crate::record::cpu::CpuTime;
+use crate::record::recorder::{Recorder, histogram, nanoseconds};
 
 /// How often a run looks whether it shall stop.
 const STOP_CHECK: Duration = Duration::from_millis(10);

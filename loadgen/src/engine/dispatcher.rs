@@ -9,11 +9,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::census::Outcome;
-use crate::exchange::{Exchange, Ticket};
-use crate::idle::Idle;
-use crate::mix::Mix;
-use crate::recorder::Recorder;
+use crate::engine::exchange::{Exchange, Ticket};
+use crate::engine::idle::Idle;
+use crate::plan::mix::Mix;
+use crate::record::census::Outcome;
+use crate::record::recorder::Recorder;
 use crate::response::Answer;
 
 /// Where a run stands.
@@ -197,9 +197,9 @@ impl Dispatcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::census::Fault;
-    use crate::schedule::{Arrivals, Schedule};
-    use crate::summary::Summary;
+    use crate::plan::schedule::{Arrivals, Schedule};
+    use crate::record::census::Fault;
+    use crate::record::summary::Summary;
 
     const OK: Answer = Answer { status: 200, body_bytes: 1, received_bytes: 100, keep_alive: true };
     const MS: Duration = Duration::from_millis(1);

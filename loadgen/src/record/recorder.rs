@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::census::{Census, Outcome, TransportErrors};
-use crate::exchange::Exchange;
+use crate::engine::exchange::Exchange;
+use crate::record::census::{Census, Outcome, TransportErrors};
 use crate::response::Answer;
 
 /// Longest duration told apart, in nanoseconds: an hour. Longer ones count as an hour.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream, spawn};
 
-use crate::exchange::Exchange;
-use crate::worker::Request;
+use crate::engine::exchange::Exchange;
+use crate::engine::worker::Request;
 
 /// An open connection. Its client always has a receive pending on it; whoever has a request for it sends it directly.
 pub(crate) struct Connection {

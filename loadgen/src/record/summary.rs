@@ -54,7 +54,7 @@ pub struct Summary {
 impl Summary {
     /// Of a clock that misses nothing.
     pub(crate) fn of(samples: &Histogram<u64>) -> Summary {
-        Summary::bounded(samples, &crate::recorder::histogram())
+        Summary::bounded(samples, &crate::record::recorder::histogram())
     }
 
     /// Of a clock some of whose values are only known to exceed the given bounds.
@@ -126,7 +126,7 @@ impl Serialize for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::histogram;
+    use crate::record::recorder::histogram;
 
     const MS: u64 = 1_000_000;
 

@@ -1,0 +1,6 @@
+//! What is counted and measured while a run goes on, and what may be said of it.
+
+pub(crate) mod census;
+pub(crate) mod cpu;
+pub(crate) mod recorder;
+pub(crate) mod summary;
