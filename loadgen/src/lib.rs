@@ -25,6 +25,7 @@
 
 mod engine;
 mod error;
+pub mod interchange;
 mod plan;
 mod record;
 mod report;
