@@ -34,7 +34,7 @@ fn run(options: &RunOptions) -> Result<Exit, Error> {
     let plan = options.plan()?;
     let stop = Stop::new();
     stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-    let report = ringload::run_until(&plan, &stop)?;
+    let report = ringload::run_until(&plan, &stop, &mut ())?;
     print(&report, options.json).map_err(Error::Output)?;
     Ok(Exit::of_report(&report))
 }
