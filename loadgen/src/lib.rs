@@ -44,6 +44,7 @@ pub use record::series::Interval;
 pub use record::summary::{Reading, Summary};
 pub use report::assertion::{Asserted, Assertion};
 pub use report::provenance::Provenance;
+pub use report::table::nanoseconds as words;
 pub use report::verdict::{Limiter, Verdict};
 pub use report::{Cost, Generator, Histograms, Latency, Report, Setting, TargetReport, Throughput};
 pub use ringgate_io::Rung;
