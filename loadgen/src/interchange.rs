@@ -4,3 +4,4 @@ pub mod blob;
 pub mod hgrm;
 pub mod hlog;
 pub mod import;
+pub mod run;

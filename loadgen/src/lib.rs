@@ -26,6 +26,7 @@
 mod engine;
 mod error;
 pub mod interchange;
+mod merge;
 mod plan;
 mod record;
 mod report;
@@ -35,6 +36,7 @@ pub use engine::run::{Glimpse, Observer, run, run_until};
 pub use engine::stop::Stop;
 pub use error::Error;
 pub use interchange::blob::Blob;
+pub use merge::merge;
 pub use plan::schedule::Schedule;
 pub use plan::target::Target;
 pub use plan::{Expect, LONGEST, Load, Plan, QUEUE_BOUND, Watched, duration};
