@@ -1,6 +1,8 @@
 //! The command line: one file per command, each with its options and what it does with them.
 
 mod live;
+mod merge;
+mod report;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -21,12 +23,20 @@ enum Command {
     /// Load a server and report what became of every request.
     #[command(after_help = run::help())]
     Run(run::RunOptions),
+    /// Add up runs made on several machines.
+    #[command(after_help = merge::help())]
+    Merge(merge::MergeOptions),
+    /// Make one HTML page of runs, and of the summaries of other programs.
+    #[command(after_help = report::help())]
+    Report(report::ReportOptions),
 }
 
 impl Cli {
     pub(crate) fn run(&self) -> Result<Exit, Error> {
         match &self.command {
             Command::Run(options) => options.run(),
+            Command::Merge(options) => options.run(),
+            Command::Report(options) => options.run(),
         }
     }
 }

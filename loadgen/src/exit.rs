@@ -16,10 +16,11 @@ pub(crate) enum Exit {
     TooFewSamples,
     Unsteady,
     AssertionFailed,
+    Files,
     Interrupted,
 }
 
-const TABLE: [(Exit, u8, &str); 12] = [
+const TABLE: [(Exit, u8, &str); 13] = [
     (Exit::Good, 0, "the run is valid and every request was answered as expected"),
     (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
     (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
@@ -31,6 +32,7 @@ const TABLE: [(Exit, u8, &str); 12] = [
     (Exit::TooFewSamples, 12, "verdict too_few_samples: too few answers for a p99"),
     (Exit::Unsteady, 13, "verdict unsteady: the run changed while it went on"),
     (Exit::AssertionFailed, 14, "the run is valid, and an --assert does not hold"),
+    (Exit::Files, 60, "a file cannot be read, or runs do not add up"),
     (Exit::Interrupted, 130, "a second interrupt ended the process without a report"),
 ];
 
@@ -44,6 +46,7 @@ impl Exit {
             Error::Plan(_) => Exit::Usage,
             Error::Unreachable { .. } | Error::Descriptors { .. } | Error::Loop(_) => Exit::NoStart,
             Error::Output(_) => Exit::NoReport,
+            Error::Files(_) => Exit::Files,
         }
     }
 
