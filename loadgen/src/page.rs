@@ -6,9 +6,11 @@
 //! template's escaping, and the page's own policy admits no script but the one below, by its hash.
 
 mod axis;
+mod cards;
 mod percentiles;
 mod plot;
 mod tables;
+mod text;
 mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -22,7 +24,7 @@ const SCRIPT: &str = include_str!("page/readout.js");
 /// SHA-256 of the script, in base64: a test computes it anew.
 const SCRIPT_HASH: &str = "iWAQb7dD6IyMNJWgeSC82egVKPsQtCIRB2BuxfOKhdM=";
 /// Series colours there are; further exhibits begin again with the first.
-const COLOURS: usize = 6;
+const COLOURS: usize = 8;
 
 /// Something to show.
 #[derive(Debug, Clone)]
@@ -91,7 +93,7 @@ fn body(title: &str, exhibits: &[Exhibit]) -> Markup {
             p { (subtitle(exhibits)) }
         }
         section.cards aria-label="Runs" {
-            @for (index, exhibit) in exhibits.iter().enumerate() { (tables::card(index, exhibit)) }
+            @for (index, exhibit) in exhibits.iter().enumerate() { (cards::card(index, exhibit)) }
         }
         (percentiles(exhibits))
         (section("Latency in numbers", LATENCY_NOTE, &tables::latencies(exhibits)))

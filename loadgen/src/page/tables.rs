@@ -1,13 +1,12 @@
-//! What the page says in words and numbers: cards, tables, provenance.
+//! What the page says in tables: all clocks, the census, costs, provenance, and the numbers of each plot.
 
 use maud::{Markup, html};
 
 use super::plot::{Plot, Stop};
+use super::text::{UNKNOWN, grouped, length, plural, reading, spaced};
 use super::{Exhibit, colour};
 use crate::interchange::import::Imported;
-use crate::{Limiter, Reading, Report, Summary, Verdict, words};
-
-const UNKNOWN: &str = "n/a";
+use crate::{Reading, Report, Summary, words};
 
 /// A row of the table beside a plot.
 pub(super) fn row(stop: &Stop) -> (String, Vec<String>) {
@@ -46,113 +45,6 @@ pub(super) fn legend(plot: &Plot) -> Markup {
                 (line.name)
             }
         } }
-    }
-}
-
-/// An exhibit in short: what it is, whether to believe it, and the numbers asked for first.
-pub(super) fn card(index: usize, exhibit: &Exhibit) -> Markup {
-    match exhibit {
-        Exhibit::Run { name, run } => run_card(index, name, run),
-        Exhibit::Summary { name, summary } => summary_card(index, name, summary),
-    }
-}
-
-fn run_card(index: usize, name: &str, run: &Report) -> Markup {
-    let setting = &run.setting;
-    let urls: Vec<&str> = run.targets.iter().map(|target| target.url.as_str()).collect();
-    let is_good = run.verdict == Verdict::Valid && run.census_holds;
-    html! {
-        article class={ "card " (colour(index)) } {
-            header { span.swatch {} h3 { (name) } (badge(is_good, &spaced(&run.verdict.to_string()))) }
-            p.reason {
-                @if run.census_holds { (run.reason) } @else {
-                    "the census does not add up: this is a defect of ringload; believe none of these numbers"
-                }
-                @if run.limiter != Limiter::None { "; the limit was " (run.limiter) }
-            }
-            (figures(&[
-                ("answers/s", rate(Some(run.throughput.requests_per_second))),
-                ("p50", reading(&run.latency.response, "p50")),
-                ("p99", reading(&run.latency.response, "p99")),
-                ("p99.9", reading(&run.latency.response, "p99.9")),
-                ("max", reading(&run.latency.response, "max")),
-                ("failed", share(run.requests.failed(), run.requests.planned)),
-            ]))
-            @for asserted in &run.assertions {
-                p.assertion { (badge(asserted.holds, if asserted.holds { "holds" } else { "fails" }))
-                    " " code { (asserted.assertion) } " measured: " (asserted.measured) }
-            }
-            p.load { (setting.load) ", " (words(run.elapsed_ns)) ", " (plural(setting.connections, "connection")) ", "
-                (plural(setting.threads, "thread")) }
-            @for url in urls { p.url { (url) } }
-        }
-    }
-}
-
-fn summary_card(index: usize, name: &str, summary: &Imported) -> Markup {
-    let quantile = |quantile| summary.quantile(quantile).map_or(UNKNOWN.to_owned(), words);
-    let failed = summary.failed.zip(summary.requests);
-    html! {
-        article class={ "card " (colour(index)) } {
-            header { span.swatch {} h3 { (name) } span.badge.plain { "from " (summary.tool) } }
-            p.reason { "no verdict: " (summary.tool) " does not say whether it was the limit itself" }
-            (figures(&[
-                ("requests/s", rate(summary.requests_per_second)),
-                ("p50", quantile(0.5)),
-                ("p99", quantile(0.99)),
-                ("p99.9", quantile(0.999)),
-                ("max", summary.max_ns.map_or(UNKNOWN.to_owned(), words)),
-                ("failed", failed.map_or(UNKNOWN.to_owned(), |(failed, of)| share(failed, of))),
-            ]))
-            p.load { (summary.elapsed_ns.map_or("length not told".to_owned(), words)) }
-        }
-    }
-}
-
-/// Good or not is told by the sign and the words; the colour only repeats it.
-fn badge(is_good: bool, text: &str) -> Markup {
-    let (class, sign) = if is_good { ("good", "✓") } else { ("bad", "!") };
-    html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (text) } }
-}
-
-fn figures(figures: &[(&str, String)]) -> Markup {
-    html! {
-        dl.figures { @for (name, value) in figures { div { dt { (name) } dd { (value) } } } }
-    }
-}
-
-fn spaced(name: &str) -> String {
-    name.replace('_', " ")
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-fn rate(value: Option<f64>) -> String {
-    value.map_or(UNKNOWN.to_owned(), |value| grouped(value.round() as u64))
-}
-
-/// `12 345`: with a space that does not break.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|part| str::from_utf8(part).ok()).collect();
-    groups.join("\u{202f}")
-}
-
-fn share(part: u64, of: u64) -> String {
-    match part {
-        0 => "0".to_owned(),
-        _ => format!("{} ({:.2} %)", grouped(part), 100.0 * part as f64 / of.max(1) as f64),
-    }
-}
-
-fn reading(summary: &Summary, name: &str) -> String {
-    match summary.reading(name) {
-        Some(Reading::Exact(value)) => words(value),
-        Some(Reading::AtLeast(value)) => format!("≥ {}", words(value)),
-        _ => UNKNOWN.to_owned(),
     }
 }
 
@@ -275,7 +167,7 @@ fn census(exhibit: &Exhibit) -> Markup {
         statuses.iter().map(|(status, count)| format!("{status}: {}", grouped(*count))).collect();
     html! {
         @for count in counts {
-            td class={ "number " (if count == Some(0) { "nothing" } else { "" }) } {
+            td class={ "number " (if count.unwrap_or(0) == 0 { "nothing" } else { "" }) } {
                 (count.map_or(UNKNOWN.to_owned(), grouped))
             }
         }
@@ -333,9 +225,9 @@ pub(super) fn provenance(index: usize, name: &str, run: &Report) -> Markup {
         ("kernel", from.kernel.clone()),
         ("processor", format!("{}, {}", from.processor, plural(from.cores, "core"))),
         ("input and output", setting.driver.clone()),
-        ("warm-up", words(setting.warmup_ns)),
+        ("warm-up", length(setting.warmup_ns)),
         ("timeout", words(setting.timeout_ns)),
-        ("drain", words(setting.drain_ns)),
+        ("drain", length(setting.drain_ns)),
         ("seed", setting.seed.to_string()),
     ];
     html! {
@@ -346,25 +238,5 @@ pub(super) fn provenance(index: usize, name: &str, run: &Report) -> Markup {
                 @for (fact, value) in facts { div { dt { (fact) } dd { (value) } } }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!(
-            [0, 999, 1000, 1_234_567].map(grouped),
-            ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
-        );
-    }
-
-    #[test]
-    fn failures_are_told_with_their_share() {
-        assert_eq!(share(0, 100), "0");
-        assert_eq!(share(1, 200), "1 (0.50 %)");
-        assert_eq!(share(1, 0), "1 (100.00 %)");
     }
 }
