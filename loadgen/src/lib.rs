@@ -29,6 +29,7 @@ mod plan;
 mod record;
 mod report;
 mod response;
+pub mod slo;
 
 pub use engine::run::{run, run_until};
 pub use engine::stop::Stop;

@@ -1,6 +1,6 @@
 //! What a run found, for people (see [`crate::report::table`]) and for programs (JSON).
 
-mod table;
+pub(crate) mod table;
 pub(crate) mod verdict;
 
 use std::collections::BTreeMap;

@@ -189,7 +189,7 @@ fn joined(parts: Vec<String>) -> String {
 }
 
 /// Three significant digits and the unit that suits them.
-fn nanoseconds(value: u64) -> String {
+pub(crate) fn nanoseconds(value: u64) -> String {
     let (scaled, unit) = match value {
         0..1_000 => return format!("{value} ns"),
         1_000..1_000_000 => (value as f64 / 1e3, "µs"),
