@@ -23,6 +23,7 @@
 //! samples and never among them, and a quantile that they could move is reported as "at least". Requests that failed in
 //! transport or were shed are counted and have no time.
 
+pub mod doctor;
 mod engine;
 mod error;
 mod plan;
