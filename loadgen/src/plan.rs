@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ringgate_io::Rung;
 
+use crate::report::assertion::Assertion;
 use crate::{Error, Schedule, Target};
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
@@ -74,6 +75,27 @@ fn status_range(item: &str) -> Result<RangeInclusive<u16>, String> {
     }
 }
 
+/// Processes whose CPU is told in the report, under a name such as `proxy` or `backend`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// What the report calls them.
+    pub name: String,
+    /// Their process ids.
+    pub processes: Vec<u32>,
+}
+
+impl FromStr for Watched {
+    type Err = String;
+
+    /// `NAME=PID`, or several ids separated by commas.
+    fn from_str(text: &str) -> Result<Watched, String> {
+        let wrong = || format!("`{text}` names no process; write for example proxy=1234");
+        let (name, ids) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
+        let processes = ids.split(',').map(|id| id.trim().parse().map_err(|_| wrong()));
+        Ok(Watched { name: name.to_owned(), processes: processes.collect::<Result<_, _>>()? })
+    }
+}
+
 /// A run, in full. Make one with [`Plan::new`] and change what shall be different:
 ///
 /// ```
@@ -119,6 +141,10 @@ pub struct Plan {
     pub cores: Vec<usize>,
     /// The way to do IO; none: the best that works here.
     pub driver: Option<Rung>,
+    /// Processes whose CPU is told, too.
+    pub watched: Vec<Watched>,
+    /// What the report shall be held to.
+    pub assertions: Vec<Assertion>,
 }
 
 impl Plan {
@@ -139,6 +165,8 @@ impl Plan {
             seed: 1,
             cores: Vec::new(),
             driver: None,
+            watched: Vec::new(),
+            assertions: Vec::new(),
         }
     }
 
@@ -167,6 +195,25 @@ impl Plan {
     }
 }
 
+/// A duration as people write it: a whole or decimal number and a unit of `us`, `ms`, `s`, `m` or `h`.
+///
+/// # Errors
+/// What is wrong with it, and how to write it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("write a number and a unit of us, ms, s, m or h, such as 1.5s".to_owned()),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| format!("`{number}` is not a number"))?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
+}
+
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -190,6 +237,26 @@ mod tests {
         assert_eq!(met, [204, 300, 399]);
         for wrong in ["", "2x", "100", "1xx", "+xx", "2000", "200,", "600", "6xx", "+200"] {
             assert!(wrong.parse::<Expect>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn watched_processes_have_a_name_and_ids() {
+        let watched = |text: &str| text.parse::<Watched>();
+        let expected = Watched { name: "proxy".to_owned(), processes: vec![12, 13] };
+        assert_eq!(watched("proxy=12, 13"), Ok(expected));
+        for wrong in ["12", "=12", "proxy=", "proxy=x", "proxy=-1"] {
+            assert!(watched(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["10", "s", "-1s", "1d", "", "nans", "infs"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

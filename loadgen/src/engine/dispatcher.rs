@@ -201,7 +201,8 @@ mod tests {
     use crate::record::census::Fault;
     use crate::record::summary::Summary;
 
-    const OK: Answer = Answer { status: 200, body_bytes: 1, received_bytes: 100, keep_alive: true };
+    const OK: Answer =
+        Answer { status: 200, body_bytes: 1, received_bytes: 100, keep_alive: true, server_time: None };
     const MS: Duration = Duration::from_millis(1);
 
     fn open(slots: usize, bound: usize) -> Dispatcher {
@@ -277,13 +278,13 @@ mod tests {
     fn a_stall_reaches_every_request_that_was_due_meanwhile() {
         let service = Duration::from_micros(1);
         let (recorder, _) = play(1000, 60_000 * MS, service, [20_000 * MS, 21_000 * MS]);
-        assert_eq!(recorder.clocks.response.len(), 60_000);
-        let response = Summary::of(&recorder.clocks.response);
+        assert_eq!(recorder.clocks().response.len(), 60_000);
+        let response = Summary::of(&recorder.clocks().response);
         for (name, expected_ms, tolerance_ms) in [("p99", 400, 10), ("p99.9", 940, 3), ("mean", 8, 1)] {
             let value_ms = response.reading(name).unwrap().nanoseconds().unwrap() / 1_000_000;
             assert!(value_ms.abs_diff(expected_ms) <= tolerance_ms, "{name} is {value_ms} ms");
         }
-        let service = Summary::of(&recorder.clocks.service);
+        let service = Summary::of(&recorder.clocks().service);
         assert!(service.reading("p99.9").unwrap().nanoseconds().unwrap() < 10_000_000);
     }
 

@@ -18,6 +18,7 @@ use crate::engine::stop::LOOK;
 use crate::plan::mix::Mix;
 use crate::plan::schedule::share;
 use crate::plan::{Load, Plan};
+use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
 use crate::record::recorder::Recorder;
 use crate::response::Answer;
@@ -191,6 +192,11 @@ impl Worker {
         let mut dispatcher = self.dispatcher.borrow_mut();
         dispatcher.close(at);
         dispatcher.recorder.closed().unwrap_or(at)
+    }
+
+    /// Takes what happened since the last call.
+    pub(crate) fn take_beat(&self, fresh: Beat) -> Beat {
+        self.dispatcher.borrow_mut().recorder.take_beat(fresh)
     }
 
     /// What was recorded so far.
