@@ -1,6 +1,8 @@
 //! The command line: one file per command, each with its options and what it does with them.
 
+mod doctor;
 mod run;
+mod slo;
 
 use clap::{Parser, Subcommand};
 use ringload::Error;
@@ -20,12 +22,20 @@ enum Command {
     /// Load a server and report what became of every request.
     #[command(after_help = run::help())]
     Run(run::RunOptions),
+    /// Find the highest rate that keeps an objective.
+    #[command(after_help = slo::help())]
+    Slo(slo::SloOptions),
+    /// Say what would spoil a measurement here.
+    #[command(after_help = doctor::help())]
+    Doctor(doctor::DoctorOptions),
 }
 
 impl Cli {
     pub(crate) fn run(&self) -> Result<Exit, Error> {
         match &self.command {
             Command::Run(options) => options.run(),
+            Command::Slo(options) => options.run(),
+            Command::Doctor(options) => options.run(),
         }
     }
 }

@@ -16,10 +16,15 @@ pub(crate) enum Exit {
     TooFewSamples,
     Unsteady,
     AssertionFailed,
+    SloNever,
+    SloDidNotHold,
+    CaseFailed,
+    MachineTooNoisy,
+    Spoilt,
     Interrupted,
 }
 
-const TABLE: [(Exit, u8, &str); 12] = [
+const TABLE: [(Exit, u8, &str); 17] = [
     (Exit::Good, 0, "the run is valid and every request was answered as expected"),
     (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
     (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
@@ -31,6 +36,11 @@ const TABLE: [(Exit, u8, &str); 12] = [
     (Exit::TooFewSamples, 12, "verdict too_few_samples: too few answers for a p99"),
     (Exit::Unsteady, 13, "verdict unsteady: the run changed while it went on"),
     (Exit::AssertionFailed, 14, "the run is valid, and an --assert does not hold"),
+    (Exit::SloNever, 30, "slo: even the lowest rate misses the objective"),
+    (Exit::SloDidNotHold, 31, "slo: no answer held when it was confirmed"),
+    (Exit::CaseFailed, 40, "selftest: a case failed"),
+    (Exit::MachineTooNoisy, 41, "selftest: this machine was too noisy to tell"),
+    (Exit::Spoilt, 50, "doctor: something here would spoil a measurement"),
     (Exit::Interrupted, 130, "a second interrupt ended the process without a report"),
 ];
 

@@ -102,7 +102,7 @@ pub fn seek(quest: &Quest, stop: &Stop, mut watch: impl FnMut(&Run)) -> Result<F
         if !runs.is_empty() {
             rest(quest.pause, stop);
         }
-        let report = crate::run_until(&quest.plan_at(trial.rate)?, stop)?;
+        let report = crate::run_until(&quest.plan_at(trial.rate)?, stop, &mut ())?;
         if stop.is_stopped() {
             break None; // a run cut short is no evidence
         }
