@@ -1,6 +1,7 @@
 //! The command line: one file per command, each with its options and what it does with them.
 
 mod doctor;
+mod live;
 mod run;
 mod slo;
 

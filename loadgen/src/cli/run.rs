@@ -14,6 +14,7 @@ use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::cli::live::{Live, Progress};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -93,6 +94,9 @@ pub(super) struct RunOptions {
     /// Fail by what was measured, such as p99<5ms, service.p99.9<20ms, errors<0.1%, throughput>1000; may be repeated.
     #[arg(long = "assert", value_name = "CONDITION")]
     assertions: Vec<Assertion>,
+    /// What to tell on standard error while the run goes on.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    progress: Progress,
     /// Print the report as one JSON object, durations in nanoseconds.
     #[arg(long)]
     json: bool,
@@ -109,8 +113,10 @@ impl RunOptions {
         let plan = self.plan()?;
         let stop = Stop::new();
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-        let mut report = ringload::run_until(&plan, &stop, &mut ())?;
-        report.provenance.command = std::env::args().collect();
+        let mut live = Live::new(self.progress, self.json, plan.duration);
+        let mut report = ringload::run_until(&plan, &stop, &mut live)?;
+        drop(live);
+        report.provenance = report.provenance.of_command(std::env::args());
         print(&report, self.json).map_err(Error::Output)?;
         Ok(Exit::of_report(&report))
     }

@@ -68,7 +68,7 @@ impl Facts {
     /// Looks, and measures for about half a second.
     pub fn gather() -> Facts {
         let driver = Rung::best().ok();
-        let wakes = driver.as_ref().and_then(|(rung, _)| pacer::wakes(*rung, WAKES, SLEEP).ok());
+        let wakes = driver.as_ref().and_then(|(rung, _)| pacer::wakes(*rung, None, WAKES, SLEEP).ok());
         let cores = cpu::available().unwrap_or_default();
         Facts {
             is_debug_build: cfg!(debug_assertions),

@@ -39,6 +39,31 @@ impl Provenance {
     }
 }
 
+/// Words in the name of a field whose value is nobody else's business.
+const SECRET: [&str; 6] = ["auth", "cookie", "token", "key", "secret", "password"];
+const MASK: &str = "***";
+
+impl Provenance {
+    /// The same with this command line, in which the values of fields that may be secret are masked.
+    pub fn of_command(self, arguments: impl IntoIterator<Item = String>) -> Provenance {
+        Provenance { command: arguments.into_iter().map(masked).collect(), ..self }
+    }
+}
+
+/// Masks the value of `Name: value`, in an argument of its own or behind `--header=`.
+fn masked(argument: String) -> String {
+    match argument.split_once(':') {
+        Some((name, _)) if is_secret(name) => format!("{name}: {MASK}"),
+        _ => argument,
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.rsplit('=').next().unwrap_or(name).trim().to_ascii_lowercase();
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    is_name && SECRET.iter().any(|word| name.contains(word))
+}
+
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }
@@ -59,6 +84,19 @@ mod tests {
         let provenance = Provenance::now();
         assert!(provenance.started.ends_with('Z') && provenance.cores > 0, "{provenance:?}");
         assert!(!provenance.kernel.is_empty());
+    }
+
+    #[test]
+    fn secrets_on_the_command_line_are_masked() {
+        for (argument, expected) in [
+            ("Authorization: Bearer abc", "Authorization: ***"),
+            ("--header=x-api-key: abc", "--header=x-api-key: ***"),
+            ("-Hcookie:a=b", "-Hcookie: ***"),
+            ("Accept: text/html", "Accept: text/html"),
+            ("http://127.0.0.1:80/token?key=1", "http://127.0.0.1:80/token?key=1"),
+        ] {
+            assert_eq!(masked(argument.to_owned()), expected);
+        }
     }
 
     #[test]

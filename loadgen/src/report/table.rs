@@ -208,8 +208,8 @@ fn joined(parts: Vec<String>) -> String {
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
-/// Three significant digits and the unit that suits them.
-pub(crate) fn nanoseconds(value: u64) -> String {
+/// Nanoseconds in words: three significant digits and the unit that suits them, such as `1.25 ms`.
+pub fn nanoseconds(value: u64) -> String {
     let (scaled, unit) = match value {
         0..1_000 => return format!("{value} ns"),
         1_000..1_000_000 => (value as f64 / 1e3, "µs"),
