@@ -1,17 +1,18 @@
 //! What a run is to do.
 
+pub(crate) mod load;
 pub(crate) mod mix;
 pub(crate) mod schedule;
 pub(crate) mod target;
+pub(crate) mod units;
 
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ringgate_io::Rung;
 
-use crate::{Error, Schedule, Target};
+use crate::{Error, Load, Target};
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
 /// quarter of a million requests late means that the answer is known already.
@@ -20,22 +21,6 @@ pub const QUEUE_BOUND: usize = 256 * 1024;
 pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Threads of a run: more than any machine has cores for.
 const THREADS_BOUND: usize = 1024;
-
-/// How requests arise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
-    /// Each connection sends its next request when the answer to the last one has come: as much as the server takes.
-    /// Such a run shows what the server can do, not what callers wait: they would not have stopped asking.
-    Closed {
-        /// The run ends when so many requests are settled, if not by its duration before.
-        requests: Option<u64>,
-    },
-    /// Requests are due when the schedule says so, whatever has come back.
-    Open {
-        /// When that is.
-        schedule: Schedule,
-    },
-}
 
 /// The statuses that count as a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +98,7 @@ pub struct Plan {
     pub expect: Expect,
     /// The generator's own delay that its p99 may not exceed in a valid run.
     pub lateness_limit: Duration,
-    /// Decides which request goes to which target.
+    /// Decides all that is random: when requests are planned, and which goes to which target.
     pub seed: u64,
     /// Cores to pin the threads to, in turn; none: the scheduler decides.
     pub cores: Vec<usize>,
@@ -163,17 +148,6 @@ impl Plan {
         match faults.iter().find(|(is_fault, _)| *is_fault) {
             Some((_, reason)) => Err(Error::Plan((*reason).to_owned())),
             None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Load::Closed { .. } => f.write_str("closed loop"),
-            Load::Open { schedule: Schedule::Constant { rate } } => {
-                write!(f, "open loop at {rate} requests/s")
-            }
         }
     }
 }

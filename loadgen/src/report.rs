@@ -10,7 +10,8 @@ use ringgate_io::Rung;
 use serde::Serialize;
 
 use crate::engine::shift::Tally;
-use crate::plan::{Load, Plan};
+use crate::plan::Plan;
+use crate::plan::load::Load;
 use crate::record::census::{Census, TransportErrors};
 use crate::record::cpu::CpuTime;
 use crate::record::recorder::{Connections, Recorder, Sending, histogram, nanoseconds};
@@ -172,8 +173,8 @@ fn merged(plan: &Plan, tallies: &[Tally]) -> Recorder {
 
 /// An open loop that ran to its end planned exactly what its schedule says.
 fn was_planned(plan: &Plan, census: &Census) -> bool {
-    match plan.load {
-        Load::Open { schedule } => census.planned == schedule.count_within(plan.duration),
+    match &plan.load {
+        Load::Open { schedule } => census.planned == schedule.count_within(plan.seed, plan.duration),
         Load::Closed { requests } => requests.is_none_or(|requests| census.planned <= requests),
     }
 }

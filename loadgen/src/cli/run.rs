@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use ringload::{Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Report, Rung, Schedule, Stop, Target};
+use ringload::{
+    Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Report, Rung, Schedule, Stop, Target, duration,
+};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -170,22 +172,6 @@ fn body_bytes(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("give a whole number of bytes up to {BODY_BOUND} (1 GiB)"))
 }
 
-/// A whole or decimal number and a unit.
-fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("write a number and a unit of us, ms, s, m or h, such as 1.5s".to_owned()),
-    };
-    let number: f64 = number.trim().parse().map_err(|_| format!("`{number}` is not a number"))?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
-}
-
 /// A list of cores; a type of its own, since clap would take a `Vec` for an option that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Cores(Vec<usize>);
@@ -222,16 +208,6 @@ mod tests {
     #[test]
     fn the_help_lists_the_exit_codes() {
         assert!(help().contains("130"));
-    }
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["10", "s", "-1s", "1d", "", "nans", "infs"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]
