@@ -1,5 +1,6 @@
 //! The command line: one file per command, each with its options and what it does with them.
 
+mod live;
 mod run;
 
 use clap::{Parser, Subcommand};

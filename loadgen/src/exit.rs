@@ -14,10 +14,12 @@ pub(crate) enum Exit {
     ClientLimited,
     TargetMissed,
     TooFewSamples,
+    Unsteady,
+    AssertionFailed,
     Interrupted,
 }
 
-const TABLE: [(Exit, u8, &str); 10] = [
+const TABLE: [(Exit, u8, &str); 12] = [
     (Exit::Good, 0, "the run is valid and every request was answered as expected"),
     (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
     (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
@@ -27,6 +29,8 @@ const TABLE: [(Exit, u8, &str); 10] = [
     (Exit::ClientLimited, 10, "verdict client_limited: the generator was the limit"),
     (Exit::TargetMissed, 11, "verdict target_missed: the target did not keep up with the rate"),
     (Exit::TooFewSamples, 12, "verdict too_few_samples: too few answers for a p99"),
+    (Exit::Unsteady, 13, "verdict unsteady: the run changed while it went on"),
+    (Exit::AssertionFailed, 14, "the run is valid, and an --assert does not hold"),
     (Exit::Interrupted, 130, "a second interrupt ended the process without a report"),
 ];
 
@@ -43,14 +47,21 @@ impl Exit {
         }
     }
 
-    /// A broken census comes first, then the verdict, then failed requests.
+    /// A broken census comes first, then the verdict, then assertions, then failed requests. Who asserts something about
+    /// errors has said how many there may be.
     pub(crate) fn of_report(report: &Report) -> Exit {
         match report.verdict {
             _ if !report.census_holds => Exit::CensusBroken,
             Verdict::ClientLimited => Exit::ClientLimited,
             Verdict::TargetMissed => Exit::TargetMissed,
             Verdict::TooFewSamples => Exit::TooFewSamples,
-            Verdict::Valid if report.requests.failed() > 0 => Exit::RequestsFailed,
+            Verdict::Unsteady => Exit::Unsteady,
+            Verdict::Valid if report.assertions.iter().any(|asserted| !asserted.holds) => {
+                Exit::AssertionFailed
+            }
+            Verdict::Valid if report.requests.failed() > 0 && !report.is_held_to_errors() => {
+                Exit::RequestsFailed
+            }
             Verdict::Valid => Exit::Good,
         }
     }

@@ -25,22 +25,28 @@
 
 mod engine;
 mod error;
+mod interchange;
 mod plan;
 mod record;
 mod report;
 mod response;
 
-pub use engine::run::{run, run_until};
+pub use engine::run::{Glimpse, Observer, run, run_until};
 pub use engine::stop::Stop;
 pub use error::Error;
+pub use interchange::blob::Blob;
 pub use plan::load::{Load, LoadWords};
 pub use plan::schedule::{Profile, Schedule, Spacing};
 pub use plan::target::Target;
 pub use plan::units::duration;
-pub use plan::{Expect, LONGEST, Plan, QUEUE_BOUND};
+pub use plan::{Expect, LONGEST, Plan, QUEUE_BOUND, Watched};
 pub use record::census::{Census, TransportErrors};
 pub use record::recorder::{Connections, Sending};
+pub use record::series::Interval;
 pub use record::summary::{Reading, Summary};
-pub use report::verdict::Verdict;
-pub use report::{Generator, Latency, Report, Setting, TargetReport, Throughput};
+pub use report::assertion::{Asserted, Assertion};
+pub use report::provenance::Provenance;
+pub use report::table::nanoseconds as words;
+pub use report::verdict::{Limiter, Verdict};
+pub use report::{Cost, Generator, Histograms, Latency, Report, Setting, TargetReport, Throughput};
 pub use ringgate_io::Rung;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use ringgate_io::Rung;
 
+use crate::report::assertion::Assertion;
 use crate::{Error, Load, Target};
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
@@ -56,6 +57,27 @@ fn status_range(item: &str) -> Result<RangeInclusive<u16>, String> {
     match (first.parse(), last.parse()) {
         (Ok(first @ 200..=599), Ok(last)) if !item.starts_with('+') => Ok(first..=last),
         _ => Err(format!("`{item}` is no final status; write for example 200,204 or 2xx")),
+    }
+}
+
+/// Processes whose CPU is told in the report, under a name such as `proxy` or `backend`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// What the report calls them.
+    pub name: String,
+    /// Their process ids.
+    pub processes: Vec<u32>,
+}
+
+impl FromStr for Watched {
+    type Err = String;
+
+    /// `NAME=PID`, or several ids separated by commas.
+    fn from_str(text: &str) -> Result<Watched, String> {
+        let wrong = || format!("`{text}` names no process; write for example proxy=1234");
+        let (name, ids) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
+        let processes = ids.split(',').map(|id| id.trim().parse().map_err(|_| wrong()));
+        Ok(Watched { name: name.to_owned(), processes: processes.collect::<Result<_, _>>()? })
     }
 }
 
@@ -104,6 +126,10 @@ pub struct Plan {
     pub cores: Vec<usize>,
     /// The way to do IO; none: the best that works here.
     pub driver: Option<Rung>,
+    /// Processes whose CPU is told, too.
+    pub watched: Vec<Watched>,
+    /// What the report shall be held to.
+    pub assertions: Vec<Assertion>,
 }
 
 impl Plan {
@@ -124,6 +150,8 @@ impl Plan {
             seed: 1,
             cores: Vec::new(),
             driver: None,
+            watched: Vec::new(),
+            assertions: Vec::new(),
         }
     }
 
@@ -164,6 +192,16 @@ mod tests {
         assert_eq!(met, [204, 300, 399]);
         for wrong in ["", "2x", "100", "1xx", "+xx", "2000", "200,", "600", "6xx", "+200"] {
             assert!(wrong.parse::<Expect>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn watched_processes_have_a_name_and_ids() {
+        let watched = |text: &str| text.parse::<Watched>();
+        let expected = Watched { name: "proxy".to_owned(), processes: vec![12, 13] };
+        assert_eq!(watched("proxy=12, 13"), Ok(expected));
+        for wrong in ["12", "=12", "proxy=", "proxy=x", "proxy=-1"] {
+            assert!(watched(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! What is counted and measured while a run goes on, and what may be said of it.
 
+pub(crate) mod beat;
 pub(crate) mod census;
 pub(crate) mod cpu;
 pub(crate) mod recorder;
+pub(crate) mod series;
 pub(crate) mod summary;

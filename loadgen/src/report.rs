@@ -1,36 +1,51 @@
 //! What a run found, for people (see [`crate::report::table`]) and for programs (JSON).
 
-mod table;
+pub(crate) mod assertion;
+pub(crate) mod provenance;
+pub(crate) mod table;
 pub(crate) mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use ringgate_io::Rung;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::engine::run::Run;
 use crate::engine::shift::Tally;
+use crate::interchange::blob::Blob;
 use crate::plan::Plan;
 use crate::plan::load::Load;
 use crate::record::census::{Census, TransportErrors};
 use crate::record::cpu::CpuTime;
-use crate::record::recorder::{Connections, Recorder, Sending, histogram, nanoseconds};
+use crate::record::recorder::{
+    Clocks, Connections, Recorder, Sending, TargetRecord, add, histogram, nanoseconds,
+};
+use crate::record::series::Interval;
 use crate::record::summary::Summary;
-use crate::report::verdict::{Evidence, Verdict};
+use crate::report::assertion::Asserted;
+use crate::report::provenance::Provenance;
+use crate::report::verdict::{Evidence, Limiter, Verdict};
 
 /// The form of the JSON object; it changes when a field changes its meaning or goes.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
-/// What a run found. Durations are nanoseconds, in fields whose names end in `_ns`.
-#[derive(Debug, Clone, Serialize)]
+/// What a run found. As JSON it is the saved run: everything here can be read back. Durations are nanoseconds, in fields
+/// whose names end in `_ns`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// Version of this form.
     pub format: u32,
+    /// Where it comes from.
+    pub provenance: Provenance,
     /// What was asked for.
     pub setting: Setting,
     /// Whether the numbers may be believed.
     pub verdict: Verdict,
-    /// Why.
+    /// Who kept the run from going faster, as far as it was watched.
+    pub limiter: Limiter,
+    /// Why the verdict is what it is.
     pub reason: String,
     /// How long requests were planned and measured: shorter than asked for if the run was stopped or finished before.
     pub elapsed_ns: u64,
@@ -40,7 +55,7 @@ pub struct Report {
     pub census_holds: bool,
     /// The transport errors by kind.
     pub transport_errors: TransportErrors,
-    /// The five clocks.
+    /// The clocks.
     pub latency: Latency,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
@@ -50,15 +65,25 @@ pub struct Report {
     pub connections: Connections,
     /// The load generator's own part.
     pub generator: Generator,
-    /// The same census for each target.
+    /// CPU of the processes that were watched, and of the machine.
+    pub costs: Vec<Cost>,
+    /// What the run was held to.
+    pub assertions: Vec<Asserted>,
+    /// The same for each target.
     pub targets: Vec<TargetReport>,
+    /// The run over time.
+    pub series: Vec<Interval>,
+    /// What the clocks rest on.
+    pub histograms: Histograms,
 }
 
 /// What was asked for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// The load, in words.
     pub load: String,
+    /// Whether requests were due by a schedule, and not when a connection was free.
+    pub is_open: bool,
     /// Connections in the whole run.
     pub connections: usize,
     /// Threads of the generator.
@@ -71,16 +96,16 @@ pub struct Setting {
     pub timeout_ns: u64,
     /// How long answers under way were waited for at the end.
     pub drain_ns: u64,
+    /// The generator's own delay that its p99 may not exceed.
+    pub lateness_limit_ns: u64,
     /// What decided which request went to which target.
     pub seed: u64,
     /// The way IO was done.
     pub driver: String,
-    /// The version of this program.
-    pub ringload: &'static str,
 }
 
-/// The clocks of a run.
-#[derive(Debug, Clone, Serialize)]
+/// The clocks of a run, or of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     /// From the planned instant to the last byte: what a caller waits. Unanswered requests (timed out or censored) enter
     /// as lower bounds.
@@ -91,27 +116,57 @@ pub struct Latency {
     pub lateness: Summary,
     /// From sending to the first byte.
     pub first_byte: Summary,
-    /// Making a connection.
+    /// Making a connection; told for the whole run only.
     pub connect: Summary,
+    /// Service time less the time that the server itself had the request, where the server told it: what everything
+    /// between the two added. Needs both on one machine (one monotonic clock).
+    pub added: Summary,
+}
+
+/// The clocks of a run, or of one target, value by value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Histograms {
+    /// Response times.
+    pub response: Blob,
+    /// Lower bounds of the response times of requests that were not answered.
+    pub unanswered: Blob,
+    /// Service times.
+    pub service: Blob,
+    /// Latenesses.
+    pub lateness: Blob,
+    /// Times to first byte.
+    pub first_byte: Blob,
+    /// Times to connect; of a target: none.
+    pub connect: Blob,
+    /// Added latencies.
+    pub added: Blob,
+    /// The floor of the instrument; of a target: none.
+    pub floor: Blob,
 }
 
 /// What came back.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Throughput {
     /// Requests answered in full, per second.
     pub requests_per_second: f64,
     /// Bytes received with those answers, heads and framing included, in MiB (2^20 bytes) per second.
     pub mebibytes_per_second: f64,
+    /// Those answers.
+    pub answers: u64,
+    /// Bytes received with them.
+    pub received_bytes: u64,
     /// Bytes of bodies alone.
     pub body_bytes: u64,
 }
 
 /// The load generator's own part.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Generator {
     /// How requests left.
     pub sending: Sending,
-    /// CPU of its threads per answered request; nothing where the kernel does not tell.
+    /// CPU of its threads; nothing where the kernel does not tell.
+    pub cpu_ns: Option<u64>,
+    /// The same per answered request.
     pub cpu_per_request_ns: Option<u64>,
     /// The largest part of the time (0 to 1) that one of its threads ran.
     pub busiest_running: f64,
@@ -121,8 +176,24 @@ pub struct Generator {
     pub floor: Summary,
 }
 
+/// What CPU something cost during the measured part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// What was watched: a name from the plan, or `machine` for everything on all cores, in steps of 10 ms.
+    pub name: String,
+    /// Its CPU time.
+    pub cpu_ns: u64,
+    /// The same per answered request.
+    pub cpu_per_request_ns: Option<u64>,
+    /// The largest part of the time (0 to 1) that one of its threads wanted a core; of the machine: nothing.
+    pub busiest: Option<f64>,
+}
+
+/// The cost of everything.
+pub(crate) const MACHINE: &str = "machine";
+
 /// One target's part of the run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TargetReport {
     /// Its URL.
     pub url: String,
@@ -130,38 +201,65 @@ pub struct TargetReport {
     pub weight: u32,
     /// Where its requests ended.
     pub requests: Census,
+    /// Its clocks.
+    pub latency: Latency,
+    /// What they rest on.
+    pub histograms: Histograms,
 }
 
 impl Report {
-    pub(crate) fn new(plan: &Plan, driver: Rung, was_stopped: bool, tallies: &[Tally]) -> Report {
+    pub(crate) fn new(plan: &Plan, run: &Run) -> Report {
+        let tallies = &run.tallies;
         let record = merged(plan, tallies);
         let census = record.census();
         let elapsed = tallies.iter().map(|tally| tally.effort.elapsed).max().unwrap_or_default();
-        let generator = Generator::new(&record, tallies);
+        let series = run.series.intervals(elapsed);
+        let floor = floor(tallies);
+        let costs = costs(run, record.traffic.answers, elapsed);
         let evidence = Evidence {
             census,
             sending: record.sending,
             is_open: matches!(plan.load, Load::Open { .. }),
             lateness_limit: plan.lateness_limit,
             busiest: largest(tallies, CpuTime::wanted),
+            series: &series,
+            costs: &costs,
         };
         let (verdict, reason) = evidence.verdict();
-        Report {
+        let mut report = Report {
             format: FORMAT,
-            setting: Setting::new(plan, driver),
+            provenance: run.provenance.clone(),
+            setting: Setting::new(plan, run.driver),
             verdict,
+            limiter: evidence.limiter(),
             reason,
             elapsed_ns: nanoseconds(elapsed),
             requests: census,
-            census_holds: record.adds_up() && (was_stopped || was_planned(plan, &census)),
-            transport_errors: record.errors,
-            latency: Latency::new(&record),
+            census_holds: record.adds_up() && (run.was_stopped || was_planned(plan, &census)),
+            latency: Latency::new(&record.clocks(), &record.connect),
+            histograms: Histograms::new(&record.clocks(), &record.connect, &floor),
             statuses: statuses(&record.statuses),
             throughput: Throughput::new(&record, elapsed),
             connections: record.connections,
-            generator,
+            generator: Generator::new(&record, tallies, &floor),
+            costs,
+            assertions: Vec::new(),
             targets: targets(plan, &record),
-        }
+            series,
+            transport_errors: record.errors,
+        };
+        report.assertions = plan.assertions.iter().map(|assertion| assertion.check(&report)).collect();
+        report
+    }
+
+    /// Whether an assertion says how many requests may fail.
+    pub fn is_held_to_errors(&self) -> bool {
+        self.assertions.iter().any(|asserted| asserted.assertion.trim_start().starts_with("errors"))
+    }
+
+    /// The cost of that name.
+    pub fn cost(&self, name: &str) -> Option<&Cost> {
+        self.costs.iter().find(|cost| cost.name == name)
     }
 }
 
@@ -169,6 +267,12 @@ fn merged(plan: &Plan, tallies: &[Tally]) -> Recorder {
     let mut record = Recorder::new(plan.targets.len(), plan.lateness_limit);
     tallies.iter().for_each(|tally| record.merge(&tally.recorder));
     record
+}
+
+fn floor(tallies: &[Tally]) -> Histogram<u64> {
+    let mut floor = histogram();
+    tallies.iter().for_each(|tally| add(&mut floor, &tally.floor));
+    floor
 }
 
 /// An open loop that ran to its end planned exactly what its schedule says.
@@ -184,8 +288,30 @@ fn statuses(counts: &[u64]) -> BTreeMap<u16, u64> {
 }
 
 fn targets(plan: &Plan, record: &Recorder) -> Vec<TargetReport> {
-    let pairs = plan.targets.iter().zip(&record.targets);
-    pairs.map(|(t, census)| TargetReport { url: t.url(), weight: t.weight(), requests: *census }).collect()
+    let report = |(target, record): (&crate::Target, &TargetRecord)| TargetReport {
+        url: target.url(),
+        weight: target.weight(),
+        requests: record.census,
+        latency: Latency::new(&record.clocks, &histogram()),
+        histograms: Histograms::new(&record.clocks, &histogram(), &histogram()),
+    };
+    plan.targets.iter().zip(&record.targets).map(report).collect()
+}
+
+fn costs(run: &Run, answers: u64, elapsed: Duration) -> Vec<Cost> {
+    let watched = run.spent.iter().map(|(name, spent)| Cost {
+        name: name.clone(),
+        cpu_ns: nanoseconds(spent.total.running),
+        cpu_per_request_ns: nanoseconds(spent.total.running).checked_div(answers),
+        busiest: Some(ratio(spent.busiest, elapsed)),
+    });
+    let machine = run.machine.map(|busy| Cost {
+        name: MACHINE.to_owned(),
+        cpu_ns: nanoseconds(busy),
+        cpu_per_request_ns: nanoseconds(busy).checked_div(answers),
+        busiest: None,
+    });
+    watched.chain(machine).collect()
 }
 
 /// The largest part of its time that a thread spent so.
@@ -202,28 +328,62 @@ impl Setting {
     fn new(plan: &Plan, driver: Rung) -> Setting {
         Setting {
             load: plan.load.to_string(),
+            is_open: matches!(plan.load, Load::Open { .. }),
             connections: plan.connections,
             threads: plan.threads,
             duration_ns: nanoseconds(plan.duration),
             warmup_ns: nanoseconds(plan.warmup),
             timeout_ns: nanoseconds(plan.timeout),
             drain_ns: nanoseconds(plan.drain),
+            lateness_limit_ns: nanoseconds(plan.lateness_limit),
             seed: plan.seed,
             driver: driver.name().to_owned(),
-            ringload: env!("CARGO_PKG_VERSION"),
         }
     }
 }
 
 impl Latency {
-    fn new(record: &Recorder) -> Latency {
-        let clocks = &record.clocks;
+    fn new(clocks: &Clocks, connect: &Histogram<u64>) -> Latency {
         Latency {
             response: Summary::bounded(&clocks.response, &clocks.unanswered),
             service: Summary::of(&clocks.service),
             lateness: Summary::of(&clocks.lateness),
             first_byte: Summary::of(&clocks.first_byte),
-            connect: Summary::of(&clocks.connect),
+            connect: Summary::of(connect),
+            added: Summary::of(&clocks.added),
+        }
+    }
+
+    /// All clocks by name, in the order of the table.
+    pub fn clocks(&self) -> [(&'static str, &Summary); 6] {
+        [
+            ("response", &self.response),
+            ("service", &self.service),
+            ("lateness", &self.lateness),
+            ("first_byte", &self.first_byte),
+            ("connect", &self.connect),
+            ("added", &self.added),
+        ]
+    }
+
+    /// The clock of that name.
+    pub fn clock(&self, name: &str) -> Option<&Summary> {
+        self.clocks().into_iter().find(|clock| clock.0 == name).map(|clock| clock.1)
+    }
+}
+
+impl Histograms {
+    fn new(clocks: &Clocks, connect: &Histogram<u64>, floor: &Histogram<u64>) -> Histograms {
+        let blob = |histogram: &Histogram<u64>| Blob(histogram.clone());
+        Histograms {
+            response: blob(&clocks.response),
+            unanswered: blob(&clocks.unanswered),
+            service: blob(&clocks.service),
+            lateness: blob(&clocks.lateness),
+            first_byte: blob(&clocks.first_byte),
+            connect: blob(connect),
+            added: blob(&clocks.added),
+            floor: blob(floor),
         }
     }
 }
@@ -231,28 +391,28 @@ impl Latency {
 impl Throughput {
     fn new(record: &Recorder, elapsed: Duration) -> Throughput {
         let seconds = elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        let traffic = record.traffic;
         Throughput {
-            requests_per_second: record.traffic.answers as f64 / seconds,
-            mebibytes_per_second: record.traffic.received_bytes as f64 / f64::from(1 << 20) / seconds,
-            body_bytes: record.traffic.body_bytes,
+            requests_per_second: traffic.answers as f64 / seconds,
+            mebibytes_per_second: traffic.received_bytes as f64 / f64::from(1 << 20) / seconds,
+            answers: traffic.answers,
+            received_bytes: traffic.received_bytes,
+            body_bytes: traffic.body_bytes,
         }
     }
 }
 
 impl Generator {
-    fn new(record: &Recorder, tallies: &[Tally]) -> Generator {
-        let mut floor = histogram();
-        for tally in tallies {
-            floor.add(&tally.floor).expect("histograms of equal bounds add");
-        }
+    fn new(record: &Recorder, tallies: &[Tally], floor: &Histogram<u64>) -> Generator {
         let cpu: Option<Duration> = tallies.iter().map(|tally| tally.effort.cpu.map(|cpu| cpu.running)).sum();
-        let answers = record.traffic.answers;
+        let cpu_ns = cpu.map(nanoseconds);
         Generator {
             sending: record.sending,
-            cpu_per_request_ns: cpu.filter(|_| answers > 0).map(|cpu| nanoseconds(cpu) / answers),
+            cpu_ns,
+            cpu_per_request_ns: cpu_ns.and_then(|cpu| cpu.checked_div(record.traffic.answers)),
             busiest_running: largest(tallies, |cpu| cpu.running),
             busiest_waiting: largest(tallies, |cpu| cpu.waiting),
-            floor: Summary::of(&floor),
+            floor: Summary::of(floor),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod chunked;
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use httparse::{Header, ParserConfig, Response, Status};
 
@@ -31,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) received_bytes: u64,
     /// Whether the server lets the connection carry another request.
     pub(crate) keep_alive: bool,
+    /// From the request's arrival at the server to its answer's departure, where the server told both.
+    pub(crate) server_time: Option<Duration>,
 }
 
 /// How the end of a body is told (RFC 9112 section 6.3).
@@ -50,7 +53,8 @@ pub(crate) struct Parser {
     answer: Answer,
 }
 
-const NOTHING: Answer = Answer { status: 0, body_bytes: 0, received_bytes: 0, keep_alive: false };
+const NOTHING: Answer =
+    Answer { status: 0, body_bytes: 0, received_bytes: 0, keep_alive: false, server_time: None };
 
 impl Parser {
     pub(crate) fn new() -> Parser {
@@ -111,6 +115,7 @@ impl Parser {
         let status = response.code.unwrap_or(0);
         let fields = Fields::read(response.headers)?;
         self.answer.status = status;
+        self.answer.server_time = fields.server_time;
         self.answer.keep_alive = !fields.close && (response.version == Some(1) || fields.keep_alive);
         self.body = match status {
             101 => return Err(Malformed("status 101, and no upgrade was asked for")),
@@ -152,7 +157,12 @@ struct Fields {
     is_chunked: bool,
     close: bool,
     keep_alive: bool,
+    server_time: Option<Duration>,
 }
+
+/// The field in which ringmock tells the instants of a request's arrival and of its answer's departure, `ARRIVED,DEPARTED`
+/// in nanoseconds of the machine's monotonic clock.
+const INSTANTS: &str = "x-mock-instants";
 
 impl Fields {
     fn read(headers: &[Header<'_>]) -> Result<Fields, Malformed> {
@@ -162,6 +172,7 @@ impl Fields {
             match name.len() {
                 10 if name.eq_ignore_ascii_case("connection") => fields.connection(value),
                 14 if name.eq_ignore_ascii_case("content-length") => fields.content_length(value)?,
+                15 if name.eq_ignore_ascii_case(INSTANTS) => fields.server_time = server_time(value),
                 17 if name.eq_ignore_ascii_case("transfer-encoding") => fields.transfer_encoding(value),
                 _ => {}
             }
@@ -206,6 +217,12 @@ impl Fields {
 /// The elements of a comma-separated field value.
 fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+fn server_time(instants: &[u8]) -> Option<Duration> {
+    let mut instants = list(instants).map(decimal);
+    let (arrived, departed) = (instants.next()??, instants.next()??);
+    departed.checked_sub(arrived).map(Duration::from_nanos)
 }
 
 /// Digits only: `str::parse` would take a sign.
@@ -263,7 +280,7 @@ mod tests {
     }
 
     fn answer(status: u16, body_bytes: u64, received_bytes: usize, keep_alive: bool) -> Answer {
-        Answer { status, body_bytes, received_bytes: received_bytes as u64, keep_alive }
+        Answer { status, body_bytes, received_bytes: received_bytes as u64, keep_alive, server_time: None }
     }
 
     #[test]
@@ -317,6 +334,16 @@ mod tests {
             ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n", true),
         ] {
             check(wire, false, Ok(&[answer(200, 0, wire.len(), keep_alive)]));
+        }
+    }
+
+    #[test]
+    fn a_server_may_tell_how_long_it_had_the_request() {
+        for (instants, expected) in [("1000,3500", Some(2500)), ("7, 7", Some(0)), ("2,1", None), ("1", None)]
+        {
+            let wire = format!("HTTP/1.1 204 No Content\r\nX-Mock-Instants: {instants}\r\n\r\n");
+            let answers = read(&[wire.as_bytes()], false).unwrap();
+            assert_eq!(answers[0].server_time, expected.map(Duration::from_nanos), "{instants}");
         }
     }
 

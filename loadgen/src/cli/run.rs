@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 use ringload::{
-    Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Report, Rung, Schedule, Stop, Target, duration,
+    Assertion, Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Report, Rung, Schedule, Stop, Target,
+    Watched, duration,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::cli::live::{Live, Progress};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -84,6 +86,15 @@ pub(super) struct RunOptions {
     /// The way to do IO [default: the best that works here].
     #[arg(long, value_name = "DRIVER", long_help = driver_help())]
     driver: Option<Rung>,
+    /// Tell the CPU of these processes too, under this name; may be repeated.
+    #[arg(long, value_name = "NAME=PID,...")]
+    watch: Vec<Watched>,
+    /// Fail by what was measured, such as p99<5ms, service.p99.9<20ms, errors<0.1%, throughput>1000; may be repeated.
+    #[arg(long = "assert", value_name = "CONDITION")]
+    assertions: Vec<Assertion>,
+    /// What to tell on standard error while the run goes on.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    progress: Progress,
     /// Print the report as one JSON object, durations in nanoseconds.
     #[arg(long)]
     json: bool,
@@ -100,7 +111,10 @@ impl RunOptions {
         let plan = self.plan()?;
         let stop = Stop::new();
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-        let report = ringload::run_until(&plan, &stop)?;
+        let mut live = Live::new(self.progress, self.json, plan.duration);
+        let mut report = ringload::run_until(&plan, &stop, &mut live)?;
+        drop(live);
+        report.provenance = report.provenance.of_command(std::env::args());
         print(&report, self.json).map_err(Error::Output)?;
         Ok(Exit::of_report(&report))
     }
@@ -125,6 +139,8 @@ impl RunOptions {
             seed: self.seed,
             cores: self.pin.as_ref().map_or_else(Vec::new, |cores| cores.0.clone()),
             driver: self.driver,
+            watched: self.watch.clone(),
+            assertions: self.assertions.clone(),
             ..Plan::new(targets, load)
         })
     }

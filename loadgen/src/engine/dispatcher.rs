@@ -201,7 +201,8 @@ mod tests {
     use crate::record::census::Fault;
     use crate::record::summary::Summary;
 
-    const OK: Answer = Answer { status: 200, body_bytes: 1, received_bytes: 100, keep_alive: true };
+    const OK: Answer =
+        Answer { status: 200, body_bytes: 1, received_bytes: 100, keep_alive: true, server_time: None };
     const MS: Duration = Duration::from_millis(1);
 
     fn open(slots: usize, bound: usize) -> Dispatcher {
@@ -279,13 +280,13 @@ mod tests {
         let service = Duration::from_micros(1);
         let (recorder, _) =
             play(&Schedule::constant(1000).unwrap(), 60_000 * MS, service, [20_000 * MS, 21_000 * MS]);
-        assert_eq!(recorder.clocks.response.len(), 60_000);
-        let response = Summary::of(&recorder.clocks.response);
+        assert_eq!(recorder.clocks().response.len(), 60_000);
+        let response = Summary::of(&recorder.clocks().response);
         for (name, expected_ms, tolerance_ms) in [("p99", 400, 10), ("p99.9", 940, 3), ("mean", 8, 1)] {
             let value_ms = response.reading(name).unwrap().nanoseconds().unwrap() / 1_000_000;
             assert!(value_ms.abs_diff(expected_ms) <= tolerance_ms, "{name} is {value_ms} ms");
         }
-        let service = Summary::of(&recorder.clocks.service);
+        let service = Summary::of(&recorder.clocks().service);
         assert!(service.reading("p99.9").unwrap().nanoseconds().unwrap() < 10_000_000);
     }
 
@@ -294,7 +295,7 @@ mod tests {
     fn random_arrivals_wait_as_queueing_theory_says() {
         let poisson = Schedule::new(Profile::constant(250).unwrap(), Spacing::Poisson);
         let (recorder, _) = play(&poisson, 4_000_000 * MS, 2 * MS, [Duration::ZERO; 2]);
-        let response = Summary::of(&recorder.clocks.response);
+        let response = Summary::of(&recorder.clocks().response);
         for (name, expected_us) in [("mean", 3000), ("p50", 2000), ("p99", 8680), ("p99.9", 12_340)] {
             let value_us = response.reading(name).unwrap().nanoseconds().unwrap() / 1000;
             assert!(value_us.abs_diff(expected_us) <= expected_us / 33, "{name} is {value_us} us");
@@ -306,7 +307,7 @@ mod tests {
     fn regular_arrivals_do_not_wait() {
         let regular = Schedule::constant(250).unwrap();
         let (recorder, _) = play(&regular, 400_000 * MS, 2 * MS, [Duration::ZERO; 2]);
-        let response = Summary::of(&recorder.clocks.response);
+        let response = Summary::of(&recorder.clocks().response);
         let p999 = response.reading("p99.9").unwrap().nanoseconds().unwrap();
         assert!(p999.abs_diff(2_000_000) <= 2_000, "{p999} ns");
     }

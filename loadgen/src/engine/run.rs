@@ -4,15 +4,62 @@ use std::io;
 use std::panic;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use ringgate_io::{Rung, cpu};
 
 use crate::engine::preflight::{find_server, reserve_descriptors};
 use crate::engine::shift::{Tally, work};
 use crate::engine::stop::{Gate, Place, Stop};
 use crate::engine::worker::Job;
-use crate::report::Report;
-use crate::{Error, Plan};
+use crate::plan::Watched;
+use crate::record::beat::{Beat, Beats, Event, Reporter, beat_length, beats};
+use crate::record::cpu::{Spent, Threads, machine};
+use crate::record::series::Series;
+use crate::report::provenance::Provenance;
+use crate::{Error, Plan, Report};
+
+/// What a whole run brought home.
+pub(crate) struct Run {
+    pub(crate) provenance: Provenance,
+    pub(crate) driver: Rung,
+    pub(crate) was_stopped: bool,
+    pub(crate) tallies: Vec<Tally>,
+    pub(crate) series: Series,
+    /// What the watched processes spent, by name; those that were not there are missing.
+    pub(crate) spent: Vec<(String, Spent)>,
+    pub(crate) machine: Option<Duration>,
+}
+
+/// What has happened since the last glimpse, in all threads.
+#[derive(Debug)]
+pub struct Glimpse<'a> {
+    /// From the start of the measured part.
+    pub start: Duration,
+    /// How long it was meant to be; the last one may be shorter, and includes the drain.
+    pub length: Duration,
+    /// Requests answered in full.
+    pub answered: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Requests that the generator sent later than the lateness limit.
+    pub late: u64,
+    /// Response times of the answers, in nanoseconds.
+    pub response: &'a Histogram<u64>,
+}
+
+/// Somebody who looks on while a run goes on. Called on the thread that started the run, never on one that sends: an
+/// observer that is slow sees later, and slows nothing down.
+pub trait Observer {
+    /// About twenty times in a short run, once a second in a long one.
+    fn glimpse(&mut self, glimpse: &Glimpse<'_>);
+}
+
+/// Nobody.
+impl Observer for () {
+    fn glimpse(&mut self, _: &Glimpse<'_>) {}
+}
 
 /// Carries out `plan` on threads of its own and returns when they have ended.
 ///
@@ -23,14 +70,14 @@ use crate::{Error, Plan};
 /// The plan is contradictory, nobody answers, descriptors do not suffice, or no event loop could be built. What goes
 /// wrong once the run has begun is in the report.
 pub fn run(plan: &Plan) -> Result<Report, Error> {
-    run_until(plan, &Stop::new())
+    run_until(plan, &Stop::new(), &mut ())
 }
 
-/// As [`run`], and ends early when `stop` says so: with a report, and an exact census.
+/// As [`run`], and ends early when `stop` says so: with a report, and an exact census. `observer` looks on meanwhile.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_until(plan: &Plan, stop: &Stop) -> Result<Report, Error> {
+pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Result<Report, Error> {
     plan.check()?;
     check_cores(plan)?;
     reserve_descriptors(plan.connections, plan.threads)?;
@@ -40,10 +87,80 @@ pub fn run_until(plan: &Plan, stop: &Stop) -> Result<Report, Error> {
         Some(driver) => driver,
         None => Rung::best().map_err(Error::Loop)?.0,
     };
+    let provenance = Provenance::now();
     let shared = Arc::new(plan.clone());
     let jobs = (0..plan.threads).map(|thread| Job { plan: shared.clone(), server, thread });
-    let tallies = on_threads(jobs.collect(), driver, stop).map_err(Error::Loop)?;
-    Ok(Report::new(plan, driver, stop.is_stopped(), &tallies))
+    let mut watch = Watch::new(plan, observer);
+    let tallies = on_threads(jobs.collect(), driver, stop, &mut watch).map_err(Error::Loop)?;
+    let (spent, machine) = watch.spent();
+    let was_stopped = stop.is_stopped();
+    let series = watch.series;
+    Ok(Report::new(plan, &Run { provenance, driver, was_stopped, tallies, series, spent, machine }))
+}
+
+/// CPU of others so far.
+struct Others {
+    threads: Vec<Threads>,
+    machine: Option<Duration>,
+}
+
+impl Others {
+    fn read(watched: &[Watched]) -> Others {
+        let threads = watched.iter().map(|watched| Threads::of(&watched.processes)).collect();
+        Others { threads, machine: machine() }
+    }
+}
+
+/// What is done with what the threads tell while they run.
+struct Watch<'a> {
+    plan: &'a Plan,
+    observer: &'a mut dyn Observer,
+    series: Series,
+    beats: u32,
+    began: Option<Others>,
+    ended: Option<Others>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(plan: &'a Plan, observer: &'a mut dyn Observer) -> Watch<'a> {
+        let series = Series::new(beat_length(plan.duration));
+        Watch { plan, observer, series, beats: 0, began: None, ended: None }
+    }
+
+    fn follow(&mut self, mut beats: Beats) {
+        while let Some(event) = beats.next() {
+            match event {
+                Event::Began => self.began = Some(Others::read(&self.plan.watched)),
+                Event::Beat(beat) => self.beat(&beat),
+                Event::Ended => self.ended = Some(Others::read(&self.plan.watched)),
+            }
+        }
+    }
+
+    fn beat(&mut self, beat: &Beat) {
+        let length = beat_length(self.plan.duration);
+        self.series.push(beat);
+        self.observer.glimpse(&Glimpse {
+            start: length * self.beats,
+            length,
+            answered: beat.answered,
+            failed: beat.failed,
+            late: beat.late,
+            response: &beat.response,
+        });
+        self.beats += 1;
+    }
+
+    fn spent(&self) -> (Vec<(String, Spent)>, Option<Duration>) {
+        let Some((began, ended)) = self.began.as_ref().zip(self.ended.as_ref()) else {
+            return (Vec::new(), None);
+        };
+        let pairs = self.plan.watched.iter().zip(began.threads.iter().zip(&ended.threads));
+        let there = pairs.filter(|(_, (_, ended))| !ended.is_empty());
+        let spent = there.map(|(watched, (began, ended))| (watched.name.clone(), ended.since(began)));
+        let machine = ended.machine.zip(began.machine).map(|(ended, began)| ended.saturating_sub(began));
+        (spent.collect(), machine)
+    }
 }
 
 fn check_cores(plan: &Plan) -> Result<(), Error> {
@@ -56,15 +173,18 @@ fn check_cores(plan: &Plan) -> Result<(), Error> {
     }
 }
 
-fn on_threads(jobs: Vec<Job>, driver: Rung, stop: &Stop) -> io::Result<Vec<Tally>> {
+fn on_threads(jobs: Vec<Job>, driver: Rung, stop: &Stop, watch: &mut Watch<'_>) -> io::Result<Vec<Tally>> {
     let gate = Gate::new(jobs.len());
+    let (reporters, beats) = beats(jobs.len());
     thread::scope(|scope| {
-        let start = |job: Job| {
+        let start = |(job, reporter): (Job, Reporter)| {
             let place = gate.place();
             let name = format!("ringload-{}", job.thread);
-            thread::Builder::new().name(name).spawn_scoped(scope, move || on_thread(job, driver, place, stop))
+            let work = move || on_thread(job, driver, place, stop, reporter);
+            thread::Builder::new().name(name).spawn_scoped(scope, work)
         };
-        let threads: Vec<_> = jobs.into_iter().map(start).collect();
+        let threads: Vec<_> = jobs.into_iter().zip(reporters).map(start).collect();
+        watch.follow(beats);
         let ended = threads
             .into_iter()
             .map(|thread| thread?.join().unwrap_or_else(|cause| panic::resume_unwind(cause)));
@@ -73,10 +193,16 @@ fn on_threads(jobs: Vec<Job>, driver: Rung, stop: &Stop) -> io::Result<Vec<Tally
     })
 }
 
-fn on_thread(job: Job, driver: Rung, place: Place<'_>, stop: &Stop) -> io::Result<Option<Tally>> {
+fn on_thread(
+    job: Job,
+    driver: Rung,
+    place: Place<'_>,
+    stop: &Stop,
+    reporter: Reporter,
+) -> io::Result<Option<Tally>> {
     let cores = &job.plan.cores;
     if !cores.is_empty() {
         cpu::pin(cores[job.thread % cores.len()])?;
     }
-    ringgate_io::run(driver, || work(job, place, stop))?
+    ringgate_io::run(driver, || work(job, place, stop, reporter))?
 }

@@ -16,6 +16,7 @@ use crate::engine::stop::{LOOK, Place, Stop};
 use crate::engine::worker::{Job, Worker};
 use crate::plan::load::Load;
 use crate::plan::schedule::{Arrivals, Schedule};
+use crate::record::beat::{Reporter, beat_length};
 use crate::record::cpu::CpuTime;
 use crate::record::recorder::{Recorder, histogram, nanoseconds};
 
@@ -43,12 +44,17 @@ pub(crate) struct Effort {
 }
 
 /// Does `job` on the calling thread's loop; nothing if another thread failed before the start.
-pub(crate) async fn work(job: Job, place: Place<'_>, stop: &Stop) -> io::Result<Option<Tally>> {
+pub(crate) async fn work(
+    job: Job,
+    place: Place<'_>,
+    stop: &Stop,
+    reporter: Reporter,
+) -> io::Result<Option<Tally>> {
     let pacer = Pacer::new()?;
     let worker = Rc::new(Worker::new(job));
     Client::start_all(&worker);
-    let played = Shift { worker: worker.clone(), pacer, stop }.work(place).await;
-    worker.end().await;
+    let shift = Shift { worker: worker.clone(), pacer, stop, reporter, beat_end: None, measured_end: None };
+    let played = shift.work(place).await;
     Ok(played?.map(|(effort, floor)| Tally { recorder: worker.recorder(), effort, floor }))
 }
 
@@ -56,6 +62,10 @@ struct Shift<'a> {
     worker: Rc<Worker>,
     pacer: Pacer,
     stop: &'a Stop,
+    reporter: Reporter,
+    /// When the beat under way ends; nothing outside of the measured part.
+    beat_end: Option<Instant>,
+    measured_end: Option<Instant>,
 }
 
 impl Shift<'_> {
@@ -64,12 +74,22 @@ impl Shift<'_> {
             sleep(LOOK).await;
         }
         let floor = self.measure_floor().await?;
-        let Some(start) = place.ready().await else { return Ok(None) };
+        let Some(start) = place.ready().await else {
+            self.worker.end().await;
+            return Ok(None);
+        };
+        let effort = self.play_all(start).await;
+        self.worker.end().await;
+        self.hand_over(true);
+        Ok(Some((effort?, floor)))
+    }
+
+    async fn play_all(&mut self, start: Instant) -> io::Result<Effort> {
         self.pacer.until(start).await?;
         self.warm_up(start).await?;
         let effort = self.measure(start + self.worker.job.plan.warmup).await?;
         self.drain().await;
-        Ok(Some((effort, floor)))
+        Ok(effort)
     }
 
     async fn measure_floor(&mut self) -> io::Result<Histogram<u64>> {
@@ -95,12 +115,36 @@ impl Shift<'_> {
 
     async fn measure(&mut self, start: Instant) -> io::Result<Effort> {
         self.worker.dispatcher.borrow_mut().measure();
+        self.reporter.began();
+        self.measured_end = Some(start + self.worker.job.plan.duration);
+        self.begin_beat(start);
         let before = CpuTime::of_this_thread();
         self.play(start, self.worker.job.plan.duration).await?;
         let after = CpuTime::of_this_thread();
+        self.beat_end = None;
+        self.reporter.ended();
         let closed = self.worker.close(now());
         let cpu = before.zip(after).map(|(before, after)| after - before);
         Ok(Effort { elapsed: closed.saturating_duration_since(start), cpu })
+    }
+
+    /// The last beat is handed over at the very end, with what the drain brought.
+    fn begin_beat(&mut self, start: Instant) {
+        let end = start + beat_length(self.worker.job.plan.duration);
+        self.beat_end = Some(end).filter(|&end| self.measured_end.is_some_and(|last| end < last));
+    }
+
+    /// Hands over the beats that have ended by `at`: an empty one, too, if the thread was away for so long.
+    fn look(&mut self, at: Instant) {
+        while let Some(end) = self.beat_end.filter(|&end| end <= at) {
+            self.hand_over(false);
+            self.begin_beat(end);
+        }
+    }
+
+    fn hand_over(&self, is_last: bool) {
+        let beat = self.worker.take_beat(self.reporter.fresh());
+        self.reporter.report(beat, is_last);
     }
 
     /// Plays the load from `start` on for `length`, or until it is stopped or finished.
@@ -124,6 +168,7 @@ impl Shift<'_> {
                 break;
             }
             let at = now();
+            self.look(at);
             let wake = due.clamp(at + SHORTEST_SLEEP, at + STOP_CHECK);
             self.pacer.until(wake).await?;
             self.send_due(&mut arrivals, start, wake, end);
@@ -146,6 +191,7 @@ impl Shift<'_> {
     async fn rest_until(&mut self, end: Instant) -> io::Result<()> {
         loop {
             let at = now();
+            self.look(at);
             if at >= end || self.stop.is_stopped() || self.worker.dispatcher.borrow().is_finished() {
                 return Ok(());
             }

@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use crate::plan::load::Load;
 use crate::plan::mix::Mix;
 use crate::plan::schedule::share;
+use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
 use crate::record::recorder::Recorder;
 use crate::response::Answer;
@@ -192,6 +193,11 @@ impl Worker {
         let mut dispatcher = self.dispatcher.borrow_mut();
         dispatcher.close(at);
         dispatcher.recorder.closed().unwrap_or(at)
+    }
+
+    /// Takes what happened since the last call.
+    pub(crate) fn take_beat(&self, fresh: Beat) -> Beat {
+        self.dispatcher.borrow_mut().recorder.take_beat(fresh)
     }
 
     /// What was recorded so far.

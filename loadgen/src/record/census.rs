@@ -4,9 +4,10 @@
 //! The sum is a check, not a definition: `planned` is counted when a request is planned and each place when a request
 //! arrives there, by different code.
 
+use std::borrow::Cow;
 use std::ops::AddAssign;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where a planned request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(crate) enum Fault {
 }
 
 /// How many requests were planned, and where each of them ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census {
     /// Requests the schedule called for; in a closed loop, those that a free connection began.
     pub planned: u64,
@@ -94,7 +95,7 @@ impl AddAssign for Census {
 }
 
 /// The transport errors of a census, by kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransportErrors {
     /// Nobody listened when the request needed a connection.
     pub connect_refused: u64,
@@ -108,7 +109,7 @@ pub struct TransportErrors {
     /// What came was not an HTTP/1 response.
     pub malformed: u64,
     /// What was wrong with the first of these.
-    pub first_malformed: Option<&'static str>,
+    pub first_malformed: Option<Cow<'static, str>>,
 }
 
 impl TransportErrors {
@@ -119,7 +120,7 @@ impl TransportErrors {
 
     pub(crate) fn count(&mut self, fault: Fault) {
         if let Fault::Malformed(reason) = fault {
-            self.first_malformed.get_or_insert(reason);
+            self.first_malformed.get_or_insert(Cow::Borrowed(reason));
         }
         *match fault {
             Fault::ConnectRefused => &mut self.connect_refused,
@@ -138,7 +139,7 @@ impl AddAssign for TransportErrors {
         self.reset += other.reset;
         self.closed_early += other.closed_early;
         self.malformed += other.malformed;
-        self.first_malformed = self.first_malformed.or(other.first_malformed);
+        self.first_malformed = self.first_malformed.take().or(other.first_malformed);
     }
 }
 

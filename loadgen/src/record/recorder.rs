@@ -1,21 +1,23 @@
 //! What a thread remembers of its requests: counts and histograms, nothing per request.
 //!
-//! Owns: the census per target, five clocks, and the lower bounds of what stayed unanswered. Its memory does not grow
-//! with the run: five times 264 KiB and a few counters.
+//! Owns: for each target the census, its clocks, and the lower bounds of what stayed unanswered; and the [`Beat`] that is
+//! handed over while the run goes on. Its memory does not grow with the run: six times 264 KiB a target, of which only
+//! the pages that hold a value are ever touched.
 //! Refuses: to invent samples. One request, one sample; a request that was not answered is a bound, never a value.
 //! Assumes: only measured requests are recorded here; connections are counted from the opening on.
 
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::exchange::Exchange;
+use crate::record::beat::Beat;
 use crate::record::census::{Census, Outcome, TransportErrors};
 use crate::response::Answer;
 
 /// Longest duration told apart, in nanoseconds: an hour. Longer ones count as an hour.
-const LONGEST_NS: u64 = 3_600_000_000_000;
+pub(crate) const LONGEST_NS: u64 = 3_600_000_000_000;
 /// Significant decimal digits: values are kept to one part in a thousand.
 const DIGITS: u8 = 3;
 /// Statuses have three digits.
@@ -30,7 +32,7 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The clocks of a request.
+/// The clocks of the requests to one target, or to all.
 #[derive(Debug, Clone)]
 pub(crate) struct Clocks {
     /// Planned instant to last byte: what a caller waits.
@@ -43,12 +45,19 @@ pub(crate) struct Clocks {
     pub(crate) lateness: Histogram<u64>,
     /// Sending to first byte.
     pub(crate) first_byte: Histogram<u64>,
-    /// Making a connection.
-    pub(crate) connect: Histogram<u64>,
+    /// Service time less the server's own, where the server told it ([`crate::response::Answer::server_time`]).
+    pub(crate) added: Histogram<u64>,
+}
+
+/// One target's part of the record.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetRecord {
+    pub(crate) census: Census,
+    pub(crate) clocks: Clocks,
 }
 
 /// Connections of a run, its opening and warm-up included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connections {
     /// Connections made.
     pub opened: u64,
@@ -59,7 +68,7 @@ pub struct Connections {
 }
 
 /// How requests left.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sending {
     /// Requests sent.
     pub sent: u64,
@@ -80,62 +89,72 @@ pub(crate) struct Traffic {
 /// One thread's record, or the sum of several.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
-    pub(crate) targets: Vec<Census>,
+    pub(crate) targets: Vec<TargetRecord>,
     pub(crate) errors: TransportErrors,
     pub(crate) statuses: Vec<u64>,
-    pub(crate) clocks: Clocks,
+    /// Making a connection.
+    pub(crate) connect: Histogram<u64>,
     pub(crate) connections: Connections,
     pub(crate) sending: Sending,
     pub(crate) traffic: Traffic,
+    beat: Beat,
     closed: Option<Instant>,
     lateness_limit: Duration,
 }
 
 impl Recorder {
     pub(crate) fn new(targets: usize, lateness_limit: Duration) -> Recorder {
-        let [response, unanswered, service, lateness, first_byte, connect] =
-            std::array::from_fn(|_| histogram());
+        let target = TargetRecord { census: Census::default(), clocks: Clocks::new() };
         Recorder {
-            targets: vec![Census::default(); targets],
+            targets: vec![target; targets],
             errors: TransportErrors::default(),
             statuses: vec![0; STATUSES],
-            clocks: Clocks { response, unanswered, service, lateness, first_byte, connect },
+            connect: histogram(),
             connections: Connections::default(),
             sending: Sending::default(),
             traffic: Traffic::default(),
+            beat: Beat::new(),
             closed: None,
             lateness_limit,
         }
     }
 
     pub(crate) fn planned(&mut self, target: usize) {
-        self.targets[target].planned += 1;
+        self.targets[target].census.planned += 1;
     }
 
     pub(crate) fn connected(&mut self, took: Duration) {
         self.connections.opened += 1;
-        self.clocks.connect.saturating_record(nanoseconds(took));
+        self.connect.saturating_record(nanoseconds(took));
     }
 
     pub(crate) fn sent(&mut self, exchange: &Exchange) {
         self.sending.sent += 1;
         if let Some(planned) = exchange.ticket.planned {
             let lateness = exchange.sent.saturating_duration_since(planned);
-            self.clocks.lateness.saturating_record(nanoseconds(lateness));
+            let is_late = !exchange.ticket.has_waited && lateness > self.lateness_limit;
+            self.targets[exchange.ticket.target].clocks.lateness.saturating_record(nanoseconds(lateness));
             self.sending.waited += u64::from(exchange.ticket.has_waited);
-            self.sending.late += u64::from(!exchange.ticket.has_waited && lateness > self.lateness_limit);
+            self.sending.late += u64::from(is_late);
+            self.beat.late += u64::from(is_late);
         }
     }
 
     /// A whole response, whose last byte came `at`.
     pub(crate) fn answered(&mut self, exchange: &Exchange, answer: &Answer, outcome: Outcome, at: Instant) {
-        self.targets[exchange.ticket.target].settle(outcome);
-        self.statuses[usize::from(answer.status) % STATUSES] += 1;
+        let TargetRecord { census, clocks } = &mut self.targets[exchange.ticket.target];
         let since = |start| nanoseconds(at.saturating_duration_since(start));
-        self.clocks.response.saturating_record(since(exchange.planned()));
-        self.clocks.service.saturating_record(since(exchange.sent));
+        let (response, service) = (since(exchange.planned()), since(exchange.sent));
+        census.settle(outcome);
+        clocks.response.saturating_record(response);
+        clocks.service.saturating_record(service);
         let first_byte = exchange.first_byte.unwrap_or(at).saturating_duration_since(exchange.sent);
-        self.clocks.first_byte.saturating_record(nanoseconds(first_byte));
+        clocks.first_byte.saturating_record(nanoseconds(first_byte));
+        if let Some(server_time) = answer.server_time {
+            clocks.added.saturating_record(service.saturating_sub(nanoseconds(server_time)));
+        }
+        self.statuses[usize::from(answer.status) % STATUSES] += 1;
+        self.beat.answered(response, outcome);
         self.count_traffic(answer);
     }
 
@@ -150,14 +169,19 @@ impl Recorder {
     /// No response, `waited` after the planned instant. Where patience ended first (a timeout, the end of the run) that is
     /// a lower bound of the response time; where the request failed or never left there is nothing to bound.
     pub(crate) fn unanswered(&mut self, target: usize, outcome: Outcome, waited: Duration) {
-        self.targets[target].settle(outcome);
+        let TargetRecord { census, clocks } = &mut self.targets[target];
+        census.settle(outcome);
+        self.beat.unanswered(outcome);
         match outcome {
             Outcome::TransportError(fault) => self.errors.count(fault),
-            Outcome::Timeout | Outcome::Censored => {
-                self.clocks.unanswered.saturating_record(nanoseconds(waited));
-            }
+            Outcome::Timeout | Outcome::Censored => clocks.unanswered.saturating_record(nanoseconds(waited)),
             _ => {}
         }
+    }
+
+    /// Takes what happened since the last call, and goes on with `fresh`, which is empty.
+    pub(crate) fn take_beat(&mut self, fresh: Beat) -> Beat {
+        std::mem::replace(&mut self.beat, fresh)
     }
 
     /// From `at` on answers no longer count as traffic: the run's length is known. The first call decides.
@@ -172,13 +196,14 @@ impl Recorder {
 
     pub(crate) fn merge(&mut self, other: &Recorder) {
         for (mine, others) in self.targets.iter_mut().zip(&other.targets) {
-            *mine += *others;
+            mine.census += others.census;
+            mine.clocks.merge(&others.clocks);
         }
         for (mine, others) in self.statuses.iter_mut().zip(&other.statuses) {
             *mine += others;
         }
-        self.errors += other.errors;
-        self.clocks.merge(&other.clocks);
+        self.errors += other.errors.clone();
+        add(&mut self.connect, &other.connect);
         self.connections.opened += other.connections.opened;
         self.connections.failed += other.connections.failed;
         self.connections.unsolicited += other.connections.unsolicited;
@@ -190,41 +215,65 @@ impl Recorder {
         self.traffic.body_bytes += other.traffic.body_bytes;
     }
 
-    /// All targets together.
+    /// The census of all targets together.
     pub(crate) fn census(&self) -> Census {
         let mut total = Census::default();
-        self.targets.iter().for_each(|census| total += *census);
+        self.targets.iter().for_each(|target| total += target.census);
         total
     }
 
-    /// Whether every account agrees: places with plans, kinds of errors with errors, statuses and samples with answers,
-    /// bounds with the requests that have one, and requests sent with those that cannot have been answered otherwise.
+    /// The clocks of all targets together.
+    pub(crate) fn clocks(&self) -> Clocks {
+        let mut total = Clocks::new();
+        self.targets.iter().for_each(|target| total.merge(&target.clocks));
+        total
+    }
+
+    /// Whether every account agrees: kinds of errors with errors, statuses with answers, requests sent with those that
+    /// cannot have been answered otherwise, and what each target says with itself.
     pub(crate) fn adds_up(&self) -> bool {
         let census = self.census();
-        let answered = census.answered();
-        self.targets.iter().all(Census::adds_up)
+        self.targets.iter().all(TargetRecord::adds_up)
             && self.errors.total() == census.transport_error
-            && self.statuses.iter().sum::<u64>() == answered
-            && [&self.clocks.response, &self.clocks.service, &self.clocks.first_byte]
+            && self.statuses.iter().sum::<u64>() == census.answered()
+            && (census.answered()..=census.planned).contains(&self.sending.sent)
+    }
+}
+
+impl TargetRecord {
+    /// Whether places agree with plans, samples with answers, and bounds with the requests that have one.
+    fn adds_up(&self) -> bool {
+        let TargetRecord { census, clocks } = self;
+        census.adds_up()
+            && [&clocks.response, &clocks.service, &clocks.first_byte]
                 .iter()
-                .all(|h| h.len() == answered)
-            && self.clocks.unanswered.len() == census.timeout + census.censored
-            && (answered..=census.planned).contains(&self.sending.sent)
+                .all(|h| h.len() == census.answered())
+            && clocks.added.len() <= census.answered()
+            && clocks.unanswered.len() == census.timeout + census.censored
     }
 }
 
 impl Clocks {
-    fn merge(&mut self, other: &Clocks) {
+    pub(crate) fn new() -> Clocks {
+        let [response, unanswered, service, lateness, first_byte, added] =
+            std::array::from_fn(|_| histogram());
+        Clocks { response, unanswered, service, lateness, first_byte, added }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Clocks) {
         let pairs = [
             (&mut self.response, &other.response),
             (&mut self.unanswered, &other.unanswered),
             (&mut self.service, &other.service),
             (&mut self.lateness, &other.lateness),
             (&mut self.first_byte, &other.first_byte),
-            (&mut self.connect, &other.connect),
+            (&mut self.added, &other.added),
         ];
-        for (mine, others) in pairs {
-            mine.add(others).expect("histograms of equal bounds add");
-        }
+        pairs.into_iter().for_each(|(mine, others)| add(mine, others));
     }
+}
+
+/// Adds `others`, made by [`histogram`] too.
+pub(crate) fn add(mine: &mut Histogram<u64>, others: &Histogram<u64>) {
+    mine.add(others).expect("histograms of equal bounds add");
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::record::census::{Census, TransportErrors};
 use crate::record::summary::{Reading, Summary};
-use crate::report::{Generator, Latency, Report};
+use crate::report::{Cost, Generator, Latency, Report};
 
 /// Width of a column of latencies: `n/a (needs 100000)` fits.
 const COLUMN: usize = 19;
@@ -22,7 +22,8 @@ impl Display for Report {
             plural(setting.threads, "thread"),
             setting.driver,
         )?;
-        writeln!(f, "\nverdict     {}: {}\n", self.verdict, self.reason)?;
+        writeln!(f, "\nverdict     {}: {}", self.verdict, self.reason)?;
+        writeln!(f, "limiter     {}\n", self.limiter)?;
         self.latency.fmt(f)?;
         self.generator.fmt_floor(f)?;
         writeln!(f)?;
@@ -30,7 +31,9 @@ impl Display for Report {
         self.transport_errors.fmt(f)?;
         self.fmt_answers(f)?;
         self.generator.fmt(f)?;
+        self.costs.iter().try_for_each(|cost| cost.fmt(f))?;
         self.fmt_targets(f)?;
+        self.assertions.iter().try_for_each(|asserted| writeln!(f, "assertion   {asserted}"))?;
         if !self.census_holds {
             writeln!(
                 f,
@@ -73,22 +76,18 @@ impl Report {
 
 impl Display for Latency {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let columns = [
-            ("response", &self.response),
-            ("service", &self.service),
-            ("lateness", &self.lateness),
-            ("first byte", &self.first_byte),
-            ("connect", &self.connect),
-        ];
-        let row = |name: &str, cells: [String; 5]| {
-            let cells: String = cells.iter().map(|cell| format!("{cell:>COLUMN$}")).collect();
-            format!("{name:<7}{cells}")
+        let mut columns = self.clocks().to_vec();
+        columns.retain(|(name, summary)| *name != "added" || summary.samples > 0); // few servers tell their part
+        let row = |name: &str, cell: &dyn Fn(&'static str, &Summary) -> String| {
+            let cells = columns.iter().map(|(clock, summary)| format!("{:>COLUMN$}", cell(clock, summary)));
+            format!("{name:<7}{}", cells.collect::<String>())
         };
-        writeln!(f, "{}", row("", columns.map(|(name, _)| name.to_owned())))?;
+        writeln!(f, "{}", row("", &|clock, _| clock.replace('_', " ")))?;
         for (name, _) in self.response.readings() {
-            writeln!(f, "{}", row(name, columns.map(|(_, summary)| cell(summary, name))))?;
+            writeln!(f, "{}", row(name, &|_, summary| cell(summary, name)))?;
         }
-        writeln!(f, "{}", row("samples", columns.map(|(_, summary)| summary.samples.to_string())))?;
+        writeln!(f, "{}", row("samples", &|_, summary| summary.samples.to_string()))?;
+        self.fmt_intervals(f)?;
         if self.response.lower_bounds > 0 {
             let bounds = self.response.lower_bounds;
             writeln!(
@@ -97,6 +96,17 @@ impl Display for Latency {
             )?;
         }
         Ok(())
+    }
+}
+
+impl Latency {
+    fn fmt_intervals(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let interval = |name| {
+            let (low, high) = self.response.interval(name)?;
+            Some(format!("{name} {} to {}", nanoseconds(low), nanoseconds(high)))
+        };
+        let told: Vec<String> = Summary::names().filter_map(interval).collect();
+        if told.is_empty() { Ok(()) } else { writeln!(f, "95 %   {} (response)", told.join(", ")) }
     }
 }
 
@@ -134,6 +144,16 @@ impl Display for Generator {
     }
 }
 
+impl Display for Cost {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let cost = self.cpu_per_request_ns.map_or("n/a".to_owned(), nanoseconds);
+        let busiest = self.busiest.map_or(String::new(), |busiest| {
+            format!("; busiest thread wanted a core {:.0} % of the time", busiest * 100.0)
+        });
+        writeln!(f, "{:<11} {cost} CPU per request{busiest}", self.name)
+    }
+}
+
 /// Where requests ended other than well.
 fn places(census: &Census) -> [(&'static str, u64); 6] {
     [
@@ -168,7 +188,7 @@ impl Display for TransportErrors {
         if self.total() > 0 {
             writeln!(f, "errors      {} in transport{}", self.total(), nonzero(&counts))?;
         }
-        if let Some(reason) = self.first_malformed {
+        if let Some(reason) = &self.first_malformed {
             writeln!(f, "malformed   first: {reason}")?;
         }
         Ok(())
@@ -188,8 +208,8 @@ fn joined(parts: Vec<String>) -> String {
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
-/// Three significant digits and the unit that suits them.
-fn nanoseconds(value: u64) -> String {
+/// Nanoseconds in words: three significant digits and the unit that suits them, such as `1.25 ms`.
+pub fn nanoseconds(value: u64) -> String {
     let (scaled, unit) = match value {
         0..1_000 => return format!("{value} ns"),
         1_000..1_000_000 => (value as f64 / 1e3, "µs"),

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::record::census::Census;
 use crate::record::recorder::Sending;
+use crate::record::series::Interval;
+use crate::report::Cost;
+use crate::report::table::nanoseconds;
 
 /// A generator thread that wants a core for a larger part of the time than this is the limit itself: what it measures
 /// is mostly its own queue.
@@ -18,8 +21,13 @@ const BEYOND_P99: f64 = 0.01;
 /// Answers that a p99 needs ([`crate::record::summary::BEYOND`] of them beyond it).
 const SAMPLES_NEEDED: u64 = 1000;
 
+/// Rows of the series that a judgement on its steadiness needs: five in each third.
+const ROWS_NEEDED: usize = 15;
+/// How much the last third's median must differ from the first one's, in parts of the smaller, before it is called a change.
+const DRIFT_BOUND: f64 = 0.25;
+
 /// What a run is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The numbers say what the target did.
@@ -28,6 +36,8 @@ pub enum Verdict {
     ClientLimited,
     /// The target did not keep up with the plan: true, but not a latency at that rate.
     TargetMissed,
+    /// The run changed while it went on: its numbers are an average of different states, and of none.
+    Unsteady,
     /// Too few answers for a p99.
     TooFewSamples,
 }
@@ -38,33 +48,69 @@ impl fmt::Display for Verdict {
             Verdict::Valid => "valid",
             Verdict::ClientLimited => "client_limited",
             Verdict::TargetMissed => "target_missed",
+            Verdict::Unsteady => "unsteady",
             Verdict::TooFewSamples => "too_few_samples",
         })
     }
 }
 
+/// Who kept a run from going faster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limiter {
+    /// A thread of the generator wanted a core nearly all of the time.
+    Generator,
+    /// So did a thread of the processes watched under this name.
+    Process(String),
+    /// Nobody who was watched: the plan, the network, or somebody else.
+    None,
+}
+
+impl fmt::Display for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limiter::Generator => f.write_str("the generator"),
+            Limiter::Process(name) => f.write_str(name),
+            Limiter::None => f.write_str("none of those watched"),
+        }
+    }
+}
+
 /// What the verdict rests on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Evidence {
+pub(crate) struct Evidence<'a> {
     pub(crate) census: Census,
     pub(crate) sending: Sending,
     pub(crate) is_open: bool,
     pub(crate) lateness_limit: Duration,
     /// The largest part of the time that one generator thread wanted a core.
     pub(crate) busiest: f64,
+    pub(crate) series: &'a [Interval],
+    pub(crate) costs: &'a [Cost],
 }
 
-impl Evidence {
+impl Evidence<'_> {
     /// The verdict and its reason. A generator that was the limit comes first: the rest cannot be judged then.
     pub(crate) fn verdict(&self) -> (Verdict, String) {
         let findings = [
             (Verdict::ClientLimited, self.lateness()),
             (Verdict::ClientLimited, self.saturation()),
             (Verdict::TargetMissed, self.missed()),
+            (Verdict::Unsteady, self.drift()),
             (Verdict::TooFewSamples, self.scarcity()),
         ];
         let found = findings.into_iter().find_map(|(verdict, reason)| Some((verdict, reason?)));
         found.unwrap_or_else(|| (Verdict::Valid, "the generator was not the limit".to_owned()))
+    }
+
+    /// Who was the limit: the generator first, since it hides all others.
+    pub(crate) fn limiter(&self) -> Limiter {
+        if self.lateness().is_some() || self.saturation().is_some() {
+            return Limiter::Generator;
+        }
+        let busy = self.costs.iter().filter(|cost| cost.busiest.is_some_and(|busiest| busiest > BUSY_BOUND));
+        let busiest = busy.max_by(|a, b| a.busiest.unwrap_or(0.0).total_cmp(&b.busiest.unwrap_or(0.0)));
+        busiest.map_or(Limiter::None, |cost| Limiter::Process(cost.name.clone()))
     }
 
     fn lateness(&self) -> Option<String> {
@@ -99,11 +145,48 @@ impl Evidence {
         })
     }
 
+    /// In an open loop the median response time of the rows, in a closed loop their throughput: if every row of the last
+    /// third lies on one side of every row of the first, and the medians differ by a quarter, the run was not in one state.
+    /// With five rows in each third chance alone separates them so in 1 of 126 runs, and then seldom by a quarter.
+    fn drift(&self) -> Option<String> {
+        let rows = self.series.split_last().map_or(&[][..], |(_, rows)| rows); // the last one may be short
+        if rows.len() < ROWS_NEEDED {
+            return None;
+        }
+        let value = |row: &Interval| match self.is_open {
+            true => row.response_p50_ns,
+            false => (row.answered * 1_000_000_000).checked_div(row.length_ns),
+        };
+        let third = rows.len() / 3;
+        let first = sorted(rows[..third].iter().filter_map(value))?;
+        let last = sorted(rows[rows.len() - third..].iter().filter_map(value))?;
+        let is_apart = first.last() < last.first() || last.last() < first.first();
+        let (before, after) = (first[first.len() / 2], last[last.len() / 2]);
+        let ratio = after.max(before) as f64 / after.min(before).max(1) as f64;
+        (is_apart && ratio > 1.0 + DRIFT_BOUND).then(|| {
+            let (what, before, after) = match self.is_open {
+                true => ("median response time", nanoseconds(before), nanoseconds(after)),
+                false => ("throughput", format!("{before}/s"), format!("{after}/s")),
+            };
+            format!(
+                "the {what} went from {before} in the first third to {after} in the last; warm up longer, or find out \
+                 what changes"
+            )
+        })
+    }
+
     fn scarcity(&self) -> Option<String> {
         let answered = self.census.answered();
         (answered < SAMPLES_NEEDED)
             .then(|| format!("{answered} answers, and a p99 needs {SAMPLES_NEEDED}; run longer"))
     }
+}
+
+/// In order; nothing if there are none.
+fn sorted(values: impl Iterator<Item = u64>) -> Option<Vec<u64>> {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    (!values.is_empty()).then_some(values)
 }
 
 fn part(count: u64, of: u64) -> f64 {
@@ -114,18 +197,20 @@ fn part(count: u64, of: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn good() -> Evidence {
+    fn good() -> Evidence<'static> {
         Evidence {
             census: Census { planned: 10_000, ok: 10_000, ..Census::default() },
             sending: Sending { sent: 10_000, ..Sending::default() },
             is_open: true,
             lateness_limit: Duration::from_millis(1),
             busiest: 0.5,
+            series: &[],
+            costs: &[],
         }
     }
 
     #[track_caller]
-    fn check(evidence: Evidence, expected: Verdict) {
+    fn check(evidence: Evidence<'_>, expected: Verdict) {
         assert_eq!(evidence.verdict().0, expected, "{evidence:?}");
     }
 
@@ -156,6 +241,55 @@ mod tests {
         let sending = Sending { sent: 301, waited: 300, late: 0 };
         check(Evidence { census, sending, ..good() }, Verdict::TargetMissed);
         check(Evidence { census, sending, is_open: false, ..good() }, Verdict::TooFewSamples);
+    }
+
+    fn row(index: u64, answered: u64, response_p50_ns: u64) -> Interval {
+        Interval {
+            start_ns: index * 1_000_000_000,
+            length_ns: 1_000_000_000,
+            answered,
+            failed: 0,
+            late: 0,
+            response_p50_ns: Some(response_p50_ns),
+            response_p99_ns: None,
+            response_max_ns: None,
+        }
+    }
+
+    #[test]
+    fn a_run_whose_response_time_or_throughput_drifts_is_unsteady() {
+        let slower: Vec<Interval> = (0..16).map(|k| row(k, 1000, 1_000_000 + k * 40_000)).collect();
+        check(Evidence { series: &slower, ..good() }, Verdict::Unsteady);
+        check(Evidence { series: &slower, is_open: false, ..good() }, Verdict::Valid);
+        let faster: Vec<Interval> = (0..16).map(|k| row(k, 1000 + k * 40, 1_000_000)).collect();
+        check(Evidence { series: &faster, is_open: false, ..good() }, Verdict::Unsteady);
+        check(Evidence { series: &faster, ..good() }, Verdict::Valid);
+    }
+
+    #[test]
+    fn noise_and_a_little_drift_are_not_unsteady() {
+        let noisy: Vec<Interval> =
+            (0..16).map(|k| row(k, 1000, 1_000_000 + (k * 7 % 16) * 100_000)).collect();
+        check(Evidence { series: &noisy, ..good() }, Verdict::Valid);
+        let little: Vec<Interval> = (0..16).map(|k| row(k, 1000, 1_000_000 + k * 20_000)).collect();
+        check(Evidence { series: &little, ..good() }, Verdict::Valid);
+        let short: Vec<Interval> = (0..15).map(|k| row(k, 1000, 1_000_000 << k)).collect();
+        check(Evidence { series: &short, ..good() }, Verdict::Valid);
+    }
+
+    #[test]
+    fn the_busiest_of_those_watched_is_the_limiter_and_the_generator_before_all() {
+        let cost = |name: &str, busiest| Cost {
+            name: name.to_owned(),
+            cpu_ns: 1,
+            cpu_per_request_ns: None,
+            busiest: Some(busiest),
+        };
+        let costs = [cost("backend", 0.95), cost("proxy", 0.99), cost("other", 0.2)];
+        let evidence = Evidence { costs: &costs, ..good() };
+        assert_eq!(evidence.limiter(), Limiter::Process("proxy".to_owned()));
+        assert_eq!(Evidence { busiest: 0.95, ..evidence }.limiter(), Limiter::Generator);
+        assert_eq!(Evidence { costs: &costs[2..], ..good() }.limiter(), Limiter::None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn report(output: Output) -> serde_json::Value {
         "client_limited" => 10,
         "target_missed" => 11,
         "too_few_samples" => 12,
+        "unsteady" => 13,
         other => panic!("unknown verdict {other}"),
     };
     assert_eq!(output.status.code(), Some(expected), "{report}");

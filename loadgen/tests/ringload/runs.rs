@@ -242,7 +242,7 @@ fn a_run_can_be_stopped_and_still_accounts_for_every_request() {
     for load in [Load::Closed { requests: None }, Load::Open { schedule: Schedule::constant(200).unwrap() }] {
         let (plan, stop, before) = (Plan { load, ..closed(&server, 1) }, Stop::new(), server.requests());
         let report = std::thread::scope(|scope| {
-            let running = scope.spawn(|| ringload::run_until(&plan, &stop).unwrap());
+            let running = scope.spawn(|| ringload::run_until(&plan, &stop, &mut ()).unwrap());
             server.wait_for_requests(before + 20);
             stop.stop();
             running.join().unwrap()
