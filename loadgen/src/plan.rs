@@ -1,10 +1,11 @@
 //! What a run is to do.
 
+pub(crate) mod load;
 pub(crate) mod mix;
 pub(crate) mod schedule;
 pub(crate) mod target;
+pub(crate) mod units;
 
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use ringgate_io::Rung;
 
 use crate::report::assertion::Assertion;
-use crate::{Error, Schedule, Target};
+use crate::{Error, Load, Target};
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
 /// quarter of a million requests late means that the answer is known already.
@@ -21,22 +22,6 @@ pub const QUEUE_BOUND: usize = 256 * 1024;
 pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Threads of a run: more than any machine has cores for.
 const THREADS_BOUND: usize = 1024;
-
-/// How requests arise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
-    /// Each connection sends its next request when the answer to the last one has come: as much as the server takes.
-    /// Such a run shows what the server can do, not what callers wait: they would not have stopped asking.
-    Closed {
-        /// The run ends when so many requests are settled, if not by its duration before.
-        requests: Option<u64>,
-    },
-    /// Requests are due when the schedule says so, whatever has come back.
-    Open {
-        /// When that is.
-        schedule: Schedule,
-    },
-}
 
 /// The statuses that count as a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +123,7 @@ pub struct Plan {
     /// Answers of each thread kept one by one, the first so many, in [`Report::samples`](crate::Report): for checking the
     /// instrument. None in an ordinary run, whose memory does not grow with its length.
     pub samples_kept: usize,
-    /// Decides which request goes to which target.
+    /// Decides all that is random: when requests are planned, and which goes to which target.
     pub seed: u64,
     /// Cores to pin the threads to, in turn; none: the scheduler decides.
     pub cores: Vec<usize>,
@@ -199,36 +184,6 @@ impl Plan {
     }
 }
 
-/// A duration as people write it: a whole or decimal number and a unit of `us`, `ms`, `s`, `m` or `h`.
-///
-/// # Errors
-/// What is wrong with it, and how to write it.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("write a number and a unit of us, ms, s, m or h, such as 1.5s".to_owned()),
-    };
-    let number: f64 = number.trim().parse().map_err(|_| format!("`{number}` is not a number"))?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
-}
-
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Load::Closed { .. } => f.write_str("closed loop"),
-            Load::Open { schedule: Schedule::Constant { rate } } => {
-                write!(f, "open loop at {rate} requests/s")
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,16 +206,6 @@ mod tests {
         assert_eq!(watched("proxy=12, 13"), Ok(expected));
         for wrong in ["12", "=12", "proxy=", "proxy=x", "proxy=-1"] {
             assert!(watched(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["10", "s", "-1s", "1d", "", "nans", "infs"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::run::Run;
 use crate::engine::shift::Tally;
 use crate::interchange::blob::Blob;
-use crate::plan::{Load, Plan};
+use crate::plan::Plan;
+use crate::plan::load::Load;
 use crate::record::census::{Census, TransportErrors};
 use crate::record::cpu::CpuTime;
 use crate::record::recorder::{
@@ -281,8 +282,8 @@ fn floor(tallies: &[Tally]) -> Histogram<u64> {
 
 /// An open loop that ran to its end planned exactly what its schedule says.
 fn was_planned(plan: &Plan, census: &Census) -> bool {
-    match plan.load {
-        Load::Open { schedule } => census.planned == schedule.count_within(plan.duration),
+    match &plan.load {
+        Load::Open { schedule } => census.planned == schedule.count_within(plan.seed, plan.duration),
         Load::Closed { requests } => requests.is_none_or(|requests| census.planned <= requests),
     }
 }

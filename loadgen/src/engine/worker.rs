@@ -15,9 +15,10 @@ use crate::engine::connection::Connection;
 use crate::engine::dispatcher::{Dispatcher, Source};
 use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::stop::LOOK;
+use crate::plan::Plan;
+use crate::plan::load::Load;
 use crate::plan::mix::Mix;
 use crate::plan::schedule::share;
-use crate::plan::{Load, Plan};
 use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
 use crate::record::recorder::Recorder;
@@ -50,7 +51,7 @@ impl Job {
     fn dispatcher(&self) -> Dispatcher {
         let (plan, slots) = (&*self.plan, self.connections());
         let bound = self.share(plan.queue as u64) as usize;
-        let source = match plan.load {
+        let source = match &plan.load {
             Load::Open { .. } => Source::Open { waiting: VecDeque::with_capacity(bound), bound },
             Load::Closed { requests } => Source::Closed {
                 left: requests.map_or(u64::MAX, |requests| self.share(requests)),
