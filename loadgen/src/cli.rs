@@ -3,6 +3,7 @@
 mod doctor;
 mod live;
 mod run;
+mod selftest;
 mod slo;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +27,9 @@ enum Command {
     /// Find the highest rate that keeps an objective.
     #[command(after_help = slo::help())]
     Slo(slo::SloOptions),
+    /// Prove the instrument on this machine against known queues.
+    #[command(after_help = selftest::help())]
+    Selftest(selftest::SelftestOptions),
     /// Say what would spoil a measurement here.
     #[command(after_help = doctor::help())]
     Doctor(doctor::DoctorOptions),
@@ -36,6 +40,7 @@ impl Cli {
         match &self.command {
             Command::Run(options) => options.run(),
             Command::Slo(options) => options.run(),
+            Command::Selftest(options) => options.run(),
             Command::Doctor(options) => options.run(),
         }
     }

@@ -31,6 +31,7 @@ mod plan;
 mod record;
 mod report;
 mod response;
+pub mod selftest;
 pub mod slo;
 
 pub use engine::run::{Glimpse, Observer, run, run_until};
