@@ -26,7 +26,8 @@
 pub mod doctor;
 mod engine;
 mod error;
-mod interchange;
+pub mod interchange;
+mod merge;
 mod plan;
 mod record;
 mod report;
@@ -38,6 +39,7 @@ pub use engine::run::{Glimpse, Observer, run, run_until};
 pub use engine::stop::Stop;
 pub use error::Error;
 pub use interchange::blob::Blob;
+pub use merge::merge;
 pub use plan::load::{Load, LoadWords};
 pub use plan::schedule::{Profile, Schedule, Spacing};
 pub use plan::target::Target;
