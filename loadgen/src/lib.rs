@@ -23,6 +23,7 @@
 //! samples and never among them, and a quantile that they could move is reported as "at least". Requests that failed in
 //! transport or were shed are counted and have no time.
 
+mod compare;
 mod engine;
 mod error;
 mod interchange;
@@ -30,6 +31,7 @@ mod plan;
 mod record;
 mod report;
 mod response;
+mod statistics;
 
 pub use engine::run::{Glimpse, Observer, run, run_until};
 pub use engine::stop::Stop;

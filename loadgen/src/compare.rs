@@ -1,0 +1,6 @@
+//! x
+mod experiment;
+mod judge;
+mod metric;
+mod observation;
+mod order;
