@@ -1,5 +1,6 @@
 //! The command line: one file per command, each with its options and what it does with them.
 
+mod compare;
 mod live;
 mod run;
 
@@ -21,12 +22,16 @@ enum Command {
     /// Load a server and report what became of every request.
     #[command(after_help = run::help())]
     Run(run::RunOptions),
+    /// Start two systems in turns and say whether they differ.
+    #[command(after_help = compare::help())]
+    Compare(compare::CompareOptions),
 }
 
 impl Cli {
     pub(crate) fn run(&self) -> Result<Exit, Error> {
         match &self.command {
             Command::Run(options) => options.run(),
+            Command::Compare(options) => options.run(),
         }
     }
 }

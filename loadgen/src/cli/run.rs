@@ -179,7 +179,7 @@ fn stop_on_signal(stop: Stop) -> io::Result<()> {
     Ok(())
 }
 
-fn driver_help() -> String {
+pub(super) fn driver_help() -> String {
     format!("The way to do IO: {} [default: the best that works here]", Rung::ALL.map(Rung::name).join(", "))
 }
 
@@ -190,9 +190,9 @@ fn body_bytes(text: &str) -> Result<usize, String> {
 
 /// A list of cores; a type of its own, since clap would take a `Vec` for an option that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Cores(Vec<usize>);
+pub(super) struct Cores(pub(super) Vec<usize>);
 
-fn cores(list: &str) -> Result<Cores, String> {
+pub(super) fn cores(list: &str) -> Result<Cores, String> {
     let wrong = || format!("`{list}` is not a list of cores such as 0 or 2,4-7");
     let number = |text: &str| text.trim().parse::<u16>().map(usize::from).map_err(|_| wrong());
     let mut cores = Vec::new();

@@ -71,7 +71,8 @@ type Pair<'a> = [&'a Observation; 2];
 
 /// The pairs of one pass that count, in their order.
 pub(crate) fn pairs(runs: &[Run], pass: Pass) -> Vec<Pair<'_>> {
-    let counts = |side| runs.iter().filter(move |run| run.pass == pass && run.side == side && run.discarded.is_none());
+    let counts =
+        |side| runs.iter().filter(move |run| run.pass == pass && run.side == side && run.discarded.is_none());
     let partner = |run: &Run| counts(Side::B).find(|other| other.pair == run.pair);
     counts(Side::A).filter_map(|run| Some([&run.observation, &partner(run)?.observation])).collect()
 }
@@ -125,10 +126,14 @@ impl Effect {
             return Conclusion { outcome: Outcome::NoDifference, reason };
         }
         if self.is_within_floor() {
-            let reason = format!("{said} {interval}, within the floor: A against itself spans +-{floor:.1} %");
+            let reason =
+                format!("{said} {interval}, within the floor: A against itself spans +-{floor:.1} %");
             return Conclusion { outcome: Outcome::NoDifference, reason };
         }
-        Conclusion { outcome: Outcome::Difference, reason: format!("{said} {interval}; the floor is +-{floor:.1} %") }
+        Conclusion {
+            outcome: Outcome::Difference,
+            reason: format!("{said} {interval}; the floor is +-{floor:.1} %"),
+        }
     }
 }
 

@@ -61,7 +61,9 @@ impl Metric {
             Metric::P50 | Metric::P99 => {
                 format!("B's {} is {percent:.1} % {}", self.title(), word("longer", "shorter"))
             }
-            Metric::Throughput => format!("B gives {percent:.1} % {} {}", word("more", "fewer"), self.title()),
+            Metric::Throughput => {
+                format!("B gives {percent:.1} % {} {}", word("more", "fewer"), self.title())
+            }
         }
     }
 

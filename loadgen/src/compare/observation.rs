@@ -49,7 +49,7 @@ pub struct Costs {
 
 impl Observation {
     /// Of a run and what it cost besides.
-    pub(crate) fn of(report: &Report, is_open: bool, costs: Costs) -> Observation {
+    pub(crate) fn of(report: &Report, costs: Costs) -> Observation {
         let response = |name: &&str| {
             let reading = report.latency.response.reading(name)?.nanoseconds()?;
             Some(((*name).to_owned(), reading))
@@ -57,7 +57,7 @@ impl Observation {
         Observation {
             verdict: report.verdict,
             reason: report.reason.clone(),
-            is_open,
+            is_open: report.setting.is_open,
             answered: report.requests.answered(),
             failed: report.requests.failed(),
             requests_per_second: report.throughput.requests_per_second,
@@ -87,7 +87,10 @@ impl Observation {
         if self.is_misled(metric) {
             return Some(format!("{}: {}", self.verdict, self.reason));
         }
-        metric.of(self).is_none().then(|| format!("it does not tell its {}; make the runs longer", metric.title()))
+        metric
+            .of(self)
+            .is_none()
+            .then(|| format!("it does not tell its {}; make the runs longer", metric.title()))
     }
 
     fn is_misled(&self, metric: Metric) -> bool {
@@ -145,7 +148,8 @@ pub(crate) mod tests {
 
     #[track_caller]
     fn spoils(run: &Observation, spoiled: &[Metric]) {
-        let found: Vec<Metric> = Metric::ALL.into_iter().filter(|&metric| run.fault(metric).is_some()).collect();
+        let found: Vec<Metric> =
+            Metric::ALL.into_iter().filter(|&metric| run.fault(metric).is_some()).collect();
         assert_eq!(found, spoiled, "{run:?}");
     }
 

@@ -17,7 +17,8 @@ pub(crate) struct WalshAverages {
 impl WalshAverages {
     /// Of finite values.
     pub(crate) fn of(values: &[f64]) -> WalshAverages {
-        let averages = |index: usize| values[index..].iter().map(move |other| f64::midpoint(values[index], *other));
+        let averages =
+            |index: usize| values[index..].iter().map(move |other| f64::midpoint(values[index], *other));
         let mut sorted: Vec<f64> = (0..values.len()).flat_map(averages).collect();
         sorted.sort_by(f64::total_cmp);
         WalshAverages { values: values.len(), sorted }
@@ -27,7 +28,11 @@ impl WalshAverages {
     pub(crate) fn estimate(&self) -> Option<Estimate> {
         let outside = self.averages_outside()?;
         let last = self.sorted.len() - 1;
-        Some(Estimate { value: median(&self.sorted), low: self.sorted[outside], high: self.sorted[last - outside] })
+        Some(Estimate {
+            value: median(&self.sorted),
+            low: self.sorted[outside],
+            high: self.sorted[last - outside],
+        })
     }
 
     /// The middle of the values, however few.
@@ -51,10 +56,13 @@ impl WalshAverages {
             return None;
         }
         let mut tail = 0.0;
-        distribution(self.values).iter().position(|chance| {
-            tail += chance;
-            tail > (1.0 - LEVEL) / 2.0
-        }).map(|outside| outside - 1)
+        distribution(self.values)
+            .iter()
+            .position(|chance| {
+                tail += chance;
+                tail > (1.0 - LEVEL) / 2.0
+            })
+            .map(|outside| outside - 1)
     }
 }
 
@@ -128,7 +136,8 @@ mod tests {
     fn the_interval_excludes_zero_exactly_when_the_test_rejects_it() {
         // One value below zero, of rank 1, 2, 3 and 4: signed-rank sums 1 to 4 of 8 values.
         for (rank, sum) in [(1, 1), (2, 2), (3, 3), (4, 4)] {
-            let values: Vec<f64> = (1..=8).map(|v| if v == rank { -f64::from(v) } else { f64::from(v) }).collect();
+            let values: Vec<f64> =
+                (1..=8).map(|v| if v == rank { -f64::from(v) } else { f64::from(v) }).collect();
             let averages = WalshAverages::of(&values);
             let expected = 2.0 * distribution(8).iter().take(sum + 1).sum::<f64>();
             assert_eq!(averages.probability(), expected);

@@ -1,8 +1,8 @@
 //! The rule on cases by hand, and on simulated machines: how often it errs, and how often it sees what is there.
 
 use super::*;
-use crate::compare::observation::tests::good;
 use crate::compare::observation::Costs;
+use crate::compare::observation::tests::good;
 use crate::compare::order::sides;
 
 /// A run that is told by its CPU alone.
@@ -48,7 +48,10 @@ fn nothing_within_the_floor_is_a_difference_however_sure_its_interval() {
         assert_eq!(conclude(&experiment(&floor(0.12), &[[100.0, cost]; 8])).outcome, outcome, "{cost}");
     }
     let cheaper = conclude(&experiment(&floor(0.12), &[[100.0, 90.0]; 8]));
-    assert!(cheaper.outcome == Outcome::NoDifference && cheaper.reason.contains("within the floor"), "{cheaper:?}");
+    assert!(
+        cheaper.outcome == Outcome::NoDifference && cheaper.reason.contains("within the floor"),
+        "{cheaper:?}"
+    );
 }
 
 #[test]
@@ -83,7 +86,9 @@ fn the_deciding_metric_is_not_adjusted_and_the_four_others_are() {
     let p50 = effects.iter().find(|effect| effect.metric == Metric::P50).unwrap();
     assert_eq!(p50.probability, Some(4.0 * raw));
     assert!(is_notable(p50));
-    assert!(effects[1..].iter().all(|effect| effect.metric == Metric::P50 || effect.probability == Some(1.0)));
+    assert!(
+        effects[1..].iter().all(|effect| effect.metric == Metric::P50 || effect.probability == Some(1.0))
+    );
 }
 
 #[test]
@@ -155,7 +160,8 @@ fn found(noise: f64, ratio: f64) -> f64 {
     let finds = |seed: &u64| {
         let mut machine = Machine::new(seed * 1_000_003, noise);
         let floor = machine.pairs(8, [100.0, 100.0]);
-        conclude(&experiment(&floor, &machine.pairs(8, [100.0, 100.0 * ratio]))).outcome == Outcome::Difference
+        conclude(&experiment(&floor, &machine.pairs(8, [100.0, 100.0 * ratio]))).outcome
+            == Outcome::Difference
     };
     (0..EXPERIMENTS).filter(finds).count() as f64 / EXPERIMENTS as f64
 }
