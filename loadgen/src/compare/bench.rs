@@ -95,8 +95,9 @@ impl<'a> Workbench<'a> {
         Ok(Workbench { setup, backends, stop })
     }
 
-    /// Waits until the side gives the first target's answer as expected, and with it everything behind it.
-    fn wait_until_ready(&mut self, group: &mut Group, side: Side) -> Result<(), Error> {
+    /// Waits until the side gives the first target's answer as expected, and with it everything behind it. Says whether
+    /// it does; if not, it was interrupted.
+    fn is_ready(&mut self, group: &mut Group, side: Side) -> Result<bool, Error> {
         let plan = &self.setup.system(side).plan;
         let addresses = addresses(plan)?;
         let until = Instant::now() + READY_PATIENCE;
@@ -105,7 +106,7 @@ impl<'a> Workbench<'a> {
             self.check_alive(group)?;
             if port::is_served(&addresses) {
                 match first_answer(plan, self.stop)? {
-                    None => return Ok(()),
+                    None => return Ok(!self.stop.is_stopped()),
                     Some(wrong) => found = wrong,
                 }
             }
@@ -117,7 +118,7 @@ impl<'a> Workbench<'a> {
             }
             thread::sleep(LOOK);
         }
-        Ok(())
+        Ok(false)
     }
 
     fn check_alive(&mut self, group: &mut Group) -> Result<(), Error> {
@@ -139,18 +140,20 @@ impl<'a> Workbench<'a> {
 }
 
 impl Bench for Workbench<'_> {
-    fn observe(&mut self, side: Side) -> Result<Shown, Error> {
+    fn observe(&mut self, side: Side) -> Result<Option<Shown>, Error> {
         let setup = self.setup;
         let system = setup.system(side);
         port::wait_until_free(&addresses(&system.plan)?)?;
         let mut group = Group::start(&side.to_string(), &system.launch, &setup.proxy_cores)?;
-        self.wait_until_ready(&mut group, side)?;
+        if !self.is_ready(&mut group, side)? {
+            return Ok(None);
+        }
         let report = self.load(&group, side);
         self.check_alive(&mut group)?; // its end explains everything else that went wrong
         let report = report?;
         let observation = Observation::of(&report, costs(&report));
         let detail = serde_json::to_value(&report).map_err(|error| Error::Output(io::Error::other(error)))?;
-        Ok(Shown { observation, response: report.histograms.response.0, detail })
+        Ok(Some(Shown { observation, response: report.histograms.response.0, detail }))
     }
 }
 

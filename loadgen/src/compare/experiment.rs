@@ -17,6 +17,8 @@ pub(crate) const REPEATS_BOUND: usize = 3;
 /// Pairs of one pass: more would run for hours.
 const PAIRS_BOUND: usize = 200;
 
+const INTERRUPTED: &str = "it was interrupted";
+
 /// What is asked, before anything has run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Design {
@@ -56,11 +58,11 @@ pub(crate) struct Shown {
 
 /// Something that can be started as A or as B.
 pub(crate) trait Bench {
-    /// One process start.
+    /// One process start; nothing if it was interrupted before there was anything to see.
     ///
     /// # Errors
     /// It cannot be started at all: trying again would not help.
-    fn observe(&mut self, side: Side) -> Result<Shown, Error>;
+    fn observe(&mut self, side: Side) -> Result<Option<Shown>, Error>;
 }
 
 /// Somebody who wants to know of every run when it has ended.
@@ -124,7 +126,7 @@ impl<'a> Experiment<'a> {
         let mut pair = 0;
         while pair < pairs {
             match self.carry_out_pair(pass, pair)? {
-                _ if self.stop.is_stopped() => return Ok(Some("it was interrupted".to_owned())),
+                _ if self.stop.is_stopped() => return Ok(Some(INTERRUPTED.to_owned())),
                 None => pair += 1,
                 Some(reason) if repeats == REPEATS_BOUND => {
                     return Ok(Some(format!("{REPEATS_BOUND} pairs were repeated already, and {reason}")));
@@ -140,7 +142,11 @@ impl<'a> Experiment<'a> {
         let begun = self.record.runs.len();
         let mut responses = Vec::new();
         for side in sides(pair) {
-            let shown = self.bench.observe(if pass == Pass::Floor { Side::A } else { side })?;
+            let started = if pass == Pass::Floor { Side::A } else { side };
+            let Some(shown) = self.bench.observe(started)? else {
+                self.discard_from(begun);
+                return Ok(Some(INTERRUPTED.to_owned()));
+            };
             let discarded = self.fault(&shown.observation);
             let run = Run { pass, pair: pair + 1, side, discarded, observation: shown.observation };
             self.witness.saw(&run, &shown.detail)?;
@@ -159,7 +165,7 @@ impl<'a> Experiment<'a> {
 
     fn fault(&self, observation: &Observation) -> Option<String> {
         if self.stop.is_stopped() {
-            return Some("it was interrupted".to_owned());
+            return Some(INTERRUPTED.to_owned());
         }
         observation.fault(self.design.metric)
     }
@@ -184,12 +190,12 @@ mod tests {
     }
 
     impl<F: FnMut(usize, Side) -> Observation> Bench for Script<F> {
-        fn observe(&mut self, side: Side) -> Result<Shown, Error> {
+        fn observe(&mut self, side: Side) -> Result<Option<Shown>, Error> {
             let observation = (self.play)(self.asked.len(), side);
             self.asked.push_str(&side.to_string());
             let mut response = histogram();
             response.saturating_record(1000 * (side.index() as u64 + 1));
-            Ok(Shown { observation, response, detail: serde_json::Value::Null })
+            Ok(Some(Shown { observation, response, detail: serde_json::Value::Null }))
         }
     }
 
