@@ -5,13 +5,13 @@ use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::run::Run;
 use crate::engine::shift::{Effort, Tally};
 use crate::interchange::run::parse;
-use crate::plan::{Load, Plan};
 use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
 use crate::record::cpu::CpuTime;
 use crate::record::recorder::Recorder;
 use crate::record::series::Series;
 use crate::response::Answer;
+use crate::{Load, Plan};
 use crate::{Rung, Schedule, Target};
 
 const ELAPSED: Duration = Duration::from_secs(2);
