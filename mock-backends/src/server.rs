@@ -185,9 +185,8 @@ pub(crate) fn invalid(message: String) -> io::Error {
 
 /// Serves `listener`'s clients until `stop` ends; then closes it and every connection, and returns when all are gone.
 ///
-/// Runs on the calling thread's loop, whichever it is: the machine's or a simulated one. It paces delayed answers by the
-/// loop's clock: exactly in a simulation, rounded up to a millisecond on a real loop, where [`Mock`](crate::Mock) does it
-/// better. `stop` may be dropped half-way.
+/// Runs on the calling thread's loop, whichever it is: the machine's or a simulated one. It paces delayed answers by
+/// [`sleep`], which rounds up to a millisecond; a [`Mock`](crate::Mock) does it better. `stop` may be dropped half-way.
 pub async fn serve_on(listener: Listener, server: Arc<Server>, stop: impl Future<Output = ()>) {
     serve_paced(listener, server, Pace::Coarse, stop).await;
 }

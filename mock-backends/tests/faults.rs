@@ -138,6 +138,10 @@ fn a_body_may_be_of_another_length_than_announced() {
     client.ask("/?bytes=10&announce=11");
     assert_eq!(client.head().header("content-length"), Some("11"));
     assert_eq!(client.rest(), (pattern(10), false));
+    let mut client = Client::connect(server.address());
+    client.send("PUT /?echo=1&announce=7 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(client.head().header("content-length"), Some("7"));
+    assert_eq!(client.rest(), (b"hello".to_vec(), false));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::{Answer, Client, get, ordered, pattern};
 use ringmock::{Mock, Options, Route};
 
@@ -67,9 +69,9 @@ fn an_answer_made_ready_in_advance_can_be_late() {
     let routes = vec![Route::parse("latency=fixed(20ms)").unwrap()];
     let options = Options { body_bytes: Some(128), routes, ..Options::default() };
     let server = Mock::start(options).unwrap();
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     assert_eq!(get(&server, "/").body, pattern(128));
-    assert!(begin.elapsed() >= std::time::Duration::from_millis(20));
+    assert!(begin.elapsed() >= Duration::from_millis(20));
 }
 
 #[test]
@@ -90,10 +92,21 @@ fn orders_change_at_run_time_for_all_workers() {
     call(&mut admin, "PUT", "/__behaviour", "status=404");
     assert_eq!((get(&workers[0], "/slow").status, get(&workers[0], "/").status), (504, 404));
 
-    call(&mut admin, "DELETE", "/__behaviour?prefix=/slow", "");
+    call(&mut admin, "DELETE", "/__behaviour?prefix=%2Fslow", "");
     assert_eq!(get(&workers[0], "/slow").status, 404);
     assert_eq!(call(&mut admin, "DELETE", "/__behaviour", "").text().trim_end(), "/");
     assert_eq!(get(&workers[0], "/").status, 200);
+}
+
+#[test]
+fn a_stall_ordered_at_run_time_begins_with_the_order() {
+    let workers = administered(1);
+    let mut admin = Client::connect(workers[0].address());
+    std::thread::sleep(Duration::from_millis(150)); // a stall of the worker's first moments would be over
+    let begin = Instant::now();
+    call(&mut admin, "PUT", "/__behaviour?prefix=/stalled", "latency=stall(0s,150ms)");
+    get(&workers[0], "/stalled");
+    assert!(begin.elapsed() >= Duration::from_millis(150));
 }
 
 #[test]
