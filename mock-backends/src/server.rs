@@ -199,7 +199,10 @@ pub(crate) async fn serve_paced(
     stop: impl Future<Output = ()>,
 ) {
     let (deadlines, station) = (Deadlines::new(), Rc::new(Station::new(server)));
-    race(race(accept(&listener, &station, &deadlines), station.timetable.call(pace)), stop).await;
+    // Boxed, since `race` holds what it is given twice: once as its argument, once pinned.
+    let accept = Box::pin(accept(&listener, &station, &deadlines));
+    let call = Box::pin(station.timetable.call(pace));
+    race(race(accept, call), stop).await;
     drop(listener);
     end_all(&deadlines, &station).await;
 }

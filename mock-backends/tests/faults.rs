@@ -1,5 +1,7 @@
 //! What may go wrong with bodies, heads and connections when it is ordered to.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::io::{ErrorKind, Read, Write};

@@ -1,5 +1,7 @@
 //! The three ways to give orders: standing ones at the start, a field of a request, and an endpoint at run time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! What a server tells of its own times.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Client, mock};
