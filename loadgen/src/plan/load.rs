@@ -216,19 +216,17 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused_with_advice() {
-        let contradictions: [(fn(&mut LoadWords), &str); 6] = [
-            (|words| (words.rate, words.ramp) = (Some(1), Some("1..2".into())), "`rate and ramp`"),
-            (|words| (words.rate, words.requests) = (Some(1), Some(1)), "ends a closed loop"),
-            (|words| words.spacing = Some(Spacing::Poisson), "give a rate"),
-            (
-                |words| (words.trace, words.spacing) = (Some("x".into()), Some(Spacing::Poisson)),
-                "leave `arrivals` out",
-            ),
-            (|words| words.steps = Some("1x1s".into()), "leave `duration` out"),
-            (|words| words.rate = Some(0), "between 1"),
-        ];
-        for (change, advice) in contradictions {
-            let error = words(change).load(Some(SECOND)).unwrap_err().to_string();
+        let none = LoadWords::default;
+        let poisson = Some(Spacing::Poisson);
+        for (words, advice) in [
+            (LoadWords { rate: Some(1), ramp: Some("1..2".into()), ..none() }, "`rate and ramp`"),
+            (LoadWords { rate: Some(1), requests: Some(1), ..none() }, "ends a closed loop"),
+            (LoadWords { spacing: poisson, ..none() }, "give a rate"),
+            (LoadWords { trace: Some("x".into()), spacing: poisson, ..none() }, "leave `arrivals` out"),
+            (LoadWords { steps: Some("1x1s".into()), ..none() }, "leave `duration` out"),
+            (LoadWords { rate: Some(0), ..none() }, "between 1"),
+        ] {
+            let error = words.load(Some(SECOND)).unwrap_err().to_string();
             assert!(error.contains(advice), "{error}");
         }
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::exchange::Exchange;
 use crate::record::beat::Beat;
 use crate::record::census::{Census, Outcome, TransportErrors};
+use crate::record::failures::Failures;
 use crate::response::Answer;
 
 /// Longest duration told apart, in nanoseconds: an hour. Longer ones count as an hour.
@@ -97,6 +98,8 @@ pub(crate) struct Recorder {
     pub(crate) connections: Connections,
     pub(crate) sending: Sending,
     pub(crate) traffic: Traffic,
+    /// How some of the failed ones went.
+    pub(crate) failures: Failures,
     beat: Beat,
     closed: Option<Instant>,
     lateness_limit: Duration,
@@ -113,6 +116,7 @@ impl Recorder {
             connections: Connections::default(),
             sending: Sending::default(),
             traffic: Traffic::default(),
+            failures: Failures::new(Instant::now()),
             beat: Beat::new(),
             closed: None,
             lateness_limit,
@@ -202,6 +206,7 @@ impl Recorder {
         for (mine, others) in self.statuses.iter_mut().zip(&other.statuses) {
             *mine += others;
         }
+        self.failures.merge(&other.failures);
         self.errors += other.errors.clone();
         add(&mut self.connect, &other.connect);
         self.connections.opened += other.connections.opened;
