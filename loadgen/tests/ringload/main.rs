@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
 
 mod command;
+mod inputs;
 mod runs;
 mod server;
