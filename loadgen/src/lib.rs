@@ -37,6 +37,7 @@ pub use error::Error;
 pub use interchange::blob::Blob;
 pub use plan::expect::{Expect, body_hash};
 pub use plan::load::{Load, LoadWords};
+pub use plan::scenario::{BODY_BOUND, Scenario, filler};
 pub use plan::schedule::{Profile, Schedule, Spacing};
 pub use plan::target::Target;
 pub use plan::units::duration;

@@ -4,6 +4,7 @@ pub(crate) mod draw;
 pub(crate) mod expect;
 pub(crate) mod load;
 pub(crate) mod mix;
+pub(crate) mod scenario;
 pub(crate) mod schedule;
 pub(crate) mod target;
 pub(crate) mod template;

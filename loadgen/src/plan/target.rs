@@ -101,6 +101,18 @@ impl Target {
         Ok(self)
     }
 
+    /// The same on another server, `host:port`.
+    ///
+    /// # Errors
+    /// That is no host and port.
+    pub fn on(self, server: &str) -> Result<Target, Error> {
+        if server.contains(['/', '?', '#', '@']) {
+            return Err(refuse(server, "write a server as host:port, without http:// and without a path"));
+        }
+        let moved = Target::get(&format!("http://{server}{}", split_path(&self.url).1))?;
+        Ok(Target { url: moved.url, uri: moved.uri, ..self })
+    }
+
     /// The same with this share of the requests.
     ///
     /// # Errors
