@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::merge::words::{counted, distinct};
+use crate::record::failures;
 use crate::record::recorder::{add, histogram};
 use crate::record::summary::Summary;
 use crate::report::verdict::{SAMPLES_NEEDED, scarcity};
@@ -66,6 +67,8 @@ fn sum_of(a: &Report, b: &Report) -> Result<Report, String> {
         targets: a.targets.iter().zip(&b.targets).map(|(a, b)| target(a, b)).collect(),
         series: rows::sum(&a.series, &b.series),
         histograms,
+        failures: failures::sum(&a.failures, &b.failures),
+        samples: Vec::new(), // instants of several machines do not stand on one clock
     };
     sum.assertions = assertions(a, b, &sum);
     Ok(sum)
@@ -75,7 +78,10 @@ fn sum_of(a: &Report, b: &Report) -> Result<Report, String> {
 fn form(run: &Report) -> [(&'static str, String); 8] {
     let Setting { is_open, duration_ns, warmup_ns, timeout_ns, drain_ns, lateness_limit_ns, .. } =
         run.setting;
-    let targets = run.targets.iter().map(|target| format!("{}@{}", target.weight, target.url));
+    let targets = run.targets.iter().map(|target| {
+        let name = target.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+        format!("{}@{}{name}", target.weight, target.url)
+    });
     let length = crate::words;
     [
         ("format", run.format.to_string()),
@@ -175,6 +181,7 @@ fn latency(histograms: &Histograms) -> Latency {
 fn target(a: &TargetReport, b: &TargetReport) -> TargetReport {
     let histograms = histograms(&a.histograms, &b.histograms);
     TargetReport {
+        name: a.name.clone(),
         url: a.url.clone(),
         weight: a.weight,
         requests: census(a.requests, b.requests),

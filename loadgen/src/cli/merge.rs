@@ -44,7 +44,7 @@ impl MergeOptions {
         let mut sum = ringload::merge(runs).map_err(Error::Files)?;
         sum.provenance = sum.provenance.of_command(std::env::args());
         if let Some(folder) = &self.save {
-            save::save(&sum, folder).map_err(Error::Output)?;
+            save::save(&sum, folder)?;
         }
         print(&sum, self.json).map_err(Error::Output)?;
         Ok(Exit::of_report(&sum))

@@ -5,13 +5,13 @@ use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::run::Run;
 use crate::engine::shift::{Effort, Tally};
 use crate::interchange::run::parse;
-use crate::plan::{Load, Plan};
 use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
 use crate::record::cpu::CpuTime;
 use crate::record::recorder::Recorder;
 use crate::record::series::Series;
 use crate::response::Answer;
+use crate::{Load, Plan};
 use crate::{Rung, Schedule, Target};
 
 const ELAPSED: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ fn settle(recorder: &mut Recorder, number: u64) {
     let target = (draw % 2) as usize;
     let planned = Instant::now();
     let took = Duration::from_nanos(1 + draw % 50_000_000);
-    let ticket = Ticket { target, planned: Some(planned), has_waited: false, is_measured: true };
+    let ticket = Ticket { number, target, planned: Some(planned), has_waited: false, is_measured: true };
     recorder.planned(target);
     let sent = Exchange { first_byte: Some(planned + took), ..Exchange::new(ticket, planned + took / 8) };
     recorder.sent(&sent);
