@@ -93,6 +93,9 @@ pub struct Plan {
     pub close: bool,
     /// The generator's own delay that its p99 may not exceed in a valid run.
     pub lateness_limit: Duration,
+    /// Answers of each thread kept one by one, the first so many, in [`Report::samples`](crate::Report): for checking the
+    /// instrument. None in an ordinary run, whose memory does not grow with its length.
+    pub samples_kept: usize,
     /// Decides all that is random: when requests are planned, and which goes to which target.
     pub seed: u64,
     /// Cores to pin the threads to, in turn; none: the scheduler decides.
@@ -122,6 +125,7 @@ impl Plan {
             requests_per_connection: None,
             close: false,
             lateness_limit: Duration::from_millis(1),
+            samples_kept: 0,
             seed: 1,
             cores: Vec::new(),
             driver: None,

@@ -21,7 +21,7 @@ use crate::record::census::{Census, TransportErrors};
 use crate::record::cpu::CpuTime;
 use crate::record::failures::Failure;
 use crate::record::recorder::{
-    Clocks, Connections, Recorder, Sending, TargetRecord, add, histogram, nanoseconds,
+    Clocks, Connections, Recorder, Sample, Sending, TargetRecord, add, histogram, nanoseconds,
 };
 use crate::record::series::Interval;
 use crate::record::summary::Summary;
@@ -79,6 +79,10 @@ pub struct Report {
     pub series: Vec<Interval>,
     /// What the clocks rest on.
     pub histograms: Histograms,
+    /// The answers that [`Plan::samples_kept`](crate::Plan) asked for, in the order in which they came to each thread.
+    /// Instants mean nothing to another process: they are not saved.
+    #[serde(skip)]
+    pub samples: Vec<Sample>,
 }
 
 /// What was asked for.
@@ -255,6 +259,7 @@ impl Report {
             targets: targets(plan, &record),
             series,
             transport_errors: record.errors,
+            samples: record.samples,
         };
         report.assertions = plan.assertions.iter().map(|assertion| assertion.check(&report)).collect();
         report

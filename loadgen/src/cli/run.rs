@@ -1,14 +1,16 @@
 //! `ringload run`: the options, the plan they make, and the run.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use ringload::{
-    Assertion, Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Report, Rung, Schedule, Stop, Target,
-    Watched, duration,
+    Assertion, Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Rung, Schedule, Stop, Target, Watched,
+    duration,
 };
+use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -156,9 +158,9 @@ impl RunOptions {
     }
 }
 
-/// A reader that has seen enough is not an error.
-fn print(report: &Report, as_json: bool) -> io::Result<()> {
-    let text = if as_json { serde_json::to_string(report)? + "\n" } else { report.to_string() };
+/// Prints what was found, as one JSON object or for people. A reader that has seen enough is not an error.
+pub(super) fn print<T: Serialize + Display>(found: &T, as_json: bool) -> io::Result<()> {
+    let text = if as_json { serde_json::to_string(found)? + "\n" } else { found.to_string() };
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
@@ -166,7 +168,7 @@ fn print(report: &Report, as_json: bool) -> io::Result<()> {
 }
 
 /// The first signal ends the run with a report, the second one ends the process.
-fn stop_on_signal(stop: Stop) -> io::Result<()> {
+pub(super) fn stop_on_signal(stop: Stop) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for _ in signals.forever() {
@@ -179,7 +181,7 @@ fn stop_on_signal(stop: Stop) -> io::Result<()> {
     Ok(())
 }
 
-fn driver_help() -> String {
+pub(super) fn driver_help() -> String {
     format!("The way to do IO: {} [default: the best that works here]", Rung::ALL.map(Rung::name).join(", "))
 }
 
@@ -190,9 +192,9 @@ fn body_bytes(text: &str) -> Result<usize, String> {
 
 /// A list of cores; a type of its own, since clap would take a `Vec` for an option that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Cores(Vec<usize>);
+pub(super) struct Cores(pub(super) Vec<usize>);
 
-fn cores(list: &str) -> Result<Cores, String> {
+pub(super) fn cores(list: &str) -> Result<Cores, String> {
     let wrong = || format!("`{list}` is not a list of cores such as 0 or 2,4-7");
     let number = |text: &str| text.trim().parse::<u16>().map(usize::from).map_err(|_| wrong());
     let mut cores = Vec::new();

@@ -76,7 +76,8 @@ impl Job {
             },
         };
         let mix = Mix::new(plan.seed, plan.targets.iter().map(|target| target.weight()));
-        Dispatcher::new(source, mix, slots, Recorder::new(plan.targets.len(), plan.lateness_limit))
+        let recorder = Recorder::new(plan.targets.len(), plan.lateness_limit).keeping(plan.samples_kept);
+        Dispatcher::new(source, mix, slots, recorder)
     }
 }
 

@@ -25,7 +25,7 @@ const REQUEST_BYTES: usize = 1024;
 const KINDS: [&str; 6] = ["bad_status", "invalid_body", "reset", "closed_early", "malformed", "timeout"];
 
 /// An exchange that failed. Instants are nanoseconds after the start of the measured part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Failure {
     /// `bad_status`, `invalid_body`, `reset`, `closed_early`, `malformed` or `timeout`.
     pub kind: String,
@@ -117,10 +117,26 @@ impl Failures {
 
     /// All that are kept, by kind and then in the order of their plan.
     pub(crate) fn list(&self) -> Vec<Failure> {
-        let mut all: Vec<&Failure> = self.kinds.iter().flatten().map(|kept| &kept.failure).collect();
-        all.sort_by_key(|failure| (KINDS.iter().position(|kind| *kind == failure.kind), failure.planned_ns));
-        all.into_iter().cloned().collect()
+        let of_kind = |kept: &Vec<Kept>| {
+            let mut failures: Vec<Failure> = kept.iter().map(|kept| kept.failure.clone()).collect();
+            failures.sort_by_key(|failure| failure.planned_ns);
+            failures
+        };
+        self.kinds.iter().flat_map(of_kind).collect()
     }
+}
+
+/// The sample of two runs, whichever comes first.
+pub(crate) fn of_both(a: &[Failure], b: &[Failure]) -> Vec<Failure> {
+    let mut all: Vec<&Failure> = a.iter().chain(b).collect();
+    all.sort_by_key(|failure| (scramble(0, failure.number), *failure));
+    let of_kind = |kind: &&str| {
+        let failures = all.iter().filter(|failure| failure.kind == *kind).take(KEPT);
+        let mut failures: Vec<Failure> = failures.map(|&failure| failure.clone()).collect();
+        failures.sort_by_key(|failure| failure.planned_ns);
+        failures
+    };
+    KINDS.iter().flat_map(of_kind).collect()
 }
 
 fn kind(outcome: Outcome) -> Option<usize> {
@@ -208,8 +224,11 @@ mod tests {
         assert_eq!(whole.list().len(), KEPT);
         assert!(numbers(&whole).is_sorted() && numbers(&whole)[KEPT / 2] > 1000, "{:?}", numbers(&whole));
         let mut merged = failures(start, (0..10_000).step_by(2));
-        merged.merge(&failures(start, (1..10_000).step_by(2)));
-        assert_eq!(numbers(&merged), numbers(&whole));
+        let odd = failures(start, (1..10_000).step_by(2));
+        let (one, other) = (of_both(&merged.list(), &odd.list()), of_both(&odd.list(), &merged.list()));
+        assert_eq!((&one, &other), (&whole.list(), &whole.list()));
+        merged.merge(&odd);
+        assert_eq!(merged.list(), whole.list());
     }
 
     #[test]

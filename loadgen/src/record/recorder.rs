@@ -87,6 +87,17 @@ pub(crate) struct Traffic {
     pub(crate) body_bytes: u64,
 }
 
+/// One answered request by itself, for whoever checks the instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// When it was to be sent.
+    pub planned: Instant,
+    /// When it was given to the kernel.
+    pub sent: Instant,
+    /// When its last byte had come.
+    pub answered: Instant,
+}
+
 /// One thread's record, or the sum of several.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
@@ -100,6 +111,9 @@ pub(crate) struct Recorder {
     pub(crate) traffic: Traffic,
     /// How some of the failed ones went.
     pub(crate) failures: Failures,
+    /// The first answers one by one, as many as were asked for: none in an ordinary run.
+    pub(crate) samples: Vec<Sample>,
+    samples_kept: usize,
     beat: Beat,
     closed: Option<Instant>,
     lateness_limit: Duration,
@@ -117,10 +131,17 @@ impl Recorder {
             sending: Sending::default(),
             traffic: Traffic::default(),
             failures: Failures::new(Instant::now()),
+            samples: Vec::new(),
+            samples_kept: 0,
             beat: Beat::new(),
             closed: None,
             lateness_limit,
         }
+    }
+
+    /// Keeps the first so many answers one by one beside the histograms.
+    pub(crate) fn keeping(self, samples_kept: usize) -> Recorder {
+        Recorder { samples: Vec::with_capacity(samples_kept), samples_kept, ..self }
     }
 
     pub(crate) fn planned(&mut self, target: usize) {
@@ -160,6 +181,9 @@ impl Recorder {
         self.statuses[usize::from(answer.status) % STATUSES] += 1;
         self.beat.answered(response, outcome);
         self.count_traffic(answer);
+        if self.samples.len() < self.samples_kept {
+            self.samples.push(Sample { planned: exchange.planned(), sent: exchange.sent, answered: at });
+        }
     }
 
     fn count_traffic(&mut self, answer: &Answer) {
@@ -215,6 +239,7 @@ impl Recorder {
         self.sending.sent += other.sending.sent;
         self.sending.waited += other.sending.waited;
         self.sending.late += other.sending.late;
+        self.samples.extend_from_slice(&other.samples);
         self.traffic.answers += other.traffic.answers;
         self.traffic.received_bytes += other.traffic.received_bytes;
         self.traffic.body_bytes += other.traffic.body_bytes;
