@@ -5,3 +5,4 @@ pub mod hgrm;
 pub mod hlog;
 pub mod import;
 pub mod run;
+pub mod save;

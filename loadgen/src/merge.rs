@@ -64,10 +64,10 @@ fn sum_of(a: &Report, b: &Report) -> Result<Report, String> {
         generator: generator(&a.generator, &b.generator, &histograms, throughput.answers),
         costs: costs(&a.costs, &b.costs, throughput.answers),
         assertions: Vec::new(),
-        failures: failures::of_both(&a.failures, &b.failures),
         targets: a.targets.iter().zip(&b.targets).map(|(a, b)| target(a, b)).collect(),
         series: rows::sum(&a.series, &b.series),
         histograms,
+        failures: failures::sum(&a.failures, &b.failures),
         samples: Vec::new(), // instants of several machines do not stand on one clock
     };
     sum.assertions = assertions(a, b, &sum);
@@ -78,7 +78,10 @@ fn sum_of(a: &Report, b: &Report) -> Result<Report, String> {
 fn form(run: &Report) -> [(&'static str, String); 8] {
     let Setting { is_open, duration_ns, warmup_ns, timeout_ns, drain_ns, lateness_limit_ns, .. } =
         run.setting;
-    let targets = run.targets.iter().map(|target| format!("{}@{}", target.weight, target.url));
+    let targets = run.targets.iter().map(|target| {
+        let name = target.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+        format!("{}@{}{name}", target.weight, target.url)
+    });
     let length = crate::words;
     [
         ("format", run.format.to_string()),

@@ -44,7 +44,8 @@ fn serve(mut stream: TcpStream) {
 fn allocations_of(target: &Target, requests: u64) -> u64 {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     let load = Load::Closed { requests: Some(requests) };
-    let plan = Plan { connections: 8, duration: Duration::from_secs(60), ..Plan::new([target.clone()], load) };
+    let plan =
+        Plan { connections: 8, duration: Duration::from_secs(60), ..Plan::new([target.clone()], load) };
     let report = ringload::run(&plan).unwrap();
     assert_eq!(report.requests.ok, requests, "{report}");
     ALLOCATIONS.load(Ordering::Relaxed) - before

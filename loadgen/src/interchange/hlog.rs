@@ -55,6 +55,14 @@ impl<W: Write> Writer<W> {
         writeln!(self.output, "Tag={},{start:.3},{length:.3},{max:.3},{blob}", tag_of(tag))
     }
 
+    /// What was written is where the output goes.
+    ///
+    /// # Errors
+    /// What the output says.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+
     /// Ends the log and gives the output back, flushed.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ fn settle(recorder: &mut Recorder, number: u64) {
     let target = (draw % 2) as usize;
     let planned = Instant::now();
     let took = Duration::from_nanos(1 + draw % 50_000_000);
-    let ticket = Ticket { number: 0, target, planned: Some(planned), has_waited: false, is_measured: true };
+    let ticket = Ticket { number, target, planned: Some(planned), has_waited: false, is_measured: true };
     recorder.planned(target);
     let sent = Exchange { first_byte: Some(planned + took), ..Exchange::new(ticket, planned + took / 8) };
     recorder.sent(&sent);

@@ -117,26 +117,25 @@ impl Failures {
 
     /// All that are kept, by kind and then in the order of their plan.
     pub(crate) fn list(&self) -> Vec<Failure> {
-        let of_kind = |kept: &Vec<Kept>| {
-            let mut failures: Vec<Failure> = kept.iter().map(|kept| kept.failure.clone()).collect();
-            failures.sort_by_key(|failure| failure.planned_ns);
-            failures
-        };
-        self.kinds.iter().flat_map(of_kind).collect()
+        listed(self.kinds.iter().flatten().map(|kept| kept.failure.clone()).collect())
     }
 }
 
-/// The sample of two runs, whichever comes first.
-pub(crate) fn of_both(a: &[Failure], b: &[Failure]) -> Vec<Failure> {
-    let mut all: Vec<&Failure> = a.iter().chain(b).collect();
-    all.sort_by_key(|failure| (scramble(0, failure.number), *failure));
-    let of_kind = |kind: &&str| {
-        let failures = all.iter().filter(|failure| failure.kind == *kind).take(KEPT);
-        let mut failures: Vec<Failure> = failures.map(|&failure| failure.clone()).collect();
-        failures.sort_by_key(|failure| failure.planned_ns);
+fn listed(mut failures: Vec<Failure>) -> Vec<Failure> {
+    failures.sort_by_key(|failure| (KINDS.iter().position(|kind| *kind == failure.kind), failure.planned_ns));
+    failures
+}
+
+/// The sample of two runs that were sampled apart, in whichever order they come.
+pub(crate) fn sum(a: &[Failure], b: &[Failure]) -> Vec<Failure> {
+    let of_kind = |kind: &str| {
+        let mut failures: Vec<Failure> =
+            a.iter().chain(b).filter(|failure| failure.kind == kind).cloned().collect();
+        failures.sort_by_cached_key(|failure| (scramble(0, failure.number), failure.clone()));
+        failures.truncate(KEPT);
         failures
     };
-    KINDS.iter().flat_map(of_kind).collect()
+    listed(KINDS.into_iter().flat_map(of_kind).collect())
 }
 
 fn kind(outcome: Outcome) -> Option<usize> {
@@ -224,11 +223,8 @@ mod tests {
         assert_eq!(whole.list().len(), KEPT);
         assert!(numbers(&whole).is_sorted() && numbers(&whole)[KEPT / 2] > 1000, "{:?}", numbers(&whole));
         let mut merged = failures(start, (0..10_000).step_by(2));
-        let odd = failures(start, (1..10_000).step_by(2));
-        let (one, other) = (of_both(&merged.list(), &odd.list()), of_both(&odd.list(), &merged.list()));
-        assert_eq!((&one, &other), (&whole.list(), &whole.list()));
-        merged.merge(&odd);
-        assert_eq!(merged.list(), whole.list());
+        merged.merge(&failures(start, (1..10_000).step_by(2)));
+        assert_eq!(numbers(&merged), numbers(&whole));
     }
 
     #[test]

@@ -109,11 +109,11 @@ pub(crate) struct Recorder {
     pub(crate) connections: Connections,
     pub(crate) sending: Sending,
     pub(crate) traffic: Traffic,
-    /// How some of the failed ones went.
-    pub(crate) failures: Failures,
     /// The first answers one by one, as many as were asked for: none in an ordinary run.
     pub(crate) samples: Vec<Sample>,
     samples_kept: usize,
+    /// How some of the failed ones went.
+    pub(crate) failures: Failures,
     beat: Beat,
     closed: Option<Instant>,
     lateness_limit: Duration,
@@ -130,9 +130,9 @@ impl Recorder {
             connections: Connections::default(),
             sending: Sending::default(),
             traffic: Traffic::default(),
-            failures: Failures::new(Instant::now()),
             samples: Vec::new(),
             samples_kept: 0,
+            failures: Failures::new(Instant::now()),
             beat: Beat::new(),
             closed: None,
             lateness_limit,
