@@ -3,6 +3,7 @@
 mod compare;
 mod doctor;
 mod live;
+mod plan;
 mod run;
 mod selftest;
 mod slo;
@@ -24,7 +25,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Load a server and report what became of every request.
     #[command(after_help = run::help())]
-    Run(run::RunOptions),
+    Run(Box<run::RunOptions>),
     /// Find the highest rate that keeps an objective.
     #[command(after_help = slo::help())]
     Slo(slo::SloOptions),
