@@ -24,14 +24,17 @@ use crate::record::summary::Summary;
 use crate::report::table;
 use crate::selftest::bench::Bench;
 pub use crate::selftest::bench::Noise;
-use crate::selftest::cases::{CASES, Played};
+use crate::selftest::cases::{CASES, Played, Stage};
 pub use crate::selftest::check::Check;
-use crate::{Error, Load, Plan, Provenance, Report, Stop};
+use crate::selftest::check::reading;
+use crate::{Error, Load, Plan, Provenance, Report, Schedule, Stop};
 
 /// The form of the JSON object; it changes when a field changes its meaning or goes.
 const FORMAT: u32 = 1;
-/// Round trips for the instrument's floor.
-const ROUND_TRIPS: u64 = 10_000;
+/// Round trips for the instrument's floor: rarely enough that both sides sleep in between, as they do in the cases, and
+/// enough for a p99.
+const ROUND_TRIPS_PER_SECOND: u64 = 500;
+const ROUND_TRIPS: Duration = Duration::from_millis(2500);
 
 /// How long the cases are played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,7 +90,7 @@ pub struct Case {
 pub struct Floor {
     /// How late a pacer wakes that has nothing else to do.
     pub wake: Summary,
-    /// Sending a request to the mock and having its answer, one at a time.
+    /// Sending a request to the mock and having its answer, 500 times a second.
     pub round_trip: Summary,
 }
 
@@ -125,9 +128,10 @@ pub fn run(scale: Scale, stop: &Stop, watch: &mut dyn Watch) -> Result<SelfTest,
     let bench = Bench::new()?;
     let floor = Floor::measure(&bench, stop)?;
     watch.floor(&floor);
+    let stage = Stage { bench: &bench, scale, floor: floor.of_a_request(), stop };
     let mut cases = Vec::new();
     for case in CASES {
-        let played = (case.play)(&bench, scale, stop)?;
+        let played = (case.play)(&stage)?;
         if stop.is_stopped() {
             break; // what was cut short cannot be judged
         }
@@ -141,10 +145,15 @@ pub fn run(scale: Scale, stop: &Stop, watch: &mut dyn Watch) -> Result<SelfTest,
 
 impl Floor {
     fn measure(bench: &Bench, stop: &Stop) -> Result<Floor, Error> {
-        let one_at_a_time = Load::Closed { requests: Some(ROUND_TRIPS) };
-        let change = |plan| Plan { connections: 1, ..plan };
-        let (report, _) = bench.play("", one_at_a_time, change, stop)?;
+        let load = Load::Open { schedule: Schedule::constant(ROUND_TRIPS_PER_SECOND)? };
+        let change = |plan| Plan { duration: ROUND_TRIPS, connections: 8, ..plan };
+        let (report, _) = bench.play("", load, change, stop)?;
         Ok(Floor { wake: bench.wakes()?, round_trip: report.latency.service })
+    }
+
+    /// What a request takes beside its service: the way there and back, and the mock's own wake-up when it is due.
+    fn of_a_request(&self) -> Duration {
+        [&self.wake, &self.round_trip].into_iter().filter_map(|summary| reading(summary, "p50")).sum()
     }
 }
 

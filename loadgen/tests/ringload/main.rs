@@ -7,3 +7,4 @@ mod doctor;
 mod runs;
 mod server;
 mod slo;
+mod stopped;
