@@ -1,5 +1,6 @@
 //! The command line: one file per command, each with its options and what it does with them.
 
+mod compare;
 mod doctor;
 mod live;
 mod run;
@@ -33,6 +34,9 @@ enum Command {
     /// Say what would spoil a measurement here.
     #[command(after_help = doctor::help())]
     Doctor(doctor::DoctorOptions),
+    /// Start two systems in turns and say whether they differ.
+    #[command(after_help = compare::help())]
+    Compare(compare::CompareOptions),
 }
 
 impl Cli {
@@ -42,6 +46,7 @@ impl Cli {
             Command::Slo(options) => options.run(),
             Command::Selftest(options) => options.run(),
             Command::Doctor(options) => options.run(),
+            Command::Compare(options) => options.run(),
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Error {
         /// How many there may be.
         limit: u64,
     },
+    /// A process of an experiment did not start, did not answer or ended; or its port belongs to somebody else.
+    Experiment(String),
     /// The event loop of a thread could not be built or failed.
     Loop(io::Error),
     /// The report could not be written.
@@ -31,7 +33,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Plan(reason) => f.write_str(reason),
+            Error::Plan(reason) | Error::Experiment(reason) => f.write_str(reason),
             Error::Unreachable { server, cause } => {
                 write!(f, "nothing answers at {server} ({cause}); start the server, or correct the URL")
             }
@@ -55,7 +57,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Unreachable { cause, .. } | Error::Loop(cause) | Error::Output(cause) => Some(cause),
-            Error::Plan(_) | Error::Descriptors { .. } => None,
+            Error::Plan(_) | Error::Experiment(_) | Error::Descriptors { .. } => None,
         }
     }
 }

@@ -21,21 +21,33 @@ pub(crate) enum Exit {
     CaseFailed,
     MachineTooNoisy,
     Spoilt,
+    Different,
+    Undecided,
     Interrupted,
 }
 
-const TABLE: [(Exit, u8, &str); 17] = [
+const TABLE: [(Exit, u8, &str); 19] = [
     (Exit::Good, 0, "the run is valid and every request was answered as expected"),
     (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
     (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
     (Exit::CensusBroken, 3, "the census does not add up: a defect of ringload"),
-    (Exit::NoStart, 4, "the run could not begin: nobody answers, too few descriptors, no driver"),
+    (
+        Exit::NoStart,
+        4,
+        "the run could not begin: nobody answers, a process does not start, too few descriptors, no driver",
+    ),
     (Exit::NoReport, 5, "the report could not be written"),
     (Exit::ClientLimited, 10, "verdict client_limited: the generator was the limit"),
     (Exit::TargetMissed, 11, "verdict target_missed: the target did not keep up with the rate"),
     (Exit::TooFewSamples, 12, "verdict too_few_samples: too few answers for a p99"),
     (Exit::Unsteady, 13, "verdict unsteady: the run changed while it went on"),
     (Exit::AssertionFailed, 14, "the run is valid, and an --assert does not hold"),
+    (Exit::Different, 20, "compare: the deciding metric differs"),
+    (
+        Exit::Undecided,
+        21,
+        "compare: the experiment could not decide: runs that do not count, or an interrupt",
+    ),
     (Exit::SloNever, 30, "slo: even the lowest rate misses the objective"),
     (Exit::SloDidNotHold, 31, "slo: no answer held when it was confirmed"),
     (Exit::CaseFailed, 40, "selftest: a case failed"),
@@ -52,7 +64,9 @@ impl Exit {
     pub(crate) fn of_error(error: &Error) -> Exit {
         match error {
             Error::Plan(_) => Exit::Usage,
-            Error::Unreachable { .. } | Error::Descriptors { .. } | Error::Loop(_) => Exit::NoStart,
+            Error::Unreachable { .. } | Error::Descriptors { .. } | Error::Loop(_) | Error::Experiment(_) => {
+                Exit::NoStart
+            }
             Error::Output(_) => Exit::NoReport,
         }
     }

@@ -23,27 +23,43 @@
 //! samples and never among them, and a quantile that they could move is reported as "at least". Requests that failed in
 //! transport or were shed are counted and have no time.
 
+mod compare;
 pub mod doctor;
 mod engine;
 mod error;
-mod interchange;
+pub mod interchange;
+mod merge;
 mod plan;
 mod record;
 mod report;
 mod response;
 pub mod selftest;
 pub mod slo;
+mod statistics;
 
+pub use compare::bench::{Setup, System, cores};
+pub use compare::experiment::{Design, Witness};
+pub use compare::judge::{Conclusion, Effect, Outcome, QuantileRatio};
+pub use compare::metric::Metric;
+pub use compare::observation::{Costs, Observation, Pass, Run};
+pub use compare::order::Side;
+pub use compare::process::{Launch, kill_all};
+pub use compare::saved::{SavedComparison, SavedRatio};
+pub use compare::{Comparison, Conditions, compare, expected_length};
 pub use engine::run::{Glimpse, Observer, run, run_until};
 pub use engine::stop::Stop;
 pub use error::Error;
 pub use interchange::blob::Blob;
+pub use merge::merge;
+pub use plan::expect::{Expect, body_hash};
 pub use plan::load::{Load, LoadWords};
+pub use plan::scenario::{BODY_BOUND, Scenario, filler};
 pub use plan::schedule::{Profile, Schedule, Spacing};
 pub use plan::target::Target;
 pub use plan::units::duration;
-pub use plan::{Expect, LONGEST, Plan, QUEUE_BOUND, Watched};
+pub use plan::{LONGEST, Plan, QUEUE_BOUND, Watched};
 pub use record::census::{Census, TransportErrors};
+pub use record::failures::Failure;
 pub use record::recorder::{Connections, Sample, Sending};
 pub use record::series::Interval;
 pub use record::summary::{Reading, Summary};
@@ -53,3 +69,4 @@ pub use report::table::nanoseconds as words;
 pub use report::verdict::{Limiter, Verdict};
 pub use report::{Cost, Generator, Histograms, Latency, Report, Setting, TargetReport, Throughput};
 pub use ringgate_io::Rung;
+pub use statistics::Estimate;

@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use crate::plan::load::Load;
 use crate::record::census::{Census, TransportErrors};
 use crate::record::cpu::CpuTime;
+use crate::record::failures::Failure;
 use crate::record::recorder::{
     Clocks, Connections, Recorder, Sample, Sending, TargetRecord, add, histogram, nanoseconds,
 };
@@ -69,6 +70,9 @@ pub struct Report {
     pub costs: Vec<Cost>,
     /// What the run was held to.
     pub assertions: Vec<Asserted>,
+    /// How some of the failed exchanges went, at most 16 of each kind.
+    #[serde(default)]
+    pub failures: Vec<Failure>,
     /// The same for each target.
     pub targets: Vec<TargetReport>,
     /// The run over time.
@@ -199,6 +203,9 @@ pub(crate) const MACHINE: &str = "machine";
 /// One target's part of the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TargetReport {
+    /// Its name, if it was given one.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Its URL.
     pub url: String,
     /// Its share of the requests, relative to the others'.
@@ -248,6 +255,7 @@ impl Report {
             generator: Generator::new(&record, tallies, &floor),
             costs,
             assertions: Vec::new(),
+            failures: record.failures.list(),
             targets: targets(plan, &record),
             series,
             transport_errors: record.errors,
@@ -294,6 +302,7 @@ fn statuses(counts: &[u64]) -> BTreeMap<u16, u64> {
 
 fn targets(plan: &Plan, record: &Recorder) -> Vec<TargetReport> {
     let report = |(target, record): (&crate::Target, &TargetRecord)| TargetReport {
+        name: target.known_as().map(str::to_owned),
         url: target.url(),
         weight: target.weight(),
         requests: record.census,

@@ -257,7 +257,7 @@ impl Answer {
         match facts.body_hash {
             Some(hash) => write!(to, "x-body-hash: {hash:016x}\r\n")?,
             None if self.quirks.hash && self.is_chunked() => {
-                to.extend_from_slice(b"trailer: x-body-hash\r\n")
+                to.extend_from_slice(b"trailer: x-body-hash\r\n");
             }
             None => {}
         }

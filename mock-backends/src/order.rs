@@ -22,6 +22,7 @@ use std::time::Duration;
 pub(crate) use fault::Fault;
 pub(crate) use latency::{Latency, Queue, Service};
 pub(crate) use mix::Mix;
+pub(crate) use value::decoded;
 use value::{duration, number, switch};
 
 /// The tables of this module's documentation, for people who have only the program.
@@ -100,7 +101,7 @@ impl Order {
         for parameter in query.split('&') {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             if is_known(name) {
-                self.add(name, &value::decoded(value))?;
+                self.add(name, &decoded(value))?;
             }
         }
         Ok(())

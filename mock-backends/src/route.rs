@@ -5,6 +5,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ringgate_io::now;
 
 use crate::order::Order;
 
@@ -17,6 +20,8 @@ pub struct Route {
     prefix: String,
     text: String,
     order: Order,
+    /// When it was given to a running server.
+    given: Option<Instant>,
 }
 
 impl Route {
@@ -40,7 +45,7 @@ impl Route {
         }
         let mut order = Order::default();
         order.add_text(text)?;
-        Ok(Route { prefix: prefix.to_owned(), text: text.trim().replace('\n', ";"), order })
+        Ok(Route { prefix: prefix.to_owned(), text: text.trim().replace('\n', ";"), order, given: None })
     }
 
     /// The route of a command line: `PREFIX ORDERS`, or `ORDERS` for every path.
@@ -56,6 +61,11 @@ impl Route {
 
     pub(crate) fn order(&self) -> &Order {
         &self.order
+    }
+
+    /// None if it was given before the server began.
+    pub(crate) fn given(&self) -> Option<Instant> {
+        self.given
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -89,7 +99,7 @@ impl Routes {
     pub(crate) fn new(routes: &[Route]) -> Result<Routes, String> {
         let plain = Route::new("/", "").map(Arc::new)?;
         let all = Routes { list: Mutex::new(vec![plain]), version: AtomicU64::new(0) };
-        routes.iter().try_for_each(|route| all.put(route.clone()))?;
+        routes.iter().try_for_each(|route| all.insert(route.clone()))?;
         Ok(all)
     }
 
@@ -102,8 +112,12 @@ impl Routes {
         self.version.load(Ordering::Acquire)
     }
 
-    /// `route` takes the place of the one with its prefix.
+    /// From now on `route` takes the place of the one with its prefix.
     pub(crate) fn put(&self, route: Route) -> Result<(), String> {
+        self.insert(Route { given: Some(now()), ..route })
+    }
+
+    fn insert(&self, route: Route) -> Result<(), String> {
         let mut list = self.lock();
         match list.iter().position(|known| known.prefix == route.prefix) {
             Some(at) => list[at] = Arc::new(route),

@@ -185,9 +185,8 @@ pub(crate) fn invalid(message: String) -> io::Error {
 
 /// Serves `listener`'s clients until `stop` ends; then closes it and every connection, and returns when all are gone.
 ///
-/// Runs on the calling thread's loop, whichever it is: the machine's or a simulated one. It paces delayed answers by the
-/// loop's clock: exactly in a simulation, rounded up to a millisecond on a real loop, where [`Mock`](crate::Mock) does it
-/// better. `stop` may be dropped half-way.
+/// Runs on the calling thread's loop, whichever it is: the machine's or a simulated one. It paces delayed answers by
+/// [`sleep`], which rounds up to a millisecond; a [`Mock`](crate::Mock) does it better. `stop` may be dropped half-way.
 pub async fn serve_on(listener: Listener, server: Arc<Server>, stop: impl Future<Output = ()>) {
     serve_paced(listener, server, Pace::Coarse, stop).await;
 }
@@ -200,7 +199,10 @@ pub(crate) async fn serve_paced(
     stop: impl Future<Output = ()>,
 ) {
     let (deadlines, station) = (Deadlines::new(), Rc::new(Station::new(server)));
-    race(race(accept(&listener, &station, &deadlines), station.timetable.call(pace)), stop).await;
+    // Boxed, since `race` holds what it is given twice: once as its argument, once pinned.
+    let accept = Box::pin(accept(&listener, &station, &deadlines));
+    let call = Box::pin(station.timetable.call(pace));
+    race(race(accept, call), stop).await;
     drop(listener);
     end_all(&deadlines, &station).await;
 }

@@ -83,7 +83,8 @@ impl Station {
     }
 
     fn lane(&self, route: Arc<Route>) -> Lane {
-        let queue = Queue { began: self.began, busy_until: self.began, in_service: 0 };
+        let began = route.given().unwrap_or(self.began);
+        let queue = Queue { began, busy_until: began, in_service: 0 };
         Lane { random: self.server.random(route.prefix()), route, queue: Cell::new(queue) }
     }
 }

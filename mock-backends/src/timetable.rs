@@ -1,8 +1,8 @@
 //! Departures: who waits for an instant, and the one task of a worker that calls them.
 //!
 //! Owns a heap of all that is due on one loop, and its pace: the kernel's high-resolution timer where [`Mock`](crate::Mock)
-//! runs the loop, so that a departure is tens of microseconds late; the loop's own clock elsewhere, which is exact in the
-//! simulated network and a millisecond coarse on a real one.
+//! runs the loop, so that a departure is tens of microseconds late; the loop's own sleep elsewhere, in the simulated
+//! network for instance, which rounds up to a millisecond.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::{Ordering, Reverse};

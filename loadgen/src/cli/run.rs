@@ -2,10 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use ringload::interchange::save::Folder;
 use ringload::{
     Assertion, Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Rung, Schedule, Stop, Target, Watched,
     duration,
@@ -94,6 +96,9 @@ pub(super) struct RunOptions {
     /// Fail by what was measured, such as p99<5ms, service.p99.9<20ms, errors<0.1%, throughput>1000; may be repeated.
     #[arg(long = "assert", value_name = "CONDITION")]
     assertions: Vec<Assertion>,
+    /// Write the run into this folder: run.json (for report, merge and compare), run.hlog and run.hgrm.
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
     /// What to tell on standard error while the run goes on.
     #[arg(long, value_name = "HOW", default_value = "auto")]
     progress: Progress,
@@ -113,10 +118,13 @@ impl RunOptions {
         let plan = self.plan()?;
         let stop = Stop::new();
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-        let mut live = Live::new(self.progress, self.json, plan.duration);
-        let mut report = ringload::run_until(&plan, &stop, &mut live)?;
-        drop(live);
+        let folder = self.save.as_deref().map(Folder::create).transpose()?;
+        let mut observers = (Live::new(self.progress, self.json, plan.duration), folder);
+        let mut report = ringload::run_until(&plan, &stop, &mut observers)?;
         report.provenance = report.provenance.of_command(std::env::args());
+        let (live, folder) = observers;
+        drop(live); // the report takes its place
+        folder.map_or(Ok(()), |folder| folder.finish(&report))?;
         print(&report, self.json).map_err(Error::Output)?;
         Ok(Exit::of_report(&report))
     }

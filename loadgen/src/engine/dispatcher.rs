@@ -13,6 +13,7 @@ use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::idle::Idle;
 use crate::plan::mix::Mix;
 use crate::record::census::Outcome;
+use crate::record::failures::Failures;
 use crate::record::recorder::Recorder;
 use crate::response::Answer;
 
@@ -63,9 +64,10 @@ impl Dispatcher {
         self.phase = Phase::WarmUp;
     }
 
-    /// Requests planned from now on count.
-    pub(crate) fn measure(&mut self) {
+    /// Requests planned from now on count, and instants are told from `start`.
+    pub(crate) fn measure(&mut self, start: Instant) {
         self.phase = Phase::Measured;
+        self.recorder.failures = Failures::new(start);
     }
 
     /// Open loop: request `number` is due. Returns the slot that shall send it, if one is free; else it waits.
@@ -139,7 +141,7 @@ impl Dispatcher {
         if is_measured {
             self.recorder.planned(target);
         }
-        Ticket { target, planned, has_waited: false, is_measured }
+        Ticket { number, target, planned, has_waited: false, is_measured }
     }
 
     /// The connection of `slot` is gone. What it was sending is settled apart.
@@ -239,7 +241,7 @@ mod tests {
         let end = start + length;
         let mut arrivals = Arrivals::new(schedule, 1, 0, 1);
         let mut dispatcher = open(1, 1 << 20);
-        dispatcher.measure();
+        dispatcher.measure(Instant::now());
         let (mut busy, mut response_times) = (None::<(Exchange, Instant)>, Vec::new());
         let begin = |dispatcher: &mut Dispatcher, ticket, at: Instant| {
             let exchange = Exchange::new(ticket, at);
@@ -327,7 +329,7 @@ mod tests {
         let planned = Instant::now();
         dispatcher.found_waiting(planned, planned + 5 * MS);
         assert_eq!(dispatcher.recorder.sending.late, 0, "warm-up does not count");
-        dispatcher.measure();
+        dispatcher.measure(planned);
         let (_, first) = dispatcher.arrive(0, planned).unwrap();
         dispatcher.sent(&Exchange::new(first, planned + 5 * MS));
         assert!(dispatcher.arrive(1, planned).is_none());
@@ -341,7 +343,7 @@ mod tests {
     #[test]
     fn what_the_queue_cannot_hold_is_shed() {
         let mut dispatcher = open(1, 2);
-        dispatcher.measure();
+        dispatcher.measure(Instant::now());
         let start = Instant::now();
         assert!(dispatcher.arrive(0, start).is_some());
         for number in 1..5 {
@@ -355,7 +357,7 @@ mod tests {
     fn a_closed_loop_sends_exactly_what_it_was_given() {
         let mut dispatcher = closed(2, 3);
         assert_eq!(dispatcher.match_idle(), None, "nothing leaves before the start");
-        dispatcher.measure();
+        dispatcher.measure(Instant::now());
         let at = Instant::now();
         let (first, ticket) = dispatcher.match_idle().unwrap();
         let (second, other) = dispatcher.match_idle().unwrap();
@@ -376,7 +378,7 @@ mod tests {
         let mut dispatcher = closed(1, 1);
         dispatcher.warm_up();
         let (_, warm) = dispatcher.match_idle().unwrap();
-        dispatcher.measure();
+        dispatcher.measure(Instant::now());
         let at = Instant::now();
         dispatcher.answered(&Exchange::new(warm, at), &OK, Outcome::Ok, at);
         assert!(dispatcher.release(0).unwrap().is_measured);

@@ -114,7 +114,7 @@ impl Shift<'_> {
     }
 
     async fn measure(&mut self, start: Instant) -> io::Result<Effort> {
-        self.worker.dispatcher.borrow_mut().measure();
+        self.worker.dispatcher.borrow_mut().measure(start);
         self.reporter.began();
         self.measured_end = Some(start + self.worker.job.plan.duration);
         self.begin_beat(start);

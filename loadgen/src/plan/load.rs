@@ -59,6 +59,24 @@ impl LoadWords {
         *self == LoadWords::default()
     }
 
+    /// These words, and where they say nothing about the rate those of `under`. A law of the gaps alone goes with the rate
+    /// that is there.
+    pub fn or(self, under: LoadWords) -> LoadWords {
+        match self {
+            words if words.is_empty() => under,
+            LoadWords {
+                spacing,
+                rate: None,
+                ramp: None,
+                steps: None,
+                sine: None,
+                trace: None,
+                requests: None,
+            } => LoadWords { spacing, ..under },
+            words => words,
+        }
+    }
+
     /// The load, and how long it lasts if `duration` does not say.
     ///
     /// # Errors
@@ -83,15 +101,15 @@ impl LoadWords {
         let length = duration.unwrap_or(DURATION);
         Ok(Some(match self {
             LoadWords { rate: Some(rate), .. } => (Profile::constant(*rate)?, length),
-            LoadWords { ramp: Some(ramp), .. } => (read_ramp(ramp, length)?, length),
-            LoadWords { sine: Some(sine), .. } => (read_sine(sine)?, length),
-            LoadWords { steps: Some(steps), .. } => read_steps(steps)?,
+            LoadWords { ramp: Some(text), .. } => (ramp(text, length)?, length),
+            LoadWords { sine: Some(text), .. } => (sine(text)?, length),
+            LoadWords { steps: Some(text), .. } => steps(text)?,
             _ => return Ok(None),
         }))
     }
 
     /// Names what contradicts itself.
-    fn check(&self, duration: Option<Duration>) -> Result<(), Error> {
+    pub(crate) fn check(&self, duration: Option<Duration>) -> Result<(), Error> {
         let rates = [
             ("rate", self.rate.is_some()),
             ("ramp", self.ramp.is_some()),
@@ -128,7 +146,7 @@ impl LoadWords {
     }
 }
 
-fn read_ramp(text: &str, length: Duration) -> Result<Profile, Error> {
+pub(crate) fn ramp(text: &str, length: Duration) -> Result<Profile, Error> {
     let rates = text.split_once("..").and_then(|(from, to)| Some((number(from)?, number(to)?)));
     let Some((from, to)) = rates else {
         return refuse(text, "write a ramp as FROM..TO in requests per second, such as 100..2000");
@@ -136,7 +154,7 @@ fn read_ramp(text: &str, length: Duration) -> Result<Profile, Error> {
     Profile::ramp(from, to, length)
 }
 
-fn read_steps(text: &str) -> Result<(Profile, Duration), Error> {
+pub(crate) fn steps(text: &str) -> Result<(Profile, Duration), Error> {
     let step = |step: &str| {
         step.split_once('x').and_then(|(rate, time)| Some((number(rate)?, duration(time.trim()).ok()?)))
     };
@@ -147,7 +165,7 @@ fn read_steps(text: &str) -> Result<(Profile, Duration), Error> {
     Ok((profile, steps.iter().fold(Duration::ZERO, |sum, (_, length)| sum.saturating_add(*length))))
 }
 
-fn read_sine(text: &str) -> Result<Profile, Error> {
+pub(crate) fn sine(text: &str) -> Result<Profile, Error> {
     let parts: Vec<&str> = text.split(',').collect();
     let [mean, amplitude, period] = parts[..] else { return not_a_sine(text) };
     match (number(mean), number(amplitude), duration(period.trim())) {
@@ -215,20 +233,28 @@ mod tests {
     }
 
     #[test]
+    fn words_win_over_those_of_a_file() {
+        let file = LoadWords { ramp: Some("1..2".into()), ..LoadWords::default() };
+        assert_eq!(LoadWords::default().or(file.clone()), file);
+        let poisson = LoadWords { spacing: Some(Spacing::Poisson), ..LoadWords::default() };
+        assert_eq!(poisson.clone().or(file.clone()), LoadWords { ramp: file.ramp.clone(), ..poisson });
+        let rate = LoadWords { rate: Some(5), ..LoadWords::default() };
+        assert_eq!(rate.clone().or(file), rate);
+    }
+
+    #[test]
     fn contradictions_are_refused_with_advice() {
-        let contradictions: [(fn(&mut LoadWords), &str); 6] = [
-            (|words| (words.rate, words.ramp) = (Some(1), Some("1..2".into())), "`rate and ramp`"),
-            (|words| (words.rate, words.requests) = (Some(1), Some(1)), "ends a closed loop"),
-            (|words| words.spacing = Some(Spacing::Poisson), "give a rate"),
-            (
-                |words| (words.trace, words.spacing) = (Some("x".into()), Some(Spacing::Poisson)),
-                "leave `arrivals` out",
-            ),
-            (|words| words.steps = Some("1x1s".into()), "leave `duration` out"),
-            (|words| words.rate = Some(0), "between 1"),
-        ];
-        for (change, advice) in contradictions {
-            let error = words(change).load(Some(SECOND)).unwrap_err().to_string();
+        let none = LoadWords::default;
+        let poisson = Some(Spacing::Poisson);
+        for (words, advice) in [
+            (LoadWords { rate: Some(1), ramp: Some("1..2".into()), ..none() }, "`rate and ramp`"),
+            (LoadWords { rate: Some(1), requests: Some(1), ..none() }, "ends a closed loop"),
+            (LoadWords { spacing: poisson, ..none() }, "give a rate"),
+            (LoadWords { trace: Some("x".into()), spacing: poisson, ..none() }, "leave `arrivals` out"),
+            (LoadWords { steps: Some("1x1s".into()), ..none() }, "leave `duration` out"),
+            (LoadWords { rate: Some(0), ..none() }, "between 1"),
+        ] {
+            let error = words.load(Some(SECOND)).unwrap_err().to_string();
             assert!(error.contains(advice), "{error}");
         }
     }
@@ -236,13 +262,13 @@ mod tests {
     #[test]
     fn words_that_cannot_be_read_are_answered_with_the_form() {
         for text in ["", "100", "100..", "..5", "a..b", "-1..5", "+1..5"] {
-            assert!(read_ramp(text, SECOND).unwrap_err().to_string().contains("FROM..TO"), "{text}");
+            assert!(ramp(text, SECOND).unwrap_err().to_string().contains("FROM..TO"), "{text}");
         }
         for text in ["", "100", "100x", "x1s", "100x10", "100x1s,"] {
-            assert!(read_steps(text).unwrap_err().to_string().contains("RATExTIME"), "{text}");
+            assert!(steps(text).unwrap_err().to_string().contains("RATExTIME"), "{text}");
         }
         for text in ["", "1", "1,1", "1,1,1", "1,1,1s,1"] {
-            assert!(read_sine(text).unwrap_err().to_string().contains("MEAN,AMPLITUDE,PERIOD"), "{text}");
+            assert!(sine(text).unwrap_err().to_string().contains("MEAN,AMPLITUDE,PERIOD"), "{text}");
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::exchange::Exchange;
 use crate::record::beat::Beat;
 use crate::record::census::{Census, Outcome, TransportErrors};
+use crate::record::failures::Failures;
 use crate::response::Answer;
 
 /// Longest duration told apart, in nanoseconds: an hour. Longer ones count as an hour.
@@ -115,6 +116,8 @@ pub(crate) struct Recorder {
     /// The first answers one by one, as many as were asked for: none in an ordinary run.
     pub(crate) samples: Vec<Sample>,
     samples_kept: usize,
+    /// How some of the failed ones went.
+    pub(crate) failures: Failures,
     beat: Beat,
     closed: Option<Instant>,
     lateness_limit: Duration,
@@ -133,6 +136,7 @@ impl Recorder {
             traffic: Traffic::default(),
             samples: Vec::new(),
             samples_kept: 0,
+            failures: Failures::new(Instant::now()),
             beat: Beat::new(),
             closed: None,
             lateness_limit,
@@ -239,6 +243,7 @@ impl Recorder {
         for (mine, others) in self.statuses.iter_mut().zip(&other.statuses) {
             *mine += others;
         }
+        self.failures.merge(&other.failures);
         self.errors += other.errors.clone();
         add(&mut self.connect, &other.connect);
         self.connections.opened += other.connections.opened;

@@ -4,6 +4,7 @@
 
 mod command;
 mod doctor;
+mod inputs;
 mod runs;
 mod server;
 mod slo;

@@ -9,6 +9,7 @@ use super::{BODY_ROOM, Connection, End};
 use crate::Route;
 use crate::answer::{Answer, Facts};
 use crate::body::Piece;
+use crate::order::decoded;
 use crate::refusal::Refusal;
 use crate::truth::Truth;
 
@@ -82,15 +83,16 @@ impl Connection {
             return Err(Refusal::not_opened("--admin"));
         }
         let prefix = self.request.query().split('&').find_map(|parameter| parameter.strip_prefix("prefix="));
+        let prefix = prefix.map(decoded);
         match self.request.method.as_str() {
             "GET" => {}
             "PUT" => {
                 let text =
                     text.ok_or_else(|| Refusal::malformed("the orders are no text of at most 65536 bytes"))?;
-                let route = Route::new(prefix.unwrap_or("/"), &text);
+                let route = Route::new(prefix.as_deref().unwrap_or("/"), &text);
                 route.and_then(|route| server.routes().put(route)).map_err(Refusal::malformed)?;
             }
-            "DELETE" => server.routes().remove(prefix),
+            "DELETE" => server.routes().remove(prefix.as_deref()),
             _ => return Err(Refusal::malformed("ask this endpoint by GET, PUT or DELETE")),
         }
         for route in server.routes().list() {

@@ -56,7 +56,11 @@ impl Connection {
                 break;
             }
         }
-        Ok(self.end_content(answer)?)
+        self.end_content(answer)?;
+        match answer.promises_over(self.sent) {
+            true => Err(End::Quit),
+            false => Ok(()),
+        }
     }
 
     /// The interim answers, which leave as soon as this side waits for anything.
@@ -78,14 +82,14 @@ impl Connection {
             return Ok(());
         }
         let received = if had_body { now() } else { self.arrived };
-        match service {
-            Service::Computed(time) => {
-                self.client.flush().await?;
-                compute(time);
-                Ok(())
-            }
-            _ => self.wait_until(lane.departure(received, service)).await,
+        let departure = lane.departure(received, service);
+        if let Service::Computed(time) = service {
+            self.client.flush().await?;
+            compute(time);
+        } else if departure > received {
+            self.wait_until(departure).await?;
         }
+        Ok(())
     }
 
     /// Takes the time at which the answer leaves, where somebody asks for it.

@@ -123,7 +123,7 @@ fn unknown(value: &str) -> String {
 /// What a queue remembers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Queue {
-    /// When the worker began.
+    /// When the worker began, or when its orders were given to it.
     pub(crate) began: Instant,
     /// When the last of those queued leaves.
     pub(crate) busy_until: Instant,

@@ -47,7 +47,7 @@ pub(super) fn call<'a>(name: &str, value: &'a str) -> Result<(&'a str, Vec<Durat
 
 /// Percent-encoding undone (RFC 3986 section 2.1): clients' libraries encode brackets, which need not be. What is not
 /// well encoded stays as it is, and makes no sense as a value.
-pub(super) fn decoded(value: &str) -> Cow<'_, str> {
+pub(crate) fn decoded(value: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(value).decode_utf8_lossy()
 }
 

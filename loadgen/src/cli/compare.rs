@@ -1,0 +1,282 @@
+//! `ringload compare`: two systems in turns, or two saved runs side by side.
+
+mod save;
+mod subject;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use ringload::{
+    Comparison, Design, Error, Expect, Launch, Load, Metric, Outcome, Plan, Run, Rung, Schedule, Setup, Stop,
+    System, Target, Witness, compare, duration, expected_length, kill_all,
+};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use self::save::Folder;
+use self::subject::Subject;
+use crate::cli::run::{Cores, cores, driver_help};
+use crate::exit::Exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  ringload compare a.toml b.toml --backend 'ringmock --listen 127.0.0.1:3000'
+                            two configurations of the gateway, each requested where it listens
+  ringload compare --a './old -p 8080' --b './new -p 8080' --url http://127.0.0.1:8080/
+                            two command lines that listen on the same port, in turns
+  ringload compare a.toml b.toml --metric p99 --rate 2000 --pairs 12 --save comparison
+                            decided by the p99 at 2000 requests/s; every run is kept
+  ringload compare old/run.json new/run.json
+                            two saved runs side by side; no verdict
+
+What is counted:
+  One process start is one observation. A runs against itself first: how far that spreads is the floor. The metric named
+  decides when the 95 % interval of its ratio excludes 1 and the ratio lies beyond the floor. Pairs with a run that does
+  not count (failed requests, an open loop that was not kept) are repeated, three times at most in each part. In a closed
+  loop a generator that is busy all the time spoils times and rates, not CPU.";
+
+pub(super) fn help() -> String {
+    format!("{EXAMPLES}\n\n{}", Exit::help())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareOptions {
+    /// Two configuration files of the gateway, or two saved runs (`run.json`, or the folder that holds it).
+    #[arg(value_name = "FILE", num_args = 0..=2)]
+    files: Vec<PathBuf>,
+    /// The command line of A. It must stay in the foreground.
+    #[arg(long, value_name = "COMMAND", requires = "b", requires = "url", conflicts_with = "files")]
+    a: Option<String>,
+    /// The command line of B.
+    #[arg(long, value_name = "COMMAND", requires = "a")]
+    b: Option<String>,
+    /// What to request, with `WEIGHT@` before it for a larger share; may be repeated [default: / where the file listens].
+    #[arg(short, long, value_name = "URL")]
+    url: Vec<String>,
+    /// What to request of B, if it listens elsewhere [default: the same].
+    #[arg(long, value_name = "URL", requires = "url")]
+    url_b: Vec<String>,
+    /// The gateway that reads the configuration files [default: ringgate beside this program, or in PATH].
+    #[arg(long, value_name = "PATH")]
+    gateway: Option<PathBuf>,
+    /// The command line of a server behind A and B, started once; may be repeated.
+    #[arg(long, value_name = "COMMAND")]
+    backend: Vec<String>,
+    /// Which metric decides: cpu, machine, p50, p99 or throughput.
+    #[arg(long, default_value_t = Metric::Cpu)]
+    metric: Metric,
+    /// Pairs of A and B.
+    #[arg(long, default_value_t = 8)]
+    pairs: usize,
+    /// Pairs of A and A for the floor [default: as many].
+    #[arg(long, value_name = "PAIRS")]
+    floor_pairs: Option<usize>,
+    /// Open loop: so many requests per second. Without it, a closed loop.
+    #[arg(short, long, value_name = "REQUESTS_PER_SECOND")]
+    rate: Option<u64>,
+    /// Connections, divided over the threads.
+    #[arg(short, long, default_value_t = 64)]
+    connections: usize,
+    /// Threads of the generator.
+    #[arg(short, long, default_value_t = 1)]
+    threads: usize,
+    /// Length of the measured part of each run.
+    #[arg(short, long, value_parser = duration, default_value = "2s")]
+    duration: Duration,
+    /// Length of the part before it, uncounted.
+    #[arg(short, long, value_parser = duration, default_value = "300ms")]
+    warmup: Duration,
+    /// Request method.
+    #[arg(short, long, default_value = "GET")]
+    method: String,
+    /// A header field, `Name: value`; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "FIELD")]
+    headers: Vec<String>,
+    /// Request body.
+    #[arg(long, value_name = "TEXT")]
+    body: Option<String>,
+    /// How long a request may take.
+    #[arg(long, value_parser = duration, default_value = "10s")]
+    timeout: Duration,
+    /// Statuses that count as a success, such as 200,204 or 2xx.
+    #[arg(long, value_name = "STATUSES", default_value = "2xx")]
+    expect_status: Expect,
+    /// The way to do IO [default: the best that works here].
+    #[arg(long, value_name = "DRIVER", long_help = driver_help())]
+    driver: Option<Rung>,
+    /// Cores of A and B, such as 0 or 2,4-7 [default: the first one].
+    #[arg(long, value_name = "CORES", value_parser = cores)]
+    proxy_cores: Option<Cores>,
+    /// Cores of generator and backends [default: all others].
+    #[arg(long, value_name = "CORES", value_parser = cores)]
+    load_cores: Option<Cores>,
+    /// Keep the comparison and the report of every run in this folder.
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+    /// Print the comparison as one JSON object, durations in nanoseconds.
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print the comparison as Markdown.
+    #[arg(long)]
+    markdown: bool,
+}
+
+impl CompareOptions {
+    /// Carries out the experiment, or reads what is saved, and prints it.
+    pub(super) fn run(&self) -> Result<Exit, Error> {
+        match self.subject()? {
+            Subject::Saved(files) => self.show_saved(&files),
+            Subject::Systems(launches, urls) => self.experiment(launches, urls),
+        }
+    }
+
+    fn show_saved(&self, files: &[PathBuf; 2]) -> Result<Exit, Error> {
+        let compared = subject::saved(files)?;
+        self.print(&compared, || compared.markdown()).map_err(Error::Output)?;
+        Ok(Exit::Good)
+    }
+
+    fn experiment(&self, launches: [Launch; 2], urls: [Vec<String>; 2]) -> Result<Exit, Error> {
+        let (setup, design) = (self.setup(launches, urls)?, self.design());
+        let stop = Stop::new();
+        stop_on_signal(stop.clone()).map_err(Error::Loop)?;
+        let folder = self.save.as_deref().map(Folder::create).transpose().map_err(Error::Output)?;
+        announce(&setup, &design);
+        let mut clerk = Clerk { folder, told: 0, runs: design.runs() };
+        let mut comparison = compare(&setup, &design, &stop, &mut clerk)?;
+        comparison.provenance = comparison.provenance.of_command(std::env::args());
+        clerk.keep(&comparison).map_err(Error::Output)?;
+        self.print(&comparison, || comparison.markdown()).map_err(Error::Output)?;
+        Ok(exit(comparison.conclusion.outcome))
+    }
+
+    fn design(&self) -> Design {
+        let floor_pairs = self.floor_pairs.unwrap_or(self.pairs);
+        Design { metric: self.metric, pairs: self.pairs, floor_pairs }
+    }
+
+    fn setup(&self, launches: [Launch; 2], urls: [Vec<String>; 2]) -> Result<Setup, Error> {
+        let [a, b] = launches;
+        let systems = [
+            System { launch: a, plan: self.plan(&urls[0])? },
+            System { launch: b, plan: self.plan(&urls[1])? },
+        ];
+        let (proxy_cores, load_cores) = self.cores()?;
+        let backends = self.backend.iter().map(|line| Launch::of_line(line)).collect();
+        Ok(Setup { systems, backends, proxy_cores, load_cores })
+    }
+
+    fn plan(&self, urls: &[String]) -> Result<Plan, Error> {
+        let targets = urls.iter().map(|url| self.target(url)).collect::<Result<Vec<_>, _>>()?;
+        let load = match self.rate {
+            Some(rate) => Load::Open { schedule: Schedule::constant(rate)? },
+            None => Load::Closed { requests: None },
+        };
+        Ok(Plan {
+            duration: self.duration,
+            warmup: self.warmup,
+            connections: self.connections,
+            threads: self.threads,
+            timeout: self.timeout,
+            expect: self.expect_status.clone(),
+            driver: self.driver,
+            ..Plan::new(targets, load)
+        })
+    }
+
+    fn target(&self, url: &str) -> Result<Target, Error> {
+        let target = Target::get(url)?.method(&self.method)?;
+        let target = self.headers.iter().try_fold(target, |target, field| target.header(field))?;
+        Ok(target.body(self.body.clone().unwrap_or_default().into_bytes()))
+    }
+
+    /// Those of the systems and those of everything else.
+    fn cores(&self) -> Result<(Vec<usize>, Vec<usize>), Error> {
+        let available = ringload::cores().map_err(Error::Loop)?;
+        let given = |cores: &Option<Cores>| cores.as_ref().map(|cores| cores.0.clone());
+        let proxy = given(&self.proxy_cores).unwrap_or_else(|| available.iter().take(1).copied().collect());
+        let others = || match available.iter().filter(|core| !proxy.contains(core)).copied().collect() {
+            none if Vec::is_empty(&none) => available.clone(),
+            some => some,
+        };
+        let load = given(&self.load_cores).unwrap_or_else(others);
+        Ok((proxy, load))
+    }
+
+    /// A reader that has seen enough is not an error.
+    fn print<T: serde::Serialize + ToString>(
+        &self,
+        told: &T,
+        markdown: impl Fn() -> String,
+    ) -> io::Result<()> {
+        let text = match (self.json, self.markdown) {
+            (true, _) => serde_json::to_string(told)? + "\n",
+            (_, true) => markdown(),
+            _ => told.to_string(),
+        };
+        match io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::NoDifference => Exit::Good,
+        Outcome::Difference => Exit::Different,
+        Outcome::Undecided => Exit::Undecided,
+    }
+}
+
+/// Says what is about to happen, before it does.
+fn announce(setup: &Setup, design: &Design) {
+    let length = expected_length(setup, design);
+    eprintln!(
+        "{} runs, about {:.0} s; Ctrl-C ends after the run under way",
+        design.runs(),
+        length.as_secs_f64()
+    );
+    if let Some(caution) = setup.caution() {
+        eprintln!("caution: {caution}");
+    }
+}
+
+/// Tells of every run, and puts it down.
+struct Clerk {
+    folder: Option<Folder>,
+    told: usize,
+    runs: usize,
+}
+
+impl Clerk {
+    fn keep(&mut self, comparison: &Comparison) -> io::Result<()> {
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.keep(comparison))
+    }
+}
+
+impl Witness for Clerk {
+    fn saw(&mut self, run: &Run, detail: &serde_json::Value) -> Result<(), Error> {
+        self.told += 1;
+        eprintln!("{:>3}/{} {run}", self.told, self.runs);
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.add(run, detail)).map_err(Error::Output)
+    }
+}
+
+/// The first signal ends the experiment after the run under way, the second one ends the process and all it has started.
+fn stop_on_signal(stop: Stop) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            if stop.is_stopped() {
+                kill_all();
+                std::process::exit(Exit::Interrupted.code().into());
+            }
+            stop.stop();
+        }
+    })?;
+    Ok(())
+}
