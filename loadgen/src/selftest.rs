@@ -119,18 +119,27 @@ pub trait Watch {
     fn case(&mut self, case: &Case);
 }
 
-/// Plays every case of that scale; if stopped, those that had ended by then.
+/// The names of all cases, in order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.name)
+}
+
+/// Plays the cases named in `only`, or all of them if it is empty; if stopped, those that had ended by then.
 ///
 /// # Errors
-/// No event loop works here, or a run could not begin.
-pub fn run(scale: Scale, stop: &Stop, watch: &mut dyn Watch) -> Result<SelfTest, Error> {
+/// No case has that name, no event loop works here, or a run could not begin.
+pub fn run(scale: Scale, only: &[String], stop: &Stop, watch: &mut dyn Watch) -> Result<SelfTest, Error> {
     let began = Instant::now();
+    if let Some(unknown) = only.iter().find(|only| !names().any(|name| name == *only)) {
+        let names = names().collect::<Vec<_>>().join(", ");
+        return Err(Error::Plan(format!("there is no case `{unknown}`; there are {names}")));
+    }
     let bench = Bench::new()?;
     let floor = Floor::measure(&bench, stop)?;
     watch.floor(&floor);
     let stage = Stage { bench: &bench, scale, floor: floor.of_a_request(), stop };
     let mut cases = Vec::new();
-    for case in CASES {
+    for case in CASES.iter().filter(|case| only.is_empty() || only.iter().any(|only| only == case.name)) {
         let played = (case.play)(&stage)?;
         if stop.is_stopped() {
             break; // what was cut short cannot be judged
@@ -241,8 +250,7 @@ impl Display for SelfTest {
         match self.outcome() {
             Outcome::Passed => writeln!(
                 f,
-                "\n{} of {} cases passed in {took:.0} s: percentiles and accounts of this instrument are right on this \
-                 machine",
+                "\npassed, {} of {} cases in {took:.0} s: here this instrument's percentiles and accounts are right",
                 self.cases.len(),
                 CASES.len()
             ),
