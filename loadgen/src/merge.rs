@@ -284,4 +284,4 @@ fn provenance(a: &Provenance, b: &Provenance) -> Provenance {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
