@@ -33,10 +33,11 @@ Examples:
                             two saved runs side by side; no verdict
 
 What is counted:
-  One process start is one observation. A runs against itself first: how far that spreads is the floor. The metric named
-  decides when the 95 % interval of its ratio excludes 1 and the ratio lies beyond the floor. Pairs with a run that does
-  not count (failed requests, an open loop that was not kept) are repeated, three times at most in each part. In a closed
-  loop a generator that is busy all the time spoils times and rates, not CPU.";
+  One process start is one observation; a pair is the middle of several starts of A and B in turns (ABBA BAAB). A runs
+  against itself first: how far that spreads is the floor. The metric named decides when the 95 % interval of its ratio
+  excludes 1 and the ratio lies beyond the floor. Turns with a run that does not count (failed requests, an open loop that
+  was not kept) are repeated, one in eight at most. In a closed loop a generator that is busy all the time spoils times
+  and rates, not CPU.";
 
 pub(super) fn help() -> String {
     format!("{EXAMPLES}\n\n{}", Exit::help())
@@ -74,6 +75,9 @@ pub(super) struct CompareOptions {
     /// Pairs of A and A for the floor [default: as many].
     #[arg(long, value_name = "PAIRS")]
     floor_pairs: Option<usize>,
+    /// Starts of either side in a pair: more short ones see more of a noisy machine than one long one.
+    #[arg(long, default_value_t = 4)]
+    turns: usize,
     /// Open loop: so many requests per second. Without it, a closed loop.
     #[arg(short, long, value_name = "REQUESTS_PER_SECOND")]
     rate: Option<u64>,
@@ -84,10 +88,10 @@ pub(super) struct CompareOptions {
     #[arg(short, long, default_value_t = 1)]
     threads: usize,
     /// Length of the measured part of each run.
-    #[arg(short, long, value_parser = duration, default_value = "2s")]
+    #[arg(short, long, value_parser = duration, default_value = "500ms")]
     duration: Duration,
     /// Length of the part before it, uncounted.
-    #[arg(short, long, value_parser = duration, default_value = "300ms")]
+    #[arg(short, long, value_parser = duration, default_value = "100ms")]
     warmup: Duration,
     /// Request method.
     #[arg(short, long, default_value = "GET")]
@@ -155,7 +159,7 @@ impl CompareOptions {
 
     fn design(&self) -> Design {
         let floor_pairs = self.floor_pairs.unwrap_or(self.pairs);
-        Design { metric: self.metric, pairs: self.pairs, floor_pairs }
+        Design { metric: self.metric, pairs: self.pairs, floor_pairs, turns: self.turns }
     }
 
     fn setup(&self, launches: [Launch; 2], urls: [Vec<String>; 2]) -> Result<Setup, Error> {

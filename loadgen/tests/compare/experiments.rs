@@ -12,8 +12,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::server::{command, free_address};
 
 /// As short as an experiment can be.
-const SHORT: [&str; 9] =
-    ["--pairs", "6", "--duration", "100ms", "--warmup", "20ms", "--connections", "4", "--json"];
+const SHORT: [&str; 11] = [
+    "--pairs",
+    "6",
+    "--turns",
+    "1",
+    "--duration",
+    "100ms",
+    "--warmup",
+    "20ms",
+    "--connections",
+    "4",
+    "--json",
+];
 
 fn start(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringload"));
@@ -51,7 +62,7 @@ fn a_side_that_costs_many_times_more_is_found_and_every_run_is_kept() {
     let costs = found.runs.iter().map(|run| run.observation.costs);
     assert!(costs.clone().all(|costs| costs.proxy_ns > Some(0.0) && costs.generator_ns > Some(0.0)));
     assert!(found.to_string().contains("verdict     difference: B costs"), "{found}");
-    assert!(found.markdown().contains("| floor 1 A' |"), "{}", found.markdown());
+    assert!(found.markdown().contains("| floor 1.1 A' |"), "{}", found.markdown());
 
     let kept = std::fs::read_to_string(folder.join("comparison.json")).unwrap();
     assert_eq!(Comparison::parse(&kept).unwrap(), found);
@@ -102,7 +113,7 @@ fn interrupted(count: usize) -> (Output, String) {
     let long = ["--pairs", "100", "--duration", "300ms", "--json"];
     let mut child = start(&[&long[..], &["--a", &line, "--b", &line, "--url", &url]].concat());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains("floor        1 A")), "it never began");
+    assert!(lines.any(|line| line.unwrap().contains("floor        1.1 A")), "it never began");
     for _ in 0..count {
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         std::thread::sleep(Duration::from_millis(20)); // two at once are one signal
