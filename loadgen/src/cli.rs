@@ -1,8 +1,11 @@
 //! The command line: one file per command, each with its options and what it does with them.
 
 mod compare;
+mod doctor;
 mod live;
 mod run;
+mod selftest;
+mod slo;
 
 use clap::{Parser, Subcommand};
 use ringload::Error;
@@ -22,6 +25,15 @@ enum Command {
     /// Load a server and report what became of every request.
     #[command(after_help = run::help())]
     Run(run::RunOptions),
+    /// Find the highest rate that keeps an objective.
+    #[command(after_help = slo::help())]
+    Slo(slo::SloOptions),
+    /// Prove the instrument on this machine against known queues.
+    #[command(after_help = selftest::help())]
+    Selftest(selftest::SelftestOptions),
+    /// Say what would spoil a measurement here.
+    #[command(after_help = doctor::help())]
+    Doctor(doctor::DoctorOptions),
     /// Start two systems in turns and say whether they differ.
     #[command(after_help = compare::help())]
     Compare(compare::CompareOptions),
@@ -31,6 +43,9 @@ impl Cli {
     pub(crate) fn run(&self) -> Result<Exit, Error> {
         match &self.command {
             Command::Run(options) => options.run(),
+            Command::Slo(options) => options.run(),
+            Command::Selftest(options) => options.run(),
+            Command::Doctor(options) => options.run(),
             Command::Compare(options) => options.run(),
         }
     }

@@ -16,12 +16,17 @@ pub(crate) enum Exit {
     TooFewSamples,
     Unsteady,
     AssertionFailed,
+    SloNever,
+    SloDidNotHold,
+    CaseFailed,
+    MachineTooNoisy,
+    Spoilt,
     Different,
     Undecided,
     Interrupted,
 }
 
-const TABLE: [(Exit, u8, &str); 14] = [
+const TABLE: [(Exit, u8, &str); 19] = [
     (Exit::Good, 0, "the run is valid and every request was answered as expected"),
     (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
     (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
@@ -43,6 +48,11 @@ const TABLE: [(Exit, u8, &str); 14] = [
         21,
         "compare: the experiment could not decide: runs that do not count, or an interrupt",
     ),
+    (Exit::SloNever, 30, "slo: even the lowest rate misses the objective"),
+    (Exit::SloDidNotHold, 31, "slo: no answer held when it was confirmed"),
+    (Exit::CaseFailed, 40, "selftest: a case failed"),
+    (Exit::MachineTooNoisy, 41, "selftest: this machine was too noisy to tell"),
+    (Exit::Spoilt, 50, "doctor: something here would spoil a measurement"),
     (Exit::Interrupted, 130, "a second interrupt ended the process without a report"),
 ];
 

@@ -1,3 +1,8 @@
 //! Files by which other programs read what was measured here, and this one reads theirs.
 
-pub(crate) mod blob;
+pub mod blob;
+pub mod hgrm;
+pub mod hlog;
+pub mod import;
+pub mod run;
+pub mod save;

@@ -24,13 +24,17 @@
 //! transport or were shed are counted and have no time.
 
 mod compare;
+pub mod doctor;
 mod engine;
 mod error;
-mod interchange;
+pub mod interchange;
+mod merge;
 mod plan;
 mod record;
 mod report;
 mod response;
+pub mod selftest;
+pub mod slo;
 mod statistics;
 
 pub use compare::bench::{Setup, System, cores};
@@ -46,11 +50,17 @@ pub use engine::run::{Glimpse, Observer, run, run_until};
 pub use engine::stop::Stop;
 pub use error::Error;
 pub use interchange::blob::Blob;
-pub use plan::schedule::Schedule;
+pub use merge::merge;
+pub use plan::expect::{Expect, body_hash};
+pub use plan::load::{Load, LoadWords};
+pub use plan::scenario::{BODY_BOUND, Scenario, filler};
+pub use plan::schedule::{Profile, Schedule, Spacing};
 pub use plan::target::Target;
-pub use plan::{Expect, LONGEST, Load, Plan, QUEUE_BOUND, Watched, duration};
+pub use plan::units::duration;
+pub use plan::{LONGEST, Plan, QUEUE_BOUND, Watched};
 pub use record::census::{Census, TransportErrors};
-pub use record::recorder::{Connections, Sending};
+pub use record::failures::Failure;
+pub use record::recorder::{Connections, Sample, Sending};
 pub use record::series::Interval;
 pub use record::summary::{Reading, Summary};
 pub use report::assertion::{Asserted, Assertion};

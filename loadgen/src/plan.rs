@@ -1,18 +1,23 @@
 //! What a run is to do.
 
+pub(crate) mod draw;
+pub(crate) mod expect;
+pub(crate) mod load;
 pub(crate) mod mix;
+pub(crate) mod scenario;
 pub(crate) mod schedule;
 pub(crate) mod target;
+pub(crate) mod template;
+pub(crate) mod units;
 
-use std::fmt;
-use std::ops::RangeInclusive;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ringgate_io::Rung;
 
 use crate::report::assertion::Assertion;
-use crate::{Error, Schedule, Target};
+use crate::{Error, Expect, Load, Target};
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
 /// quarter of a million requests late means that the answer is known already.
@@ -21,59 +26,6 @@ pub const QUEUE_BOUND: usize = 256 * 1024;
 pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Threads of a run: more than any machine has cores for.
 const THREADS_BOUND: usize = 1024;
-
-/// How requests arise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
-    /// Each connection sends its next request when the answer to the last one has come: as much as the server takes.
-    /// Such a run shows what the server can do, not what callers wait: they would not have stopped asking.
-    Closed {
-        /// The run ends when so many requests are settled, if not by its duration before.
-        requests: Option<u64>,
-    },
-    /// Requests are due when the schedule says so, whatever has come back.
-    Open {
-        /// When that is.
-        schedule: Schedule,
-    },
-}
-
-/// The statuses that count as a success.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expect(Vec<RangeInclusive<u16>>);
-
-impl Expect {
-    /// Whether `status` is expected.
-    pub fn contains(&self, status: u16) -> bool {
-        self.0.iter().any(|range| range.contains(&status))
-    }
-}
-
-impl Default for Expect {
-    fn default() -> Self {
-        Expect(vec![200..=299])
-    }
-}
-
-impl FromStr for Expect {
-    type Err = String;
-
-    /// `200`, `2xx`, or several separated by commas.
-    fn from_str(list: &str) -> Result<Expect, String> {
-        list.split(',').map(|item| status_range(item.trim())).collect::<Result<_, _>>().map(Expect)
-    }
-}
-
-fn status_range(item: &str) -> Result<RangeInclusive<u16>, String> {
-    let (first, last) = match item.strip_suffix("xx") {
-        Some(class) => (format!("{class}00"), format!("{class}99")),
-        None => (item.to_owned(), item.to_owned()),
-    };
-    match (first.parse(), last.parse()) {
-        (Ok(first @ 200..=599), Ok(last)) if !item.starts_with('+') => Ok(first..=last),
-        _ => Err(format!("`{item}` is no final status; write for example 200,204 or 2xx")),
-    }
-}
 
 /// Processes whose CPU is told in the report, under a name such as `proxy` or `backend`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,11 +83,20 @@ pub struct Plan {
     pub drain: Duration,
     /// Open loop: requests that may wait for a free connection; more are shed.
     pub queue: usize,
-    /// Statuses that count as a success.
+    /// What counts as a success, for targets that do not say so themselves.
     pub expect: Expect,
+    /// The connection is given up after so many answers, and the next request leaves on a new one; none: it is used as long
+    /// as the server lets it. At one request each, the ports of a machine (some 28,000, for a minute each) are soon used up:
+    /// that is what limits such a run, at some 470 requests per second, unless it is the server that ends the connection.
+    pub requests_per_connection: Option<NonZeroU64>,
+    /// Every request says `Connection: close`.
+    pub close: bool,
     /// The generator's own delay that its p99 may not exceed in a valid run.
     pub lateness_limit: Duration,
-    /// Decides which request goes to which target.
+    /// Answers of each thread kept one by one, the first so many, in [`Report::samples`](crate::Report): for checking the
+    /// instrument. None in an ordinary run, whose memory does not grow with its length.
+    pub samples_kept: usize,
+    /// Decides all that is random: when requests are planned, and which goes to which target.
     pub seed: u64,
     /// Cores to pin the threads to, in turn; none: the scheduler decides.
     pub cores: Vec<usize>,
@@ -161,12 +122,24 @@ impl Plan {
             drain: Duration::from_secs(1),
             queue: QUEUE_BOUND,
             expect: Expect::default(),
+            requests_per_connection: None,
+            close: false,
             lateness_limit: Duration::from_millis(1),
+            samples_kept: 0,
             seed: 1,
             cores: Vec::new(),
             driver: None,
             watched: Vec::new(),
             assertions: Vec::new(),
+        }
+    }
+
+    /// Answers after which a connection is given up.
+    pub(crate) fn answers_of_a_connection(&self) -> u64 {
+        match self.requests_per_connection {
+            _ if self.close => 1,
+            Some(requests) => requests.get(),
+            None => u64::MAX,
         }
     }
 
@@ -181,6 +154,10 @@ impl Plan {
             ),
             (!(1..=THREADS_BOUND).contains(&self.threads), "there must be 1 to 1024 threads"),
             (self.connections < self.threads, "every thread needs a connection; use fewer threads"),
+            (
+                self.close && self.requests_per_connection.is_some_and(|requests| requests.get() > 1),
+                "a request that says `Connection: close` is the last of its connection; leave out one of the two",
+            ),
             (self.duration.is_zero(), "the duration must be longer than nothing"),
             (self.timeout.is_zero(), "the timeout must be longer than nothing"),
             (
@@ -190,37 +167,7 @@ impl Plan {
         ];
         match faults.iter().find(|(is_fault, _)| *is_fault) {
             Some((_, reason)) => Err(Error::Plan((*reason).to_owned())),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A duration as people write it: a whole or decimal number and a unit of `us`, `ms`, `s`, `m` or `h`.
-///
-/// # Errors
-/// What is wrong with it, and how to write it.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("write a number and a unit of us, ms, s, m or h, such as 1.5s".to_owned()),
-    };
-    let number: f64 = number.trim().parse().map_err(|_| format!("`{number}` is not a number"))?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
-}
-
-impl fmt::Display for Load {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Load::Closed { .. } => f.write_str("closed loop"),
-            Load::Open { schedule: Schedule::Constant { rate } } => {
-                write!(f, "open loop at {rate} requests/s")
-            }
+            None => self.targets.iter().try_for_each(Target::check),
         }
     }
 }
@@ -230,33 +177,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn expected_statuses_are_codes_and_classes() {
-        let expect: Expect = "204, 3xx".parse().unwrap();
-        let met: Vec<u16> =
-            [200, 204, 299, 300, 399, 400].into_iter().filter(|&s| expect.contains(s)).collect();
-        assert_eq!(met, [204, 300, 399]);
-        for wrong in ["", "2x", "100", "1xx", "+xx", "2000", "200,", "600", "6xx", "+200"] {
-            assert!(wrong.parse::<Expect>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn watched_processes_have_a_name_and_ids() {
         let watched = |text: &str| text.parse::<Watched>();
         let expected = Watched { name: "proxy".to_owned(), processes: vec![12, 13] };
         assert_eq!(watched("proxy=12, 13"), Ok(expected));
         for wrong in ["12", "=12", "proxy=", "proxy=x", "proxy=-1"] {
             assert!(watched(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["10", "s", "-1s", "1d", "", "nans", "infs"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 

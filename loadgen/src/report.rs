@@ -15,11 +15,13 @@ use serde::{Deserialize, Serialize};
 use crate::engine::run::Run;
 use crate::engine::shift::Tally;
 use crate::interchange::blob::Blob;
-use crate::plan::{Load, Plan};
+use crate::plan::Plan;
+use crate::plan::load::Load;
 use crate::record::census::{Census, TransportErrors};
 use crate::record::cpu::CpuTime;
+use crate::record::failures::Failure;
 use crate::record::recorder::{
-    Clocks, Connections, Recorder, Sending, TargetRecord, add, histogram, nanoseconds,
+    Clocks, Connections, Recorder, Sample, Sending, TargetRecord, add, histogram, nanoseconds,
 };
 use crate::record::series::Interval;
 use crate::record::summary::Summary;
@@ -68,12 +70,19 @@ pub struct Report {
     pub costs: Vec<Cost>,
     /// What the run was held to.
     pub assertions: Vec<Asserted>,
+    /// How some of the failed exchanges went, at most 16 of each kind.
+    #[serde(default)]
+    pub failures: Vec<Failure>,
     /// The same for each target.
     pub targets: Vec<TargetReport>,
     /// The run over time.
     pub series: Vec<Interval>,
     /// What the clocks rest on.
     pub histograms: Histograms,
+    /// The answers that [`Plan::samples_kept`](crate::Plan) asked for, in the order in which they came to each thread.
+    /// Instants mean nothing to another process: they are not saved.
+    #[serde(skip)]
+    pub samples: Vec<Sample>,
 }
 
 /// What was asked for.
@@ -194,6 +203,9 @@ pub(crate) const MACHINE: &str = "machine";
 /// One target's part of the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TargetReport {
+    /// Its name, if it was given one.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Its URL.
     pub url: String,
     /// Its share of the requests, relative to the others'.
@@ -243,9 +255,11 @@ impl Report {
             generator: Generator::new(&record, tallies, &floor),
             costs,
             assertions: Vec::new(),
+            failures: record.failures.list(),
             targets: targets(plan, &record),
             series,
             transport_errors: record.errors,
+            samples: record.samples,
         };
         report.assertions = plan.assertions.iter().map(|assertion| assertion.check(&report)).collect();
         report
@@ -276,8 +290,8 @@ fn floor(tallies: &[Tally]) -> Histogram<u64> {
 
 /// An open loop that ran to its end planned exactly what its schedule says.
 fn was_planned(plan: &Plan, census: &Census) -> bool {
-    match plan.load {
-        Load::Open { schedule } => census.planned == schedule.count_within(plan.duration),
+    match &plan.load {
+        Load::Open { schedule } => census.planned == schedule.count_within(plan.seed, plan.duration),
         Load::Closed { requests } => requests.is_none_or(|requests| census.planned <= requests),
     }
 }
@@ -288,6 +302,7 @@ fn statuses(counts: &[u64]) -> BTreeMap<u16, u64> {
 
 fn targets(plan: &Plan, record: &Recorder) -> Vec<TargetReport> {
     let report = |(target, record): (&crate::Target, &TargetRecord)| TargetReport {
+        name: target.known_as().map(str::to_owned),
         url: target.url(),
         weight: target.weight(),
         requests: record.census,

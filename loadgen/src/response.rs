@@ -1,10 +1,12 @@
-//! Responses (RFC 9112), read as they stream: the head is parsed, the body counted and discarded.
+//! Responses (RFC 9112), read as they stream: the head is parsed, the body counted, hashed if asked for, and discarded but
+//! for its beginning.
 //!
 //! Owns: where a response ends, and what in it cannot be right. No sockets, no clock: bytes in, answers out.
 //! Refuses: heads over [`HEAD_BOUND`], framing that two readers could understand differently, upgrades.
 //! Shares no code with the gateway: a parser's bug must not hide on both sides of the wire.
 
 mod chunked;
+mod content;
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use httparse::{Header, ParserConfig, Response, Status};
 
 use chunked::Chunks;
+pub(crate) use content::{Content, EXCERPT_BYTES, Seen};
 
 /// Largest head accepted, in bytes: four times what servers send at most by default.
 pub(crate) const HEAD_BOUND: usize = 64 * 1024;
@@ -47,10 +50,10 @@ enum Body {
 }
 
 /// Reads the responses of one connection, one after the other.
-#[derive(Debug)]
 pub(crate) struct Parser {
     body: Body,
     answer: Answer,
+    content: Content,
 }
 
 const NOTHING: Answer =
@@ -58,7 +61,27 @@ const NOTHING: Answer =
 
 impl Parser {
     pub(crate) fn new() -> Parser {
-        Parser { body: Body::Unknown, answer: NOTHING }
+        Parser { body: Body::Unknown, answer: NOTHING, content: Content::default() }
+    }
+
+    /// Forgets the response under way: another connection begins.
+    pub(crate) fn restart(&mut self) {
+        self.finish();
+    }
+
+    /// Decides whether the body of the next response is hashed; before it begins.
+    pub(crate) fn hash_next(&mut self, is_hashed: bool) {
+        self.content.hash_next(is_hashed);
+    }
+
+    /// The content of the response that has just ended.
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// How the response under way began, if its head has come.
+    pub(crate) fn seen(&self) -> Option<Seen<'_>> {
+        (!matches!(self.body, Body::Unknown)).then(|| self.content.seen())
     }
 
     /// Takes what it can use of `data` and says how much that was; an incomplete head is left where it is. With the
@@ -106,6 +129,7 @@ impl Parser {
             Status::Partial => Ok(None),
             Status::Complete(head_bytes) => {
                 self.frame(&response, to_head)?;
+                self.content.begin(&data[..head_bytes]);
                 Ok(Some(head_bytes))
             }
         }
@@ -136,13 +160,17 @@ impl Parser {
             Body::Length(left) => {
                 let count = (*left).min(data.len() as u64);
                 *left -= count;
+                self.content.add(&data[..count as usize]);
                 (count as usize, count, *left == 0)
             }
             Body::Chunked(chunks) => {
-                let progress = chunks.advance(data)?;
+                let progress = chunks.advance(data, |piece| self.content.add(piece))?;
                 (progress.consumed, progress.body_bytes, progress.is_done)
             }
-            Body::UntilClose => (data.len(), data.len() as u64, false),
+            Body::UntilClose => {
+                self.content.add(data);
+                (data.len(), data.len() as u64, false)
+            }
         };
         self.answer.body_bytes += body_bytes;
         Ok((consumed, is_done))
@@ -344,6 +372,21 @@ mod tests {
             let wire = format!("HTTP/1.1 204 No Content\r\nX-Mock-Instants: {instants}\r\n\r\n");
             let answers = read(&[wire.as_bytes()], false).unwrap();
             assert_eq!(answers[0].server_time, expected.map(Duration::from_nanos), "{instants}");
+        }
+    }
+
+    #[test]
+    fn the_content_is_the_body_without_its_framing() {
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
+        let lengthy = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        for wire in [chunked, lengthy, "HTTP/1.1 200 OK\r\n\r\nhello"] {
+            let mut parser = Parser::new();
+            parser.hash_next(true);
+            parser.advance(wire.as_bytes(), false).unwrap();
+            parser.end();
+            assert_eq!(parser.content().hash(), Some(xxhash_rust::xxh3::xxh3_64(b"hello")), "{wire}");
+            let seen = parser.content().seen();
+            assert!(seen.body == b"hello" && seen.head.starts_with(b"HTTP/1.1 200 OK\r\n"), "{wire}");
         }
     }
 

@@ -7,7 +7,7 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream, now, sleep};
+use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream};
 
 /// First size of the input: a usual request in one receive, and little to hold for an idle connection.
 const INPUT_BYTES: usize = 4 * 1024;
@@ -17,8 +17,6 @@ const OUTPUT_BYTES: usize = 16 * 1024;
 /// kernel send a reset, which destroys the answer on its way.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 64 * 1024;
-/// How long a stop may go unnoticed by a delayed answer.
-const PAUSE_STEP: Duration = Duration::from_millis(50);
 
 /// One connected client.
 pub(crate) struct Client {
@@ -72,19 +70,30 @@ impl Client {
         Ok(())
     }
 
-    /// Lets `delay` pass. What was written leaves before.
-    pub(crate) async fn pause(&mut self, delay: Duration) -> io::Result<()> {
-        if delay.is_zero() {
-            return Ok(());
-        }
+    /// Whether the server has ended the connection, because it stops.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.guard.expired()
+    }
+
+    /// Whether the client has broken the connection off.
+    pub(crate) fn has_left(&self) -> bool {
+        self.stream.is_reset()
+    }
+
+    /// Ends this side of the connection, in order and behind what was written, and reads on until the client ends its own.
+    pub(crate) async fn half_close(&mut self) -> io::Result<()> {
         self.flush().await?;
-        let end = now() + delay;
-        while now() < end {
-            if self.guard.expired() {
-                return Err(io::ErrorKind::ConnectionAborted.into());
-            }
-            sleep(PAUSE_STEP.min(end.saturating_duration_since(now()))).await;
+        self.stream.shutdown(Side::Send);
+        loop {
+            self.input.clear();
+            self.receive(INPUT_BYTES).await?;
         }
+    }
+
+    /// Breaks the connection off behind what was written: the client sees a reset, and no end.
+    pub(crate) async fn reset(mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.stream.reset_on_close();
         Ok(())
     }
 
@@ -104,7 +113,8 @@ impl Client {
         Ok(())
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
+    /// Sends what was written.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
         if !self.output.is_empty() {
             self.stream.send(&self.output).await?;
             self.output.clear();

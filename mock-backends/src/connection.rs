@@ -3,33 +3,51 @@
 //! Owns the order of these steps. A request is noted once, when its body is over or cannot be completed any more, and
 //! always before the end of its answer leaves: a client that has its answer finds its request in the journal.
 
-use std::io::{self, Write};
-use std::sync::Arc;
+mod admin;
+mod sending;
+
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ringgate_io::now;
 
 use crate::Server;
-use crate::answer::{Answer, Content};
+use crate::answer::{Answer, Asked, Content, Facts};
 use crate::body::{Body, Piece};
 use crate::client::Client;
-use crate::content::{Digest, pattern};
+use crate::content::Digest;
 use crate::journal::Received;
+use crate::order::{Fault, Service};
 use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::station::{Lane, Station};
+use crate::truth::Exchange;
 
 /// Least room for a receive while a head is awaited: most of a usual one.
 const HEAD_ROOM: usize = 1024;
 /// Least room while a body is: large enough that the system calls do not count.
 const BODY_ROOM: usize = 64 * 1024;
-/// The pattern is generated and sent in pieces of this size.
-const PATTERN_PIECE: usize = 64 * 1024;
+/// How often a connection that is not read is looked at, whether it is still there.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// One connection and the request that is being served on it.
 pub(crate) struct Connection {
     client: Client,
-    server: Arc<Server>,
+    station: Rc<Station>,
     number: u64,
+    /// Requests so far, this one included.
+    requests: u64,
     request: Request,
     body: Body,
     digest: Digest,
+    /// Whether the digest is of use to anybody.
+    digests: bool,
+    /// When the request's head was here, and when its answer began to leave; told where they are asked for.
+    arrived: Instant,
+    departed: Option<Instant>,
+    /// Bytes of the answer's content sent.
+    sent: u64,
     /// The answer's text, or a piece of the pattern.
     scratch: Vec<u8>,
 }
@@ -42,6 +60,12 @@ enum End {
     Refused(Refusal),
     /// The same, and its answer has begun: all that is left to tell it with is to stop short.
     BrokenOff,
+    /// It was ordered to, without notice.
+    Quit,
+    /// It was ordered to, on this side only.
+    HalfClosed,
+    /// It was ordered to, by a reset.
+    Reset,
 }
 
 impl End {
@@ -66,30 +90,44 @@ impl From<Refusal> for End {
 }
 
 /// Serves `client` until either side ends the connection.
-pub(crate) async fn serve(client: Client, server: Arc<Server>) {
-    let number = server.journal().count_connection();
+pub(crate) async fn serve(client: Client, station: Rc<Station>) {
+    let number = station.server.journal().count_connection();
     let mut connection = Connection {
         client,
-        server,
+        station,
         number,
+        requests: 0,
         request: Request::default(),
         body: Body::default(),
         digest: Digest::default(),
+        digests: false,
+        arrived: now(),
+        departed: None,
+        sent: 0,
         scratch: Vec::new(),
     };
     let end = connection.exchanges().await;
     if let Err(End::Refused(_) | End::BrokenOff) = end {
-        connection.server.journal().count_malformed();
+        connection.server().journal().count_malformed();
     }
     let _ = match end {
-        Ok(()) | Err(End::BrokenOff) => connection.client.finish().await,
+        Ok(()) | Err(End::BrokenOff | End::Quit) => connection.client.finish().await,
         Err(End::Refused(refusal)) => connection.refuse(&refusal).await,
+        Err(End::HalfClosed) => connection.client.half_close().await,
+        Err(End::Reset) => connection.client.reset().await,
         Err(End::Gone) => Ok(()), // nobody is left to be told
     };
 }
 
 impl Connection {
+    fn server(&self) -> &Server {
+        &self.station.server
+    }
+
     async fn exchanges(&mut self) -> Result<(), End> {
+        if self.station.is_deaf() {
+            return self.leave_unread().await;
+        }
         while self.exchange().await? {}
         Ok(())
     }
@@ -97,19 +135,31 @@ impl Connection {
     /// One request and its answer; whether another may follow.
     async fn exchange(&mut self) -> Result<bool, End> {
         self.receive_head().await?;
-        if self.request.expects_continue && !self.body.is_over() && self.client.input().is_empty() {
-            self.client.output().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        if let Some(endpoint) = admin::Endpoint::at(self.request.path()) {
+            return self.serve_endpoint(endpoint).await;
         }
-        let answer = Answer::to(&self.request, &self.server, &mut self.scratch)?;
-        match answer.content {
-            Content::Echo if !answer.head_only => self.echo(&answer).await?,
-            _ => self.answer(&answer).await?,
+        let visit = self.station.visit(self.request.path());
+        let answer = self.decide(&visit.lane)?;
+        if answer.quirks.fault == Fault::Unread {
+            return self.leave_unread().await.map(|()| false);
         }
-        Ok(answer.persistent)
+        self.send_interim(&answer);
+        let sent = match answer.content {
+            Content::Echo if !answer.head_only && answer.quirks.fault == Fault::None => {
+                self.echo(&answer, &visit.lane).await
+            }
+            _ => self.answer(&answer, &visit.lane).await,
+        };
+        self.note_truth(&answer);
+        sent?;
+        match answer.quirks.quits {
+            true => Err(End::Quit),
+            false => Ok(answer.persistent),
+        }
     }
 
     async fn receive_head(&mut self) -> Result<(), End> {
-        let recording = self.server.journal().is_recording();
+        let recording = self.server().journal().is_recording();
         let length = loop {
             match self.request.read(self.client.input(), recording)? {
                 Some(length) => break length,
@@ -122,75 +172,40 @@ impl Connection {
         Ok(())
     }
 
-    async fn answer(&mut self, answer: &Answer) -> Result<(), End> {
-        self.discard_body().await?;
-        self.client.pause(answer.delay).await?;
-        if let Some(bytes) = self.server.ready(answer) {
-            return Ok(self.client.write(bytes).await?);
+    /// What the request gets. The clock is read only where somebody will ask for the time.
+    fn decide(&mut self, lane: &Lane) -> io::Result<Answer> {
+        self.requests += 1;
+        let asked = Asked { request: &self.request, server: &self.station.server, number: self.requests };
+        let answer = Answer::to(&asked, lane, &mut self.scratch)?;
+        if self.is_timed(&answer) || answer.service != Service::Immediate {
+            self.arrived = now();
         }
-        answer.write_head(self.server.name(), self.client.output())?;
-        match answer.content {
-            _ if answer.head_only => {}
-            Content::Pattern(length) => self.send_pattern(answer, length).await?,
-            Content::Text | Content::Echo => self.send_scratch(answer, self.scratch.len()).await?,
-        }
-        self.end_content(answer);
-        Ok(())
+        self.digests = answer.quirks.hash || self.server().journal().is_recording();
+        (self.departed, self.sent) = (None, 0);
+        Ok(answer)
     }
 
-    async fn echo(&mut self, answer: &Answer) -> Result<(), End> {
-        self.client.pause(answer.delay).await?;
-        answer.write_head(self.server.name(), self.client.output())?;
-        loop {
-            let count = self.content().await.map_err(End::within_answer)?;
-            self.begin_piece(answer, count)?;
-            self.client.echo(count).await?;
-            self.end_piece(answer, count);
-            if self.body.is_over() {
-                break;
-            }
-        }
-        self.end_content(answer);
-        Ok(())
+    /// Whether somebody is told when this exchange took place.
+    fn is_timed(&self, answer: &Answer) -> bool {
+        answer.quirks.instants || self.server().truth().is_some()
     }
 
-    async fn send_pattern(&mut self, answer: &Answer, length: u64) -> io::Result<()> {
-        let mut offset = 0;
-        while offset < length {
-            let piece = (length - offset).min(PATTERN_PIECE as u64) as usize;
-            self.scratch.resize(piece.max(self.scratch.len()), 0);
-            pattern(offset, &mut self.scratch[..piece]);
-            self.send_scratch(answer, piece).await?;
-            offset += piece as u64;
-        }
-        Ok(())
-    }
-
-    async fn send_scratch(&mut self, answer: &Answer, count: usize) -> io::Result<()> {
-        self.begin_piece(answer, count)?;
-        self.client.write(&self.scratch[..count]).await?;
-        self.end_piece(answer, count);
-        Ok(())
-    }
-
-    /// An empty piece is none: as a chunk it would end the body.
-    fn begin_piece(&mut self, answer: &Answer, count: usize) -> io::Result<()> {
-        match answer.is_chunked() && count > 0 {
-            true => write!(self.client.output(), "{count:x}\r\n"),
+    /// Waits until `instant`. What was written leaves before.
+    async fn wait_until(&mut self, instant: Instant) -> Result<(), End> {
+        self.client.flush().await?;
+        self.station.timetable.until(instant).await;
+        match self.client.is_ended() {
+            true => Err(End::Gone),
             false => Ok(()),
         }
     }
 
-    fn end_piece(&mut self, answer: &Answer, count: usize) {
-        if answer.is_chunked() && count > 0 {
-            self.client.output().extend_from_slice(b"\r\n");
+    /// Keeps the connection and reads no more of it, until the client resets it or the server stops.
+    async fn leave_unread(&mut self) -> Result<(), End> {
+        while !self.client.has_left() {
+            self.wait_until(now() + LOOK).await?;
         }
-    }
-
-    fn end_content(&mut self, answer: &Answer) {
-        if answer.is_chunked() && !answer.head_only {
-            self.client.output().extend_from_slice(b"0\r\n\r\n");
-        }
+        Err(End::Gone)
     }
 
     async fn discard_body(&mut self) -> Result<(), End> {
@@ -207,7 +222,7 @@ impl Connection {
     /// least once, and no more once the body is over: the call that ends it notes the request.
     async fn content(&mut self) -> Result<usize, End> {
         let content = self.next_content().await;
-        if let (Ok(count), true) = (&content, self.server.journal().is_recording()) {
+        if let (Ok(count), true) = (&content, self.digests) {
             self.digest.update(&self.client.input()[..*count]);
         }
         if content.is_err() || self.body.is_over() {
@@ -228,16 +243,30 @@ impl Connection {
     }
 
     fn note(&mut self) {
-        if self.server.journal().is_recording() {
+        if self.server().journal().is_recording() {
             let received = self.received();
-            self.server.journal().record(received);
+            self.server().journal().record(received);
         }
-        self.server.journal().count_request();
+        self.server().journal().count_request();
+    }
+
+    /// Nothing, if no part of the answer was about to leave. A fault before the head is over has no status.
+    fn note_truth(&self, answer: &Answer) {
+        let (Some(truth), Some(departed)) = (self.server().truth(), self.departed) else { return };
+        let exchange = Exchange {
+            arrived_ns: self.station.epoch.nanoseconds(self.arrived),
+            departed_ns: self.station.epoch.nanoseconds(departed),
+            connection: self.number,
+            status: matches!(answer.quirks.fault, Fault::None | Fault::ResetBody).then_some(answer.status),
+            body_bytes: self.sent,
+            ..Exchange::default()
+        };
+        truth.note(&self.request.id, exchange);
     }
 
     fn received(&mut self) -> Received {
         Received {
-            server: self.server.name().clone(),
+            server: self.server().name().clone(),
             connection: self.number,
             method: self.request.method.clone(),
             target: self.request.target.clone(),
@@ -251,8 +280,8 @@ impl Connection {
     }
 
     async fn refuse(mut self, refusal: &Refusal) -> io::Result<()> {
-        let answer = Answer::last(refusal, &self.server, &mut self.scratch)?;
-        answer.write_head(self.server.name(), self.client.output())?;
+        let answer = Answer::last(refusal, &self.station.server, &mut self.scratch)?;
+        answer.write_head(self.station.server.name(), &Facts::default(), self.client.output())?;
         self.client.write(&self.scratch).await?;
         self.client.finish().await
     }

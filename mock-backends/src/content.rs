@@ -16,7 +16,7 @@ pub fn pattern(offset: u64, bytes: &mut [u8]) {
 }
 
 /// The finisher of splitmix64: neighbouring numbers come out unlike each other.
-fn mixed(word: u64) -> [u8; 8] {
+pub(crate) fn mixed(word: u64) -> [u8; 8] {
     let mut z = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

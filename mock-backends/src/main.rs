@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use ringgate_io::Rung;
-use ringmock::{Kind, Mock, Options};
+use ringmock::{File, Kind, Mock, Options, Route, order};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -21,8 +22,19 @@ Examples:
       a user server that calls itself user-2
   ringmock --body-bytes 128 --core 1
       for benchmarks: the same 128 bytes for every path, on one pinned core
-  curl 'http://127.0.0.1:9001/api/v1/posts?status=503&delay_ms=20'
-      a request may ask: status, bytes, echo, chunked, delay_ms, close
+  ringmock --order 'latency=lognormal(5ms,40ms)' --order '/pay status=200:95,503:5; latency=fifo(2ms)'
+      standing orders for every path, and others for /pay and what is below it
+  ringmock --config mock.toml --admin
+      the same from a file ([[routes]] prefix = \"/pay\" status = {200 = 95, 503 = 5}), and to be changed while it runs:
+  curl -X PUT 'http://127.0.0.1:9001/__behaviour?prefix=/pay' -d 'fault=none:99,reset_body:1'
+      GET shows what is ordered, DELETE takes it back
+  curl 'http://127.0.0.1:9001/list?status=503&delay_ms=20'
+  curl -H 'x-mock: status=503; latency=uniform(1ms,5ms)' http://127.0.0.1:9001/list
+      the orders of one request
+  ringmock --truth 100000
+      keeps when each of the last requests came and its answer left: curl http://127.0.0.1:9001/__truth
+  ringmock --orders
+      all that can be ordered
 
 Exit codes:
   0  ended by SIGINT or SIGTERM
@@ -51,6 +63,27 @@ struct Arguments {
     /// Pin the first thread to this core, the others to the following ones
     #[arg(long)]
     core: Option<usize>,
+    /// Standing orders: `name=value; name=value` for every path, or behind a prefix for what is below it; repeatable
+    #[arg(long, value_name = "[PREFIX ]ORDERS", value_parser = Route::parse)]
+    order: Vec<Route>,
+    /// A TOML file with more of them; --order and --seed win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What all chance is drawn from: the same seed, the same decisions [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Let anybody who can reach it change its orders while it runs, by /__behaviour
+    #[arg(long)]
+    admin: bool,
+    /// Keep the instants of the last N exchanges, for /__truth
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    truth: usize,
+    /// Tell the instants of each exchange in its answer, by x-mock-instants
+    #[arg(long)]
+    instants: bool,
+    /// Explain all orders, and do nothing else
+    #[arg(long)]
+    orders: bool,
     /// How to do IO: io_uring-defer, io_uring-coop, io_uring, epoll [default: the best that works here]
     #[arg(long)]
     driver: Option<Rung>,
@@ -65,8 +98,10 @@ fn workers(text: &str) -> Result<usize, String> {
 }
 
 impl Arguments {
-    fn options(&self) -> Options {
-        Options {
+    fn options(&self) -> io::Result<Options> {
+        let File { seed, mut routes } = self.config.as_deref().map_or(Ok(File::default()), File::read)?;
+        routes.extend(self.order.iter().cloned());
+        Ok(Options {
             kind: self.kind,
             name: self.name.clone().unwrap_or_else(|| format!("{}-1", self.kind)),
             listen: self.listen,
@@ -74,7 +109,12 @@ impl Arguments {
             body_bytes: self.body_bytes,
             driver: self.driver,
             core: self.core,
-        }
+            routes,
+            seed: self.seed.or(seed).unwrap_or(0),
+            admin: self.admin,
+            truth: self.truth,
+            instants: self.instants,
+        })
     }
 }
 
@@ -89,8 +129,11 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: &Arguments) -> io::Result<()> {
+    if arguments.orders {
+        return io::stdout().write_all(order::TABLE.as_bytes());
+    }
     let mut signals = Signals::new([SIGINT, SIGTERM])?; // before the ready line: whoever reads it may signal at once
-    let options = arguments.options();
+    let options = arguments.options()?;
     let mocks = Mock::start_workers(&options, arguments.workers)?;
     announce(&options, &mocks)?;
     signals.forever().next();

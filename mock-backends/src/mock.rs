@@ -10,10 +10,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use ringgate_io::{Listener, Rung, Wake, Waker, bind, cpu, run};
+use ringgate_io::{Listener, Pacer, Rung, Wake, Waker, bind, cpu, run};
 
-use crate::server::invalid;
-use crate::{Journal, Kind, Received, Server, serve_on};
+use crate::server::{Shared, invalid, serve_paced};
+use crate::timetable::Pace;
+use crate::{Journal, Kind, Received, Route, Server};
 
 /// What a server shall be like. The default suits a test: kind [`Any`](Kind::Any), a free port, recording.
 #[derive(Debug, Clone)]
@@ -33,6 +34,16 @@ pub struct Options {
     pub driver: Option<Rung>,
     /// Pin the thread to this core, and those of further workers to the following ones.
     pub core: Option<usize>,
+    /// Standing [orders](crate::order). Later ones replace earlier ones of the same prefix.
+    pub routes: Vec<Route>,
+    /// What all that is drawn by chance is drawn from.
+    pub seed: u64,
+    /// Whether `/__behaviour` shows and changes the routes, for anybody who can reach the server.
+    pub admin: bool,
+    /// Of how many exchanges, the last ones, `/__truth` tells the instants; 0 closes that endpoint. At most ten million.
+    pub truth: usize,
+    /// Whether every answer tells its own instants, as if the request had asked for them by `x-mock-instants: 1`.
+    pub instants: bool,
 }
 
 impl Default for Options {
@@ -45,6 +56,11 @@ impl Default for Options {
             body_bytes: None,
             driver: None,
             core: None,
+            routes: Vec::new(),
+            seed: 0,
+            admin: false,
+            truth: 0,
+            instants: false,
         }
     }
 }
@@ -66,7 +82,7 @@ impl Mock {
     /// [`io::ErrorKind::InvalidInput`] for options that cannot be meant; else what the kernel says: address in use,
     /// driver forbidden, descriptors ran out.
     pub fn start(options: Options) -> io::Result<Mock> {
-        Mock::start_on(listen(&options, &[], false)?, &options, 0)
+        Mock::start_on(listen(&options, &[], false)?, &options, Shared::new(&options)?, 0)
     }
 
     /// Starts `workers` servers of the same name that share one address, each with its own thread and connections.
@@ -78,13 +94,18 @@ impl Mock {
         for _ in 0..workers {
             listeners.push(listen(options, &listeners, workers > 1)?);
         }
-        let numbered = listeners.into_iter().zip(0..);
-        numbered.map(|(listener, worker)| Mock::start_on(listener, options, worker)).collect()
+        let (shared, numbered) = (Shared::new(options)?, listeners.into_iter().zip(0..));
+        numbered.map(|(listener, worker)| Mock::start_on(listener, options, shared.clone(), worker)).collect()
     }
 
-    fn start_on(listener: TcpListener, options: &Options, worker: usize) -> io::Result<Mock> {
+    fn start_on(
+        listener: TcpListener,
+        options: &Options,
+        shared: Arc<Shared>,
+        worker: usize,
+    ) -> io::Result<Mock> {
         let core = core_of(options, worker)?;
-        let server = Server::new(options)?;
+        let server = Server::of_worker(options, shared, worker as u64)?;
         let address = listener.local_addr()?;
         let driver = options.driver.map_or_else(best_driver, Ok)?;
         let (waker, partner) = Waker::pair()?;
@@ -182,8 +203,9 @@ impl Worker {
     async fn serve(self) -> io::Result<()> {
         let listener = Listener::from_std(self.listener)?;
         let wake = Wake::on_loop(self.partner)?;
+        let pacer = Pacer::new()?;
         let _ = self.ready.send(()); // nobody there: then the waker is gone too, and this ends at once
-        serve_on(listener, self.server, wake.wait()).await;
+        serve_paced(listener, self.server, Pace::Fine(pacer), wake.wait()).await;
         Ok(())
     }
 }

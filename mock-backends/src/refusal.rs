@@ -15,6 +15,14 @@ impl Refusal {
         Refusal { status: 400, reason: reason.into() }
     }
 
+    /// 404: an endpoint that was not opened at the start.
+    pub(crate) fn not_opened(option: &str) -> Refusal {
+        Refusal {
+            status: 404,
+            reason: format!("this endpoint is closed; start the server with {option}").into(),
+        }
+    }
+
     /// 405: this server does not know the path.
     pub(crate) fn not_served(root: &str) -> Refusal {
         Refusal { status: 405, reason: format!("this server serves only {root} and what is below it").into() }

@@ -30,6 +30,12 @@ pub(crate) struct Request {
     pub(crate) persistent: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
+    /// What the field `x-mock` orders; several of them are taken together.
+    pub(crate) orders: String,
+    /// `X-Request-Id`, empty if there is none that is text.
+    pub(crate) id: String,
+    /// Whether `x-mock-instants: 1` asks for the instants of this exchange.
+    pub(crate) wants_instants: bool,
 }
 
 impl Request {
@@ -63,6 +69,12 @@ impl Request {
         self.framing = said.framing(self.minor_version)?;
         self.persistent = said.persistent(self.minor_version);
         self.expects_continue = said.expects_continue && self.minor_version > 0; // RFC 9110 section 10.1.1
+        self.orders.clear();
+        if said.orders > 0 {
+            take_orders(head.headers, &mut self.orders)?;
+        }
+        copy(&mut self.id, std::str::from_utf8(said.id).ok());
+        self.wants_instants = said.wants_instants;
         Ok(())
     }
 
@@ -92,6 +104,16 @@ fn copy(to: &mut String, from: Option<&str>) {
     to.push_str(from.unwrap_or_default());
 }
 
+fn take_orders(fields: &[httparse::Header<'_>], to: &mut String) -> Result<(), Refusal> {
+    for field in fields.iter().filter(|field| field.name.eq_ignore_ascii_case("x-mock")) {
+        let text = std::str::from_utf8(field.value)
+            .map_err(|_| Refusal::malformed("the field x-mock is no text; write `name=value; name=value`"))?;
+        to.push_str(text);
+        to.push(';');
+    }
+    Ok(())
+}
+
 fn unreadable(error: httparse::Error) -> Refusal {
     match error {
         httparse::Error::TooManyHeaders => {
@@ -112,19 +134,22 @@ pub(crate) fn require_line_ends(lines: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// What the fields say about framing and connection.
+/// What the fields say about framing and connection, and to this server.
 #[derive(Default)]
-struct Said {
+struct Said<'a> {
     length: Option<u64>,
     chunked: bool,
     hosts: usize,
     close: bool,
     keep_alive: bool,
     expects_continue: bool,
+    orders: usize,
+    id: &'a [u8],
+    wants_instants: bool,
 }
 
-impl Said {
-    fn by(fields: &[httparse::Header<'_>]) -> Result<Said, Refusal> {
+impl<'a> Said<'a> {
+    fn by(fields: &[httparse::Header<'a>]) -> Result<Said<'a>, Refusal> {
         let mut said = Said::default();
         for field in fields {
             said.hear(field.name, field.value)?;
@@ -132,7 +157,7 @@ impl Said {
         Ok(said)
     }
 
-    fn hear(&mut self, name: &str, value: &[u8]) -> Result<(), Refusal> {
+    fn hear(&mut self, name: &str, value: &'a [u8]) -> Result<(), Refusal> {
         if name.eq_ignore_ascii_case("host") {
             self.hosts += 1;
         } else if name.eq_ignore_ascii_case("content-length") {
@@ -144,6 +169,12 @@ impl Said {
             self.keep_alive |= lists(value, b"keep-alive");
         } else if name.eq_ignore_ascii_case("expect") {
             self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
+        } else if name.eq_ignore_ascii_case("x-request-id") {
+            self.id = value;
+        } else if name.eq_ignore_ascii_case("x-mock") {
+            self.orders += 1;
+        } else if name.eq_ignore_ascii_case("x-mock-instants") {
+            self.wants_instants = value == b"1";
         }
         Ok(())
     }
@@ -275,6 +306,22 @@ mod tests {
             let request = read(&format!("GET / HTTP/{version}\r\nHost: a\r\n{connection}\r\n")).unwrap();
             assert_eq!(request.persistent, expect, "{version} {connection}");
         }
+    }
+
+    #[test]
+    fn what_is_said_to_this_server_is_heard() {
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nX-Mock: bytes=1\r\nx-request-id: 7\r\nx-mock: echo=1\r\n\
+                       X-Mock-Instants: 1\r\n\r\n";
+        let request = read(request).unwrap();
+        assert_eq!((request.orders.as_str(), request.id.as_str()), ("bytes=1;echo=1;", "7"));
+        assert!(request.wants_instants);
+        let request =
+            read("GET / HTTP/1.1\r\nHost: a\r\nx-mock-instants: 0\r\nx-request-id: \u{e4}\r\n\r\n").unwrap();
+        assert_eq!((request.orders.as_str(), request.wants_instants), ("", false));
+        let bad = b"GET / HTTP/1.1\r\nHost: a\r\nx-mock: \xff\r\nx-request-id: \xff\r\n\r\n";
+        assert!(
+            Request::default().read(bad, false).is_err_and(|refusal| refusal.reason.contains("is no text"))
+        );
     }
 
     #[test]

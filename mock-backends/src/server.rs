@@ -2,17 +2,25 @@
 
 use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringgate_io::{Deadlines, Listener, race, sleep, spawn};
 
-use crate::answer::{Answer, Content};
+use crate::answer::{Answer, Content, Facts};
 use crate::client::Client;
+use crate::random::Random;
+use crate::route::Routes;
+use crate::station::Station;
+use crate::timetable::Pace;
+use crate::truth::Truth;
 use crate::{Journal, Kind, Options, connection, pattern};
 
 /// Largest body that can be made ready in advance.
 pub const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// Most exchanges whose truth can be kept: about a gigabyte of them.
+const MAX_TRUTH: usize = 10_000_000;
 /// Longest name: it is in every answer.
 const MAX_NAME_BYTES: usize = 64;
 /// Connections accepted before those already open get their turn.
@@ -27,6 +35,26 @@ pub struct Server {
     name: Arc<str>,
     journal: Journal,
     ready: Option<Ready>,
+    seed: u64,
+    worker: u64,
+    admin: bool,
+    instants: bool,
+    shared: Arc<Shared>,
+}
+
+/// What all workers of a server have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    routes: Routes,
+    truth: Option<Truth>,
+}
+
+impl Shared {
+    pub(crate) fn new(options: &Options) -> io::Result<Arc<Shared>> {
+        let routes = Routes::new(&options.routes).map_err(invalid)?;
+        let truth = (options.truth > 0).then(|| Truth::new(options.truth));
+        Ok(Arc::new(Shared { routes, truth }))
+    }
 }
 
 /// The answer to the plain requests of a benchmark, rendered in advance.
@@ -43,10 +71,25 @@ impl Server {
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`]: the name cannot be in a header, or the body is over [`MAX_BODY_BYTES`].
     pub fn new(options: &Options) -> io::Result<Arc<Server>> {
+        Server::of_worker(options, Shared::new(options)?, 0)
+    }
+
+    /// One of several, the first being 0.
+    pub(crate) fn of_worker(options: &Options, shared: Arc<Shared>, worker: u64) -> io::Result<Arc<Server>> {
         check(options)?;
         let name: Arc<str> = options.name.as_str().into();
         let ready = options.body_bytes.map(|bytes| Ready::new(&name, bytes)).transpose()?;
-        Ok(Arc::new(Server { kind: options.kind, name, journal: Journal::new(options.record), ready }))
+        Ok(Arc::new(Server {
+            kind: options.kind,
+            name,
+            journal: Journal::new(options.record),
+            ready,
+            seed: options.seed,
+            worker,
+            admin: options.admin,
+            instants: options.instants,
+            shared,
+        }))
     }
 
     /// Which paths it knows.
@@ -62,6 +105,30 @@ impl Server {
     /// What it received.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.shared.routes
+    }
+
+    /// None if it is not kept.
+    pub(crate) fn truth(&self) -> Option<&Truth> {
+        self.shared.truth.as_ref()
+    }
+
+    /// Whether orders may be changed while it runs.
+    pub(crate) fn admin(&self) -> bool {
+        self.admin
+    }
+
+    /// Whether every answer tells its instants.
+    pub(crate) fn instants(&self) -> bool {
+        self.instants
+    }
+
+    /// The chance of one route on this worker.
+    pub(crate) fn random(&self, route: &str) -> Random {
+        Random::of(self.seed, self.worker, route)
     }
 
     pub(crate) fn body_bytes(&self) -> Option<u64> {
@@ -82,7 +149,7 @@ impl Ready {
     fn new(name: &str, body_bytes: usize) -> io::Result<Ready> {
         let answer = Answer::plain(Content::Pattern(body_bytes as u64), body_bytes as u64);
         let mut bytes = Vec::new();
-        answer.write_head(name, &mut bytes)?;
+        answer.write_head(name, &Facts::default(), &mut bytes)?;
         let head_bytes = bytes.len();
         bytes.resize(head_bytes + body_bytes, 0);
         pattern(0, &mut bytes[head_bytes..]);
@@ -96,6 +163,12 @@ fn check(options: &Options) -> io::Result<()> {
         return Err(invalid(format!(
             "the name `{}` cannot be in a header: use 1 to {MAX_NAME_BYTES} letters, digits and signs, without spaces",
             options.name.escape_debug()
+        )));
+    }
+    if options.truth > MAX_TRUTH {
+        return Err(invalid(format!(
+            "the truth of {} exchanges cannot be kept: at most {MAX_TRUTH}",
+            options.truth
         )));
     }
     match options.body_bytes {
@@ -112,18 +185,32 @@ pub(crate) fn invalid(message: String) -> io::Error {
 
 /// Serves `listener`'s clients until `stop` ends; then closes it and every connection, and returns when all are gone.
 ///
-/// Runs on the calling thread's loop, whichever it is: the machine's or a simulated one. `stop` may be dropped half-way.
+/// Runs on the calling thread's loop, whichever it is: the machine's or a simulated one. It paces delayed answers by
+/// [`sleep`], which rounds up to a millisecond; a [`Mock`](crate::Mock) does it better. `stop` may be dropped half-way.
 pub async fn serve_on(listener: Listener, server: Arc<Server>, stop: impl Future<Output = ()>) {
-    let deadlines = Deadlines::new();
-    race(accept(&listener, &server, &deadlines), stop).await;
-    drop(listener);
-    end_all(&deadlines).await;
+    serve_paced(listener, server, Pace::Coarse, stop).await;
 }
 
-async fn accept(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines) {
+/// As [`serve_on`], with the pace of one's choice.
+pub(crate) async fn serve_paced(
+    listener: Listener,
+    server: Arc<Server>,
+    pace: Pace,
+    stop: impl Future<Output = ()>,
+) {
+    let (deadlines, station) = (Deadlines::new(), Rc::new(Station::new(server)));
+    // Boxed, since `race` holds what it is given twice: once as its argument, once pinned.
+    let accept = Box::pin(accept(&listener, &station, &deadlines));
+    let call = Box::pin(station.timetable.call(pace));
+    race(race(accept, call), stop).await;
+    drop(listener);
+    end_all(&deadlines, &station).await;
+}
+
+async fn accept(listener: &Listener, station: &Rc<Station>, deadlines: &Deadlines) {
     loop {
         let outcome = match listener.readable().await {
-            Ok(()) => accept_batch(listener, server, deadlines),
+            Ok(()) => accept_batch(listener, station, deadlines),
             Err(error) => Err(error),
         };
         if outcome.is_err() {
@@ -132,12 +219,12 @@ async fn accept(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines
     }
 }
 
-fn accept_batch(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines) -> io::Result<()> {
+fn accept_batch(listener: &Listener, station: &Rc<Station>, deadlines: &Deadlines) -> io::Result<()> {
     for _ in 0..ACCEPT_BATCH {
         match listener.try_accept() {
             Ok(arrival) => {
                 let client = Client::new(arrival.into_stream()?, deadlines);
-                spawn(connection::serve(client, server.clone()));
+                spawn(connection::serve(client, station.clone()));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -149,8 +236,9 @@ fn accept_batch(listener: &Listener, server: &Arc<Server>, deadlines: &Deadlines
 
 /// Ends every connection, and waits until their tasks have ended: what a loop still has pending when it is left belongs
 /// to the kernel for ever.
-async fn end_all(deadlines: &Deadlines) {
+async fn end_all(deadlines: &Deadlines, station: &Station) {
     deadlines.expire_all();
     deadlines.end_all();
+    station.timetable.end(); // last: whoever is called finds the connection ended
     deadlines.ended().await;
 }

@@ -57,6 +57,8 @@ fn bad_input_is_explained_and_ends_with_2() {
         (["--kind", "order"], "no kind `order`; there are post, user, any"),
         (["--workers", "0"], "give a whole number from 1 to 256"),
         (["--driver", "uring"], "no driver `uring`"),
+        (["--order", "/a b=1"], "there is no order `b`"),
+        (["--truth", "100000000"], "cannot be kept"),
         (["--name", "a b"], "cannot be in a header"),
         (["--body-bytes", "100000000"], "cannot be kept ready"),
         (["--core", "100000"], "core 100000 is not among those this process may use"),
@@ -75,6 +77,53 @@ fn an_address_in_use_ends_with_1() {
     let output = program(&["--listen", &address]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("choose another address"));
+}
+
+#[test]
+fn orders_come_from_the_command_line_and_from_a_file() {
+    let folder = std::env::temp_dir().join(format!("ringmock-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("mock.toml");
+    std::fs::write(
+        &file,
+        "[[routes]]\nprefix = \"/file\"\nstatus = 503\n[[routes]]\nprefix = \"/both\"\nstatus = 503\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let arguments = [
+        "--config",
+        file,
+        "--order",
+        "/both status=404",
+        "--order",
+        "bytes=3",
+        "--truth",
+        "9",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let (mut child, address) = start(&arguments);
+    let mut client = Client::connect(address);
+    for (target, status) in
+        [("/file", 503), ("/both", 404), ("/", 200), ("/__truth", 200), ("/__behaviour", 404)]
+    {
+        assert_eq!(client.get(target).status, status, "{target}");
+    }
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    std::fs::write(file, "[[routes]]\nlatnecy = \"none\"\n").unwrap();
+    let output = program(&["--config", file, "--listen", "127.0.0.1:0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("mock.toml:2:1: there is no order `latnecy`; did you mean `latency`?"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn all_orders_are_explained_on_demand() {
+    let output = program(&["--orders"]).output().unwrap();
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("| `fifo(D)`"));
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn load(address: SocketAddr, driver: Option<Rung>, stop: &Stop) -> Result<Report
     let load = Load::Open { schedule: Schedule::constant(LOAD_RATE)? };
     let plan =
         Plan { duration: LOAD_DURATION, connections: LOAD_CONNECTIONS, driver, ..Plan::new(targets, load) };
-    ringload::run_until(&plan, stop)
+    ringload::run_until(&plan, stop, &mut ())
 }
 
 /// The words at the start.

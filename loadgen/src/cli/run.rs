@@ -1,14 +1,18 @@
 //! `ringload run`: the options, the plan they make, and the run.
 
+use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use ringload::interchange::save::Folder;
 use ringload::{
-    Assertion, Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Report, Rung, Schedule, Stop, Target,
-    Watched, duration,
+    Assertion, Error, Expect, LONGEST, Load, Plan, QUEUE_BOUND, Rung, Schedule, Stop, Target, Watched,
+    duration,
 };
+use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -92,6 +96,9 @@ pub(super) struct RunOptions {
     /// Fail by what was measured, such as p99<5ms, service.p99.9<20ms, errors<0.1%, throughput>1000; may be repeated.
     #[arg(long = "assert", value_name = "CONDITION")]
     assertions: Vec<Assertion>,
+    /// Write the run into this folder: run.json (for report, merge and compare), run.hlog and run.hgrm.
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
     /// What to tell on standard error while the run goes on.
     #[arg(long, value_name = "HOW", default_value = "auto")]
     progress: Progress,
@@ -111,10 +118,13 @@ impl RunOptions {
         let plan = self.plan()?;
         let stop = Stop::new();
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-        let mut live = Live::new(self.progress, self.json, plan.duration);
-        let mut report = ringload::run_until(&plan, &stop, &mut live)?;
-        drop(live);
+        let folder = self.save.as_deref().map(Folder::create).transpose()?;
+        let mut observers = (Live::new(self.progress, self.json, plan.duration), folder);
+        let mut report = ringload::run_until(&plan, &stop, &mut observers)?;
         report.provenance = report.provenance.of_command(std::env::args());
+        let (live, folder) = observers;
+        drop(live); // the report takes its place
+        folder.map_or(Ok(()), |folder| folder.finish(&report))?;
         print(&report, self.json).map_err(Error::Output)?;
         Ok(Exit::of_report(&report))
     }
@@ -156,9 +166,9 @@ impl RunOptions {
     }
 }
 
-/// A reader that has seen enough is not an error.
-fn print(report: &Report, as_json: bool) -> io::Result<()> {
-    let text = if as_json { serde_json::to_string(report)? + "\n" } else { report.to_string() };
+/// Prints what was found, as one JSON object or for people. A reader that has seen enough is not an error.
+pub(super) fn print<T: Serialize + Display>(found: &T, as_json: bool) -> io::Result<()> {
+    let text = if as_json { serde_json::to_string(found)? + "\n" } else { found.to_string() };
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
@@ -166,7 +176,7 @@ fn print(report: &Report, as_json: bool) -> io::Result<()> {
 }
 
 /// The first signal ends the run with a report, the second one ends the process.
-fn stop_on_signal(stop: Stop) -> io::Result<()> {
+pub(super) fn stop_on_signal(stop: Stop) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for _ in signals.forever() {

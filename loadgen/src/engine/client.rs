@@ -14,7 +14,7 @@ use ringgate_io::{Buffer, Either, Stream, TICK, now, race, sleep, spawn};
 use crate::engine::connection::Connection;
 use crate::engine::worker::Worker;
 use crate::record::census::{Fault, Outcome};
-use crate::response::{Answer, Parser};
+use crate::response::{Answer, EXCERPT_BYTES, Parser, Seen};
 
 /// Room for one receive. Small responses need one; large ones are mostly the kernel's copying.
 const RECEIVE_BYTES: usize = 16 * 1024;
@@ -30,6 +30,9 @@ pub(crate) struct Client {
     slot: usize,
     buffer: Buffer,
     parser: Parser,
+    /// Answers on the connection, and how many it is used for.
+    answers: u64,
+    answers_bound: u64,
     has_tried: bool,
     has_answers: bool,
     pause: Duration,
@@ -45,12 +48,15 @@ enum Next {
 impl Client {
     /// Starts the clients of all slots of a worker.
     pub(crate) fn start_all(worker: &Rc<Worker>) {
+        let answers_bound = worker.job.plan.answers_of_a_connection();
         for slot in 0..worker.clients.get() {
             let client = Client {
                 worker: worker.clone(),
                 slot,
                 buffer: Buffer::with_capacity(RECEIVE_BYTES),
                 parser: Parser::new(),
+                answers: 0,
+                answers_bound,
                 has_tried: false,
                 has_answers: false,
                 pause: SHORTEST_PAUSE,
@@ -97,7 +103,8 @@ impl Client {
 
     async fn serve(&mut self, connection: &Rc<Connection>) {
         self.buffer.clear();
-        self.parser = Parser::new();
+        self.parser.restart();
+        self.answers = 0;
         if !self.worker.is_over() {
             self.worker.release(self.slot);
             while self.receive(connection).await == Next::Receive {}
@@ -121,15 +128,16 @@ impl Client {
             self.worker.dispatcher.borrow_mut().recorder.connections.unsolicited += 1;
             return Next::Leave;
         };
-        let to_head = self.worker.request(exchange.ticket.target).is_head;
-        match self.parser.advance(self.buffer.data(), to_head) {
+        let request = self.worker.request(exchange.ticket.target);
+        self.parser.hash_next(request.expect.needs_hash());
+        match self.parser.advance(self.buffer.data(), request.is_head) {
             Ok((consumed, answer)) => {
                 self.buffer.consume(consumed);
                 answer.map_or(Next::Receive, |answer| self.answered(connection, &answer, at))
             }
             Err(malformed) => {
                 let fault = Fault::Malformed(malformed.0);
-                self.worker.unanswered(connection, Outcome::TransportError(fault), at);
+                self.worker.unanswered(connection, Outcome::TransportError(fault), self.seen(), at);
                 Next::Leave
             }
         }
@@ -138,8 +146,10 @@ impl Client {
     fn answered(&mut self, connection: &Connection, answer: &Answer, at: Instant) -> Next {
         let has_excess = !self.buffer.is_empty();
         self.has_answers = true;
-        self.worker.answered(connection, answer, has_excess, at);
-        if has_excess || !answer.keep_alive || connection.is_sending() {
+        self.answers += 1;
+        self.worker.answered(connection, answer, self.parser.content(), has_excess, at);
+        let is_used_up = self.answers >= self.answers_bound;
+        if has_excess || !answer.keep_alive || connection.is_sending() || is_used_up {
             return Next::Leave;
         }
         self.worker.release(self.slot);
@@ -157,8 +167,15 @@ impl Client {
             },
             Err(_) => Outcome::TransportError(Fault::Reset),
         };
-        self.worker.unanswered(connection, outcome, at);
+        self.worker.unanswered(connection, outcome, self.seen(), at);
         Next::Leave
+    }
+
+    /// What came of the answer under way, or instead of one.
+    fn seen(&self) -> Seen<'_> {
+        let data = self.buffer.data();
+        let unread = Seen { head: &data[..data.len().min(EXCERPT_BYTES)], body: &[] };
+        self.parser.seen().unwrap_or(unread)
     }
 
     async fn pause(&mut self) {

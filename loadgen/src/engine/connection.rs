@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream, spawn};
 
 use crate::engine::exchange::Exchange;
-use crate::engine::worker::Request;
 
 /// An open connection. Its client always has a receive pending on it; whoever has a request for it sends it directly.
 pub(crate) struct Connection {
@@ -25,28 +24,26 @@ impl Connection {
         Connection { deadline, stream, exchange: Cell::new(None), is_sending: Cell::new(false) }
     }
 
-    /// Begins an exchange. What does not fit into the socket's buffer now is sent by a task of its own.
-    pub(crate) fn begin(
-        self: &Rc<Self>,
-        exchange: Exchange,
-        request: &Rc<Request>,
-        timeout: Duration,
-    ) -> io::Result<()> {
+    /// Begins an exchange, and says how much of `request` fit into the socket's buffer. The rest is for
+    /// [`send_rest`](Self::send_rest).
+    pub(crate) fn begin(&self, exchange: Exchange, request: &[u8], timeout: Duration) -> io::Result<usize> {
         self.exchange.set(Some(exchange));
-        let sent = match self.stream.try_send(&[IoSlice::new(&request.bytes)]) {
+        let sent = match self.stream.try_send(&[IoSlice::new(request)]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             sent => sent?,
         };
         self.deadline.within(timeout, Side::Both);
-        if sent < request.bytes.len() {
-            self.is_sending.set(true);
-            spawn(self.clone().send_rest(request.clone(), sent));
-        }
-        Ok(())
+        Ok(sent)
     }
 
-    async fn send_rest(self: Rc<Self>, request: Rc<Request>, sent: usize) {
-        if self.stream.send(&request.bytes[sent..]).await.is_err() {
+    /// Sends what of `request` comes after the first `sent` bytes, by a task of its own.
+    pub(crate) fn send_rest(self: &Rc<Self>, request: Rc<[u8]>, sent: usize) {
+        self.is_sending.set(true);
+        spawn(self.clone().finish_sending(request, sent));
+    }
+
+    async fn finish_sending(self: Rc<Self>, request: Rc<[u8]>, sent: usize) {
+        if self.stream.send(&request[sent..]).await.is_err() {
             self.shutdown();
         }
         self.is_sending.set(false);

@@ -13,6 +13,7 @@ use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::idle::Idle;
 use crate::plan::mix::Mix;
 use crate::record::census::Outcome;
+use crate::record::failures::Failures;
 use crate::record::recorder::Recorder;
 use crate::response::Answer;
 
@@ -63,9 +64,10 @@ impl Dispatcher {
         self.phase = Phase::WarmUp;
     }
 
-    /// Requests planned from now on count.
-    pub(crate) fn measure(&mut self) {
+    /// Requests planned from now on count, and instants are told from `start`.
+    pub(crate) fn measure(&mut self, start: Instant) {
         self.phase = Phase::Measured;
+        self.recorder.failures = Failures::new(start);
     }
 
     /// Open loop: request `number` is due. Returns the slot that shall send it, if one is free; else it waits.
@@ -131,7 +133,7 @@ impl Dispatcher {
         if is_measured {
             self.recorder.planned(target);
         }
-        Ticket { target, planned, has_waited: false, is_measured }
+        Ticket { number, target, planned, has_waited: false, is_measured }
     }
 
     /// The connection of `slot` is gone. What it was sending is settled apart.
@@ -197,7 +199,7 @@ impl Dispatcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::schedule::{Arrivals, Schedule};
+    use crate::plan::schedule::{Arrivals, Profile, Schedule, Spacing};
     use crate::record::census::Fault;
     use crate::record::summary::Summary;
 
@@ -222,16 +224,16 @@ mod tests {
     /// Plays an open loop on virtual time against one connection to a server that takes `service` for each request and
     /// nothing at all during `stall`. Returns what was recorded and the response times.
     fn play(
-        rate: u64,
+        schedule: &Schedule,
         length: Duration,
         service: Duration,
         stall: [Duration; 2],
     ) -> (Recorder, Vec<Duration>) {
         let start = Instant::now();
         let end = start + length;
-        let mut arrivals = Arrivals::new(Schedule::constant(rate).unwrap(), 0, 1);
+        let mut arrivals = Arrivals::new(schedule, 1, 0, 1);
         let mut dispatcher = open(1, 1 << 20);
-        dispatcher.measure();
+        dispatcher.measure(Instant::now());
         let (mut busy, mut response_times) = (None::<(Exchange, Instant)>, Vec::new());
         let begin = |dispatcher: &mut Dispatcher, ticket, at: Instant| {
             let exchange = Exchange::new(ticket, at);
@@ -263,7 +265,8 @@ mod tests {
     /// 500 a second into one server of 10 ms for 3 s: the k-th answer comes after 10 + 8k ms, and 1200 never.
     #[test]
     fn overload_is_told_in_full() {
-        let (recorder, response_times) = play(500, 3000 * MS, 10 * MS, [Duration::ZERO; 2]);
+        let (recorder, response_times) =
+            play(&Schedule::constant(500).unwrap(), 3000 * MS, 10 * MS, [Duration::ZERO; 2]);
         let census = recorder.census();
         assert!(recorder.adds_up());
         assert_eq!((census.planned, census.ok + census.censored), (1500, 1500));
@@ -277,7 +280,8 @@ mod tests {
     #[test]
     fn a_stall_reaches_every_request_that_was_due_meanwhile() {
         let service = Duration::from_micros(1);
-        let (recorder, _) = play(1000, 60_000 * MS, service, [20_000 * MS, 21_000 * MS]);
+        let (recorder, _) =
+            play(&Schedule::constant(1000).unwrap(), 60_000 * MS, service, [20_000 * MS, 21_000 * MS]);
         assert_eq!(recorder.clocks().response.len(), 60_000);
         let response = Summary::of(&recorder.clocks().response);
         for (name, expected_ms, tolerance_ms) in [("p99", 400, 10), ("p99.9", 940, 3), ("mean", 8, 1)] {
@@ -288,10 +292,32 @@ mod tests {
         assert!(service.reading("p99.9").unwrap().nanoseconds().unwrap() < 10_000_000);
     }
 
+    /// M/D/1: 250 a second at random into one server of D = 2 ms; mean 1.5 D, p50 D, p99 4.34 D, p99.9 6.17 D.
+    #[test]
+    fn random_arrivals_wait_as_queueing_theory_says() {
+        let poisson = Schedule::new(Profile::constant(250).unwrap(), Spacing::Poisson);
+        let (recorder, _) = play(&poisson, 4_000_000 * MS, 2 * MS, [Duration::ZERO; 2]);
+        let response = Summary::of(&recorder.clocks().response);
+        for (name, expected_us) in [("mean", 3000), ("p50", 2000), ("p99", 8680), ("p99.9", 12_340)] {
+            let value_us = response.reading(name).unwrap().nanoseconds().unwrap() / 1000;
+            assert!(value_us.abs_diff(expected_us) <= expected_us / 33, "{name} is {value_us} us");
+        }
+    }
+
+    /// The same rate into the same server, regular: nobody waits. The pair shows that the arrival process is real.
+    #[test]
+    fn regular_arrivals_do_not_wait() {
+        let regular = Schedule::constant(250).unwrap();
+        let (recorder, _) = play(&regular, 400_000 * MS, 2 * MS, [Duration::ZERO; 2]);
+        let response = Summary::of(&recorder.clocks().response);
+        let p999 = response.reading("p99.9").unwrap().nanoseconds().unwrap();
+        assert!(p999.abs_diff(2_000_000) <= 2_000, "{p999} ns");
+    }
+
     #[test]
     fn what_the_queue_cannot_hold_is_shed() {
         let mut dispatcher = open(1, 2);
-        dispatcher.measure();
+        dispatcher.measure(Instant::now());
         let start = Instant::now();
         assert!(dispatcher.arrive(0, start).is_some());
         for number in 1..5 {
@@ -305,7 +331,7 @@ mod tests {
     fn a_closed_loop_sends_exactly_what_it_was_given() {
         let mut dispatcher = closed(2, 3);
         assert_eq!(dispatcher.match_idle(), None, "nothing leaves before the start");
-        dispatcher.measure();
+        dispatcher.measure(Instant::now());
         let at = Instant::now();
         let (first, ticket) = dispatcher.match_idle().unwrap();
         let (second, other) = dispatcher.match_idle().unwrap();
@@ -326,7 +352,7 @@ mod tests {
         let mut dispatcher = closed(1, 1);
         dispatcher.warm_up();
         let (_, warm) = dispatcher.match_idle().unwrap();
-        dispatcher.measure();
+        dispatcher.measure(Instant::now());
         let at = Instant::now();
         dispatcher.answered(&Exchange::new(warm, at), &OK, Outcome::Ok, at);
         assert!(dispatcher.release(0).unwrap().is_measured);

@@ -5,6 +5,8 @@ use std::time::Instant;
 /// The right to send one request, and what will be said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket {
+    /// Its place in the whole run, which decides all that is drawn for it.
+    pub(crate) number: u64,
     pub(crate) target: usize,
     /// When it is to be sent. A closed loop has no plan of its own: the moment of sending is the planned one.
     pub(crate) planned: Option<Instant>,

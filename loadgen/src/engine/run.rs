@@ -61,6 +61,23 @@ impl Observer for () {
     fn glimpse(&mut self, _: &Glimpse<'_>) {}
 }
 
+/// Perhaps somebody.
+impl<O: Observer> Observer for Option<O> {
+    fn glimpse(&mut self, glimpse: &Glimpse<'_>) {
+        if let Some(observer) = self {
+            observer.glimpse(glimpse);
+        }
+    }
+}
+
+/// Both.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn glimpse(&mut self, glimpse: &Glimpse<'_>) {
+        self.0.glimpse(glimpse);
+        self.1.glimpse(glimpse);
+    }
+}
+
 /// Carries out `plan` on threads of its own and returns when they have ended.
 ///
 /// Before that, one connection is opened and closed to find out which of the server's addresses answers; the soft limit

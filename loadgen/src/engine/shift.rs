@@ -14,7 +14,7 @@ use ringgate_io::{Pacer, now, sleep};
 use crate::engine::client::Client;
 use crate::engine::stop::{LOOK, Place, Stop};
 use crate::engine::worker::{Job, Worker};
-use crate::plan::Load;
+use crate::plan::load::Load;
 use crate::plan::schedule::{Arrivals, Schedule};
 use crate::record::beat::{Reporter, beat_length};
 use crate::record::cpu::CpuTime;
@@ -114,7 +114,7 @@ impl Shift<'_> {
     }
 
     async fn measure(&mut self, start: Instant) -> io::Result<Effort> {
-        self.worker.dispatcher.borrow_mut().measure();
+        self.worker.dispatcher.borrow_mut().measure(start);
         self.reporter.began();
         self.measured_end = Some(start + self.worker.job.plan.duration);
         self.begin_beat(start);
@@ -150,7 +150,8 @@ impl Shift<'_> {
     /// Plays the load from `start` on for `length`, or until it is stopped or finished.
     async fn play(&mut self, start: Instant, length: Duration) -> io::Result<()> {
         let end = start + length;
-        match self.worker.job.plan.load {
+        let plan = self.worker.job.plan.clone();
+        match &plan.load {
             Load::Closed { .. } => self.worker.release_idle(),
             Load::Open { schedule } => self.pace(schedule, start, end).await?,
         }
@@ -158,9 +159,9 @@ impl Shift<'_> {
     }
 
     /// Sends the requests of `[start, end)` when they are due; if stopped, those that were due by then.
-    async fn pace(&mut self, schedule: Schedule, start: Instant, end: Instant) -> io::Result<()> {
+    async fn pace(&mut self, schedule: &Schedule, start: Instant, end: Instant) -> io::Result<()> {
         let job = &self.worker.job;
-        let mut arrivals = Arrivals::new(schedule, job.thread, job.plan.threads);
+        let mut arrivals = Arrivals::new(schedule, job.plan.seed, job.thread, job.plan.threads);
         loop {
             let due = start + arrivals.offset();
             if due >= end || self.stop.is_stopped() {

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,18 +16,34 @@ use crate::engine::connection::Connection;
 use crate::engine::dispatcher::{Dispatcher, Source};
 use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::stop::LOOK;
+use crate::plan::Plan;
+use crate::plan::draw::Draw;
+use crate::plan::load::Load;
 use crate::plan::mix::Mix;
 use crate::plan::schedule::share;
-use crate::plan::{Load, Plan};
+use crate::plan::template::Template;
 use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
+use crate::record::failures::Evidence;
 use crate::record::recorder::Recorder;
-use crate::response::Answer;
+use crate::response::{Answer, Content, Seen};
+use crate::{Expect, Target};
 
-/// A request ready to be sent.
+/// A kind of request ready to be sent, and what is expected of its answers.
 pub(crate) struct Request {
-    pub(crate) bytes: Vec<u8>,
+    template: Template,
     pub(crate) is_head: bool,
+    pub(crate) expect: Expect,
+}
+
+impl Request {
+    fn new(target: &Target, plan: &Plan) -> Request {
+        Request {
+            template: target.render(plan.close),
+            is_head: target.is_head(),
+            expect: target.expect().unwrap_or(&plan.expect).clone(),
+        }
+    }
 }
 
 /// What one thread of a run is to do.
@@ -50,7 +67,7 @@ impl Job {
     fn dispatcher(&self) -> Dispatcher {
         let (plan, slots) = (&*self.plan, self.connections());
         let bound = self.share(plan.queue as u64) as usize;
-        let source = match plan.load {
+        let source = match &plan.load {
             Load::Open { .. } => Source::Open { waiting: VecDeque::with_capacity(bound), bound },
             Load::Closed { requests } => Source::Closed {
                 left: requests.map_or(u64::MAX, |requests| self.share(requests)),
@@ -59,14 +76,17 @@ impl Job {
             },
         };
         let mix = Mix::new(plan.seed, plan.targets.iter().map(|target| target.weight()));
-        Dispatcher::new(source, mix, slots, Recorder::new(plan.targets.len(), plan.lateness_limit))
+        let recorder = Recorder::new(plan.targets.len(), plan.lateness_limit).keeping(plan.samples_kept);
+        Dispatcher::new(source, mix, slots, recorder)
     }
 }
 
 /// One thread's shared state.
 pub(crate) struct Worker {
     pub(crate) job: Job,
-    requests: Vec<Rc<Request>>,
+    requests: Vec<Request>,
+    /// Where requests are rendered of which something is drawn.
+    scratch: RefCell<Vec<u8>>,
     pub(crate) dispatcher: RefCell<Dispatcher>,
     connections: RefCell<Vec<Option<Rc<Connection>>>>,
     deadlines: Deadlines,
@@ -80,10 +100,9 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(job: Job) -> Worker {
         let slots = job.connections();
-        let render =
-            |target: &crate::Target| Rc::new(Request { bytes: target.render(), is_head: target.is_head() });
         Worker {
-            requests: job.plan.targets.iter().map(render).collect(),
+            requests: job.plan.targets.iter().map(|target| Request::new(target, &job.plan)).collect(),
+            scratch: RefCell::default(),
             dispatcher: RefCell::new(job.dispatcher()),
             connections: RefCell::new(vec![None; slots]),
             deadlines: Deadlines::new(),
@@ -160,31 +179,88 @@ impl Worker {
         let connection =
             self.connections.borrow()[slot].clone().expect("a slot that is free has a connection");
         let exchange = Exchange::new(ticket, now());
-        let begun = connection.begin(exchange, &self.requests[ticket.target], self.job.plan.timeout);
+        let begun = self.begin(&connection, exchange);
         self.dispatcher.borrow_mut().sent(&exchange);
         if begun.is_err() {
-            self.unanswered(&connection, Outcome::TransportError(Fault::Reset), exchange.sent);
+            let outcome = Outcome::TransportError(Fault::Reset);
+            self.unanswered(&connection, outcome, Seen::default(), exchange.sent);
             connection.shutdown(); // its client finds that out by its receive
         }
         exchange.sent
     }
 
+    fn begin(&self, connection: &Rc<Connection>, exchange: Exchange) -> io::Result<()> {
+        let template = &self.requests[exchange.ticket.target].template;
+        let timeout = self.job.plan.timeout;
+        if let Some(request) = template.fixed() {
+            let sent = connection.begin(exchange, request, timeout)?;
+            if sent < request.len() {
+                connection.send_rest(request.clone(), sent);
+            }
+            return Ok(());
+        }
+        let mut request = self.scratch.borrow_mut();
+        template.render(self.draw(&exchange), &mut request);
+        let sent = connection.begin(exchange, &request, timeout)?;
+        if sent < request.len() {
+            connection.send_rest(request[sent..].into(), 0);
+        }
+        Ok(())
+    }
+
+    fn draw(&self, exchange: &Exchange) -> Draw {
+        Draw { seed: self.job.plan.seed, number: exchange.ticket.number }
+    }
+
     /// The exchange on `connection` ended with a whole response, perhaps followed by bytes that belong to nothing.
-    pub(crate) fn answered(&self, connection: &Connection, answer: &Answer, has_excess: bool, at: Instant) {
+    pub(crate) fn answered(
+        &self,
+        connection: &Connection,
+        answer: &Answer,
+        content: &Content,
+        has_excess: bool,
+        at: Instant,
+    ) {
         let Some(exchange) = connection.take_exchange() else { return };
-        let outcome = match answer.status {
-            _ if has_excess => Outcome::InvalidBody,
-            status if self.job.plan.expect.contains(status) => Outcome::Ok,
-            _ => Outcome::BadStatus,
-        };
+        let (expect, hash) = (&self.requests[exchange.ticket.target].expect, content.hash());
+        let outcome = if has_excess { Outcome::InvalidBody } else { expect.judge(answer, hash) };
+        if outcome != Outcome::Ok {
+            self.note(&exchange, outcome, content.seen(), at, || expect.complaint(answer, hash));
+        }
         self.dispatcher.borrow_mut().answered(&exchange, answer, outcome, at);
     }
 
     /// The exchange on `connection`, if there is one, ended otherwise.
-    pub(crate) fn unanswered(&self, connection: &Connection, outcome: Outcome, at: Instant) {
+    pub(crate) fn unanswered(&self, connection: &Connection, outcome: Outcome, seen: Seen<'_>, at: Instant) {
         let Some(exchange) = connection.take_exchange() else { return };
+        self.note(&exchange, outcome, seen, at, || reason(outcome));
         let waited = at.saturating_duration_since(exchange.planned());
         self.dispatcher.borrow_mut().unanswered(exchange.ticket, outcome, waited, at);
+    }
+
+    /// An exchange failed; perhaps it is kept as an example.
+    fn note(
+        &self,
+        exchange: &Exchange,
+        outcome: Outcome,
+        seen: Seen<'_>,
+        at: Instant,
+        reason: impl FnOnce() -> String,
+    ) {
+        if !exchange.ticket.is_measured {
+            return;
+        }
+        let Ticket { target, .. } = exchange.ticket;
+        let (target, template) = (&self.job.plan.targets[target], &self.requests[target].template);
+        let draw = self.draw(exchange);
+        let evidence = || Evidence {
+            target: target.known_as().map_or_else(|| target.url(), str::to_owned),
+            reason: reason(),
+            request: template.shown(draw),
+            secrets: template.secrets(draw).collect(),
+            seen,
+        };
+        self.dispatcher.borrow_mut().recorder.failures.offer(exchange, outcome, at, evidence);
     }
 
     /// Nothing is sent from `at` on. Returns when the measured part ended: then, or before if it was finished.
@@ -213,4 +289,16 @@ impl Worker {
         }
         self.deadlines.ended().await;
     }
+}
+
+/// Why no whole response came, in words.
+fn reason(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::TransportError(Fault::Malformed(what)) => what,
+        Outcome::TransportError(Fault::ClosedEarly) => "the connection ended before the answer did",
+        Outcome::TransportError(_) => "the connection was reset",
+        Outcome::Timeout => "no whole answer came within the timeout",
+        _ => "no whole answer came",
+    }
+    .to_owned()
 }

@@ -1,7 +1,6 @@
 //! Which target a request goes to: a pure function of the seed and the request's number.
 
-/// The golden ratio in 64 bits: the increment of splitmix64.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+use crate::plan::draw::{scale, scramble};
 
 /// Targets by weight. The same seed gives the same target to request `k`, however many threads share the run.
 #[derive(Debug, Clone)]
@@ -27,29 +26,14 @@ impl Mix {
             return 0;
         }
         let total = self.sums.last().copied().unwrap_or(1);
-        let point = (u128::from(scramble(self.seed, number)) * u128::from(total)) >> 64;
-        self.sums.partition_point(|&sum| u128::from(sum) <= point)
+        let point = scale(scramble(self.seed, number), total);
+        self.sums.partition_point(|&sum| sum <= point)
     }
-}
-
-/// Number `number` of the sequence splitmix64 makes from `seed` (Steele, Lea, Flood, 2014), without its predecessors.
-fn scramble(seed: u64, number: u64) -> u64 {
-    let mut z = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(STEP));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_sequence_is_splitmix64() {
-        // First outputs for seed 1234567, from the reference implementation by Vigna.
-        let expected = [6457827717110365317, 3203168211198807973, 9817491932198370423];
-        assert_eq!([0, 1, 2].map(|number| scramble(1_234_567, number)), expected);
-    }
 
     #[test]
     fn targets_get_their_weights() {

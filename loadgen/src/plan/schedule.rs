@@ -1,83 +1,178 @@
-//! When requests are planned: a pure function of a request's number.
+//! When requests are planned: a pure function of a request's number and the seed.
 //!
 //! Owns: the arithmetic of arrival and the exact division of a run over threads.
 //! Refuses: clocks. An offset is nanoseconds after a start that somebody else chose.
 //! Assumes: thread `i` of `n` plays the numbers `i, i + n, i + 2n, ...`: whatever the number of threads, the union of
 //! their plans is the same plan, to the nanosecond.
 
-use std::num::NonZeroU64;
+mod profile;
+mod spacing;
+mod trace;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Error;
+use profile::NEVER_NS;
+pub use profile::Profile;
+pub use spacing::Spacing;
+use spacing::{Positions, REQUEST};
 
-/// Nanoseconds in a second.
-const SECOND_NS: u64 = 1_000_000_000;
-/// Requests per second beyond which two would share a nanosecond, the clock's resolution.
-const RATE_LIMIT: u64 = SECOND_NS;
+/// An arrival process: which request is due when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule(Kind);
 
-/// An arrival process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schedule {
-    /// Request `k` is planned `k / rate` seconds after the start.
-    Constant {
-        /// Requests per second.
-        rate: NonZeroU64,
-    },
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    Profile { profile: Profile, spacing: Spacing },
+    Trace(Arc<[u64]>),
 }
 
 impl Schedule {
-    /// A constant rate in requests per second.
+    /// A constant rate in requests per second: request `k` is planned `k / rate` seconds after the start.
     ///
     /// # Errors
     /// A rate of zero, or above one request per nanosecond.
     pub fn constant(rate: u64) -> Result<Schedule, Error> {
-        match NonZeroU64::new(rate) {
-            Some(rate) if rate.get() <= RATE_LIMIT => Ok(Schedule::Constant { rate }),
-            _ => Err(Error::Plan(format!(
-                "the rate must lie between 1 and {RATE_LIMIT} requests per second, not {rate}"
-            ))),
+        Ok(Schedule::new(Profile::constant(rate)?, Spacing::Constant))
+    }
+
+    /// Requests that follow each other by `spacing`, while the rate goes by `profile`. With constant spacing request `k`
+    /// is planned when the cumulative rate reaches `k`; random gaps of mean 1 are stretched over the profile in the same
+    /// way, so that they are denser where the rate is higher.
+    pub fn new(profile: Profile, spacing: Spacing) -> Schedule {
+        Schedule(Kind::Profile { profile, spacing })
+    }
+
+    /// Requests at the offsets that stand in a file, one per line and sorted: seconds from the start, or a number with a
+    /// unit (`us`, `ms`, `s`, `m`, `h`). Empty lines and those that begin with `#` are passed over.
+    ///
+    /// # Errors
+    /// The file cannot be read, holds no offset or more than 16 million, or a line is none, out of order, or above 30 days.
+    pub fn trace(path: &Path) -> Result<Schedule, Error> {
+        trace::read(path).map(|offsets| Schedule(Kind::Trace(offsets)))
+    }
+
+    /// The shortest time that holds every request, if there is one: a trace ends, a rate does not.
+    pub fn length(&self) -> Option<Duration> {
+        match &self.0 {
+            Kind::Trace(offsets) => offsets.last().map(|&latest| Duration::from_nanos(latest + 1)),
+            Kind::Profile { .. } => None,
         }
     }
 
-    /// Nanoseconds from the start to request `number`, rounded down. Whole seconds are split off first: nothing
-    /// accumulates, and `number % rate * 10^9` stays below 10^18.
-    pub(crate) fn offset_ns(self, number: u64) -> u64 {
-        let Schedule::Constant { rate } = self;
-        number / rate * SECOND_NS + number % rate * SECOND_NS / rate
+    /// How many requests are planned in `[0, length)`: exactly those that are played. Found by playing them, unless
+    /// integers tell.
+    pub(crate) fn count_within(&self, seed: u64, length: Duration) -> u64 {
+        let length_ns = u64::try_from(length.as_nanos()).unwrap_or(NEVER_NS).min(NEVER_NS - 1);
+        let mut offsets = Offsets::new(self, seed);
+        match (&self.0, &offsets.positions) {
+            (Kind::Trace(trace), _) => trace.partition_point(|&offset| offset < length_ns) as u64,
+            (Kind::Profile { profile, .. }, None) if profile.is_exact() => first_from(profile, length_ns),
+            _ => (0..).take_while(|_| offsets.next_of(1) < length_ns).count() as u64,
+        }
+    }
+}
+
+/// The number of the first request that is not planned before `length_ns`. Request `k` of an exact profile is planned no
+/// earlier than `k` nanoseconds after the start: no rate is higher.
+fn first_from(profile: &Profile, length_ns: u64) -> u64 {
+    let (mut low, mut high) = (0, length_ns);
+    while low < high {
+        let middle = low.midpoint(high);
+        if profile.offset_ns(u128::from(middle) * REQUEST) < length_ns {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// The offsets of a whole schedule, one after the other.
+#[derive(Debug, Clone)]
+struct Offsets {
+    schedule: Schedule,
+    /// None: they are the requests' numbers.
+    positions: Option<Positions>,
+    next: u64,
+    latest_ns: u64,
+}
+
+impl Offsets {
+    fn new(schedule: &Schedule, seed: u64) -> Offsets {
+        let positions = match schedule.0 {
+            Kind::Profile { spacing, .. } => Positions::new(spacing, seed),
+            Kind::Trace(_) => None,
+        };
+        Offsets { schedule: schedule.clone(), positions, next: 0, latest_ns: 0 }
     }
 
-    /// How many requests are planned in `[0, length)`.
-    pub(crate) fn count_within(self, length: Duration) -> u64 {
-        let Schedule::Constant { rate } = self;
-        let planned = (length.as_nanos() * u128::from(rate.get())).div_ceil(u128::from(SECOND_NS));
-        u64::try_from(planned).unwrap_or(u64::MAX)
+    /// Passes over `count - 1` offsets, at no cost where none depends on those before it, and returns the next one.
+    fn next_of(&mut self, count: u64) -> u64 {
+        match &self.schedule.0 {
+            Kind::Trace(offsets) => {
+                self.next += count;
+                offsets.get((self.next - 1) as usize).copied().unwrap_or(NEVER_NS)
+            }
+            Kind::Profile { profile, .. } if self.positions.is_none() && profile.is_exact() => {
+                self.next += count;
+                profile.offset_ns(u128::from(self.next - 1) * REQUEST)
+            }
+            Kind::Profile { profile, .. } => {
+                for _ in 0..count {
+                    let number = u128::from(self.next) * REQUEST;
+                    let position = self.positions.as_mut().map_or(number, Positions::next);
+                    self.next += 1;
+                    // A rounding must not plan a request before the one it follows.
+                    self.latest_ns = self.latest_ns.max(profile.offset_ns(position));
+                }
+                self.latest_ns
+            }
+        }
     }
 }
 
 /// One thread's part of a schedule, request by request.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrivals {
-    schedule: Schedule,
-    next: u64,
+    offsets: Offsets,
+    number: u64,
+    offset: Duration,
     stride: u64,
 }
 
 impl Arrivals {
     /// The part of thread `thread` of `threads`.
-    pub(crate) fn new(schedule: Schedule, thread: usize, threads: usize) -> Arrivals {
-        Arrivals { schedule, next: thread as u64, stride: threads as u64 }
+    pub(crate) fn new(schedule: &Schedule, seed: u64, thread: usize, threads: usize) -> Arrivals {
+        let mut offsets = Offsets::new(schedule, seed);
+        let offset = Duration::from_nanos(offsets.next_of(thread as u64 + 1));
+        Arrivals { offsets, number: thread as u64, offset, stride: threads as u64 }
     }
 
     /// When the next request is planned, after the start.
     pub(crate) fn offset(&self) -> Duration {
-        Duration::from_nanos(self.schedule.offset_ns(self.next))
+        self.offset
     }
 
     /// Takes the next request: its number in the whole run.
     pub(crate) fn take(&mut self) -> u64 {
-        let number = self.next;
-        self.next += self.stride;
+        let number = self.number;
+        self.number += self.stride;
+        self.offset = Duration::from_nanos(self.offsets.next_of(self.stride));
         number
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Trace(offsets) => write!(f, "a trace of {} requests", offsets.len()),
+            Kind::Profile { profile, spacing: Spacing::Constant } => profile.fmt(f),
+            Kind::Profile { profile, spacing } => write!(f, "{profile}, {spacing} arrivals"),
+        }
     }
 }
 
@@ -88,80 +183,4 @@ pub(crate) fn share(total: u64, parts: usize, index: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn constant(rate: u64) -> Schedule {
-        Schedule::constant(rate).unwrap()
-    }
-
-    #[test]
-    fn three_a_second_for_ten_seconds_are_thirty_requests_at_exact_thirds() {
-        let schedule = constant(3);
-        assert_eq!(schedule.count_within(Duration::from_secs(10)), 30);
-        let offsets: Vec<u64> = (0..7).map(|number| schedule.offset_ns(number)).collect();
-        let thirds =
-            [0, 333_333_333, 666_666_666, 1_000_000_000, 1_333_333_333, 1_666_666_666, 2_000_000_000];
-        assert_eq!(offsets, thirds);
-        assert_eq!(schedule.offset_ns(29), 9_666_666_666);
-        assert_eq!(schedule.offset_ns(30), 10_000_000_000);
-    }
-
-    #[test]
-    fn rates_that_do_not_divide_a_second_do_not_drift_in_a_year() {
-        for rate in [7, 11, 999, 48_611, 333_333, 999_999_937] {
-            let schedule = constant(rate);
-            for number in [0, 1, rate - 1, rate, rate * 31_536_000, rate * 31_536_000 + 1] {
-                let exact = u128::from(number) * 1_000_000_000 / u128::from(rate);
-                assert_eq!(u128::from(schedule.offset_ns(number)), exact, "request {number} at {rate}/s");
-            }
-        }
-    }
-
-    #[test]
-    fn the_count_is_the_number_of_offsets_inside_the_length() {
-        for rate in [1, 3, 7, 1000, 1_234_567] {
-            for length_ns in [1, 333_333_333, 333_333_334, 999_999_999, 1_000_000_000, 1_000_000_001] {
-                let schedule = constant(rate);
-                let count = schedule.count_within(Duration::from_nanos(length_ns));
-                assert!(schedule.offset_ns(count - 1) < length_ns);
-                assert!(schedule.offset_ns(count) >= length_ns);
-            }
-        }
-    }
-
-    #[test]
-    fn the_threads_together_play_the_whole_schedule_once() {
-        let schedule = constant(7);
-        for threads in 1..6 {
-            let mut offsets: Vec<Duration> = (0..threads)
-                .flat_map(|thread| {
-                    let mut arrivals = Arrivals::new(schedule, thread, threads);
-                    std::iter::from_fn(move || {
-                        let offset = arrivals.offset();
-                        arrivals.take();
-                        (offset < Duration::from_secs(10)).then_some(offset)
-                    })
-                })
-                .collect();
-            offsets.sort();
-            let whole: Vec<Duration> = (0..70).map(|k| Duration::from_nanos(schedule.offset_ns(k))).collect();
-            assert_eq!(offsets, whole, "{threads} threads");
-        }
-    }
-
-    #[test]
-    fn shares_differ_by_one_at_most_and_add_up() {
-        for (total, parts) in [(64, 1), (64, 3), (7, 4), (2, 5), (0, 3)] {
-            let shares: Vec<u64> = (0..parts).map(|index| share(total, parts, index)).collect();
-            assert_eq!(shares.iter().sum::<u64>(), total);
-            assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
-        }
-    }
-
-    #[test]
-    fn a_rate_of_zero_or_beyond_the_clock_is_refused() {
-        assert!(Schedule::constant(0).is_err());
-        assert!(Schedule::constant(1_000_000_001).is_err());
-    }
-}
+mod tests;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::exchange::Exchange;
 use crate::record::beat::Beat;
 use crate::record::census::{Census, Outcome, TransportErrors};
+use crate::record::failures::Failures;
 use crate::response::Answer;
 
 /// Longest duration told apart, in nanoseconds: an hour. Longer ones count as an hour.
@@ -86,6 +87,17 @@ pub(crate) struct Traffic {
     pub(crate) body_bytes: u64,
 }
 
+/// One answered request by itself, for whoever checks the instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// When it was to be sent.
+    pub planned: Instant,
+    /// When it was given to the kernel.
+    pub sent: Instant,
+    /// When its last byte had come.
+    pub answered: Instant,
+}
+
 /// One thread's record, or the sum of several.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
@@ -97,6 +109,11 @@ pub(crate) struct Recorder {
     pub(crate) connections: Connections,
     pub(crate) sending: Sending,
     pub(crate) traffic: Traffic,
+    /// The first answers one by one, as many as were asked for: none in an ordinary run.
+    pub(crate) samples: Vec<Sample>,
+    samples_kept: usize,
+    /// How some of the failed ones went.
+    pub(crate) failures: Failures,
     beat: Beat,
     closed: Option<Instant>,
     lateness_limit: Duration,
@@ -113,10 +130,18 @@ impl Recorder {
             connections: Connections::default(),
             sending: Sending::default(),
             traffic: Traffic::default(),
+            samples: Vec::new(),
+            samples_kept: 0,
+            failures: Failures::new(Instant::now()),
             beat: Beat::new(),
             closed: None,
             lateness_limit,
         }
+    }
+
+    /// Keeps the first so many answers one by one beside the histograms.
+    pub(crate) fn keeping(self, samples_kept: usize) -> Recorder {
+        Recorder { samples: Vec::with_capacity(samples_kept), samples_kept, ..self }
     }
 
     pub(crate) fn planned(&mut self, target: usize) {
@@ -156,6 +181,9 @@ impl Recorder {
         self.statuses[usize::from(answer.status) % STATUSES] += 1;
         self.beat.answered(response, outcome);
         self.count_traffic(answer);
+        if self.samples.len() < self.samples_kept {
+            self.samples.push(Sample { planned: exchange.planned(), sent: exchange.sent, answered: at });
+        }
     }
 
     fn count_traffic(&mut self, answer: &Answer) {
@@ -202,6 +230,7 @@ impl Recorder {
         for (mine, others) in self.statuses.iter_mut().zip(&other.statuses) {
             *mine += others;
         }
+        self.failures.merge(&other.failures);
         self.errors += other.errors.clone();
         add(&mut self.connect, &other.connect);
         self.connections.opened += other.connections.opened;
@@ -210,6 +239,7 @@ impl Recorder {
         self.sending.sent += other.sending.sent;
         self.sending.waited += other.sending.waited;
         self.sending.late += other.sending.late;
+        self.samples.extend_from_slice(&other.samples);
         self.traffic.answers += other.traffic.answers;
         self.traffic.received_bytes += other.traffic.received_bytes;
         self.traffic.body_bytes += other.traffic.body_bytes;

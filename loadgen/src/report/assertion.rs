@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::duration;
+use crate::plan::units::duration;
 use crate::record::summary::{Reading, Summary};
 use crate::report::Report;
 use crate::report::table::nanoseconds;

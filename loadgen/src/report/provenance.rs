@@ -41,7 +41,8 @@ impl Provenance {
 
 /// Words in the name of a field whose value is nobody else's business.
 const SECRET: [&str; 6] = ["auth", "cookie", "token", "key", "secret", "password"];
-const MASK: &str = "***";
+/// What stands for a secret where people read.
+pub(crate) const MASK: &str = "***";
 
 impl Provenance {
     /// The same with this command line, in which the values of fields that may be secret are masked.
@@ -58,7 +59,8 @@ fn masked(argument: String) -> String {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether the value of the field of that name is masked.
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.rsplit('=').next().unwrap_or(name).trim().to_ascii_lowercase();
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     is_name && SECRET.iter().any(|word| name.contains(word))

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::record::census::{Census, TransportErrors};
+use crate::record::failures::Failure;
 use crate::record::summary::{Reading, Summary};
 use crate::report::{Cost, Generator, Latency, Report};
 
@@ -33,6 +34,7 @@ impl Display for Report {
         self.generator.fmt(f)?;
         self.costs.iter().try_for_each(|cost| cost.fmt(f))?;
         self.fmt_targets(f)?;
+        self.fmt_failures(f)?;
         self.assertions.iter().try_for_each(|asserted| writeln!(f, "assertion   {asserted}"))?;
         if !self.census_holds {
             writeln!(
@@ -67,11 +69,38 @@ impl Report {
         }
         for target in &self.targets {
             let Census { planned, ok, .. } = target.requests;
-            write!(f, "target      {} (weight {}): {planned} planned, {ok} ok", target.url, target.weight)?;
+            let name = target.name.as_ref().unwrap_or(&target.url);
+            write!(f, "target      {name} (weight {}): {planned} planned, {ok} ok", target.weight)?;
             writeln!(f, "{}", nonzero(&places(&target.requests)))?;
         }
         Ok(())
     }
+
+    /// The first example of each kind; the JSON holds all.
+    fn fmt_failures(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut told = Vec::new();
+        for failure in &self.failures {
+            if told.contains(&&failure.kind) {
+                continue;
+            }
+            told.push(&failure.kind);
+            let Failure { kind, reason, number, .. } = failure;
+            writeln!(f, "failure     {kind}, request {number}: {reason}")?;
+            writeln!(
+                f,
+                "            {:?} -> {:?} {:?}",
+                line(&failure.request),
+                line(&failure.head),
+                line(&failure.body)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The first line, no longer than a glance.
+fn line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(60).collect()
 }
 
 impl Display for Latency {

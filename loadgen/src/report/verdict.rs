@@ -19,7 +19,7 @@ const MISSED_BOUND: f64 = 0.01;
 /// The part of the requests that a p99 leaves out.
 const BEYOND_P99: f64 = 0.01;
 /// Answers that a p99 needs ([`crate::record::summary::BEYOND`] of them beyond it).
-const SAMPLES_NEEDED: u64 = 1000;
+pub(crate) const SAMPLES_NEEDED: u64 = 1000;
 
 /// Rows of the series that a judgement on its steadiness needs: five in each third.
 const ROWS_NEEDED: usize = 15;
@@ -177,9 +177,13 @@ impl Evidence<'_> {
 
     fn scarcity(&self) -> Option<String> {
         let answered = self.census.answered();
-        (answered < SAMPLES_NEEDED)
-            .then(|| format!("{answered} answers, and a p99 needs {SAMPLES_NEEDED}; run longer"))
+        (answered < SAMPLES_NEEDED).then(|| scarcity(answered))
     }
+}
+
+/// Why so few answers are too few.
+pub(crate) fn scarcity(answered: u64) -> String {
+    format!("{answered} answers, and a p99 needs {SAMPLES_NEEDED}; run longer")
 }
 
 /// In order; nothing if there are none.

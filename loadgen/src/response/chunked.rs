@@ -46,8 +46,12 @@ impl Chunks {
         Chunks { state: NEXT_SIZE, framing_bytes: 0 }
     }
 
-    /// Takes as much of `data` as belongs to the body.
-    pub(crate) fn advance(&mut self, data: &[u8]) -> Result<Progress, Malformed> {
+    /// Takes as much of `data` as belongs to the body, and passes on what is left when the framing is removed.
+    pub(crate) fn advance(
+        &mut self,
+        data: &[u8],
+        mut piece: impl FnMut(&[u8]),
+    ) -> Result<Progress, Malformed> {
         let (mut consumed, mut body_bytes) = (0, 0);
         while consumed < data.len() && self.state != State::Done {
             if let State::Data { left } = self.state {
@@ -55,6 +59,7 @@ impl Chunks {
                 self.state =
                     if count == left { State::DataReturn } else { State::Data { left: left - count } };
                 body_bytes += count;
+                piece(&data[consumed..consumed + count as usize]);
                 consumed += count as usize;
             } else {
                 self.state = self.framing(data[consumed])?;
@@ -121,8 +126,8 @@ mod tests {
 
     fn decode(first: &[u8], second: &[u8]) -> Result<(u64, usize), Malformed> {
         let mut chunks = Chunks::new();
-        let one = chunks.advance(first)?;
-        let two = chunks.advance(second)?;
+        let one = chunks.advance(first, |_| {})?;
+        let two = chunks.advance(second, |_| {})?;
         assert!(two.is_done, "the body did not end");
         let left = first.len() + second.len() - one.consumed - two.consumed;
         Ok((one.body_bytes + two.body_bytes, left))
@@ -150,7 +155,7 @@ mod tests {
     fn endless_framing_is_refused() {
         for start in ["1;", "0\r\nTrailer: "] {
             let endless = format!("{start}{}", "x".repeat(FRAMING_BOUND + 1));
-            assert!(Chunks::new().advance(endless.as_bytes()).is_err());
+            assert!(Chunks::new().advance(endless.as_bytes(), |_| {}).is_err());
         }
     }
 }

@@ -90,3 +90,25 @@ fn mistakes_and_absent_servers_have_codes_and_advice() {
         assert!(said.contains(advice), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn a_run_can_be_saved_and_is_not_written_over() {
+    let server = Server::always(HELLO);
+    let folder = std::env::temp_dir().join(format!("ringload-saved-{}", std::process::id()));
+    let arguments = ["--json", "-n", "2000", "--save", folder.to_str().unwrap(), &server.url("/")];
+    let printed = report(run(&arguments));
+    let saved: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap();
+    assert_eq!(saved, printed);
+    let log = std::fs::read_to_string(folder.join("run.hlog")).unwrap();
+    let log = ringload::interchange::hlog::read(&log).unwrap();
+    assert_eq!(log.total("response").unwrap().len(), 2000, "the beats together are the whole");
+    assert_eq!(log.total("service").unwrap().len(), 2000);
+    assert!(
+        std::fs::read_to_string(folder.join("run.hgrm")).unwrap().contains("Total count    =         2000")
+    );
+    let again = run(&arguments);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("another folder"));
+    std::fs::remove_dir_all(folder).unwrap();
+}

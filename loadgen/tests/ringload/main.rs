@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
 
 mod command;
+mod doctor;
+mod inputs;
 mod runs;
 mod server;
+mod slo;

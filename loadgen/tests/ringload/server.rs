@@ -22,6 +22,8 @@ pub(crate) enum Reply {
 
 /// One request as it came.
 pub(crate) struct Request {
+    /// Its lines up to the empty one.
+    pub(crate) head: Vec<String>,
     pub(crate) body_bytes: usize,
     /// Counted over all connections, from 0.
     pub(crate) number: u64,
@@ -100,10 +102,10 @@ impl Server {
 fn serve(stream: TcpStream, seen: &Seen, reply: &(dyn Fn(&Request) -> Reply + Send + Sync)) {
     let mut writer = stream.try_clone().unwrap();
     let mut reader = BufReader::new(stream);
-    while let Some((line, body_bytes)) = read_request(&mut reader) {
-        seen.lines.lock().unwrap().push(line);
+    while let Some((head, body_bytes)) = read_request(&mut reader) {
+        seen.lines.lock().unwrap().push(head[0].clone());
         let number = seen.requests.fetch_add(1, Ordering::SeqCst);
-        let sent = match reply(&Request { body_bytes, number }) {
+        let sent = match reply(&Request { head, body_bytes, number }) {
             Reply::Bytes(bytes) => writer.write_all(&bytes),
             Reply::Last(bytes) => return drop(writer.write_all(&bytes)),
             Reply::Late(pause, bytes) => {
@@ -118,9 +120,8 @@ fn serve(stream: TcpStream, seen: &Seen, reply: &(dyn Fn(&Request) -> Reply + Se
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, usize)> {
-    let first = read_line(reader)?;
-    let mut body_bytes = 0;
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(Vec<String>, usize)> {
+    let (mut head, mut body_bytes) = (vec![read_line(reader)?], 0);
     loop {
         let line = read_line(reader)?;
         if line.is_empty() {
@@ -129,9 +130,10 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, usize)> {
         if let Some(length) = line.strip_prefix("content-length: ") {
             body_bytes = length.parse().unwrap();
         }
+        head.push(line);
     }
     let read = std::io::copy(&mut reader.by_ref().take(body_bytes as u64), &mut std::io::sink()).ok()?;
-    (read as usize == body_bytes).then_some((first, body_bytes))
+    (read as usize == body_bytes).then_some((head, body_bytes))
 }
 
 fn read_line(reader: &mut BufReader<TcpStream>) -> Option<String> {

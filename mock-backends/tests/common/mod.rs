@@ -3,11 +3,11 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use ringmock::{Kind, Mock, Options};
+use ringmock::{Kind, Mock, Options, Route};
 
 /// Longer than anything here takes; a test that waits for it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,6 +22,12 @@ pub(crate) fn users() -> Mock {
 
 pub(crate) fn mock(kind: Kind, name: &str) -> Mock {
     Mock::start(Options { kind, name: name.into(), ..Options::default() }).unwrap()
+}
+
+/// A server with standing orders, as they are written on a command line.
+pub(crate) fn ordered(orders: &[&str]) -> Mock {
+    let routes = orders.iter().map(|text| Route::parse(text).unwrap()).collect();
+    Mock::start(Options { routes, ..Options::default() }).unwrap()
 }
 
 /// One answer and the connection's only: asks `target` of `mock` by GET.
@@ -71,8 +77,12 @@ impl Client {
     }
 
     pub(crate) fn get(&mut self, target: &str) -> Answer {
-        self.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        self.ask(target);
         self.answer()
+    }
+
+    pub(crate) fn ask(&mut self, target: &str) {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
     }
 
     /// The next answer, to anything but HEAD.
@@ -133,6 +143,15 @@ impl Client {
     /// Whether the server ends the connection now, in order and without another byte.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.input.is_empty() && self.receive() == 0
+    }
+
+    /// All that is still to come, and whether a reset ends it.
+    pub(crate) fn rest(&mut self) -> (Vec<u8>, bool) {
+        let mut rest = std::mem::take(&mut self.input);
+        let end = self.stream.read_to_end(&mut rest);
+        let is_reset = end.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+        assert!(end.is_ok() || is_reset, "{end:?}");
+        (rest, is_reset)
     }
 
     fn receive(&mut self) -> usize {

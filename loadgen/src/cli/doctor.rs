@@ -1,0 +1,26 @@
+//! `ringload doctor`: examines, prints, and says by its exit code whether to measure now.
+
+use clap::Args;
+use ringload::{Error, doctor};
+
+use crate::cli::run::print;
+use crate::exit::Exit;
+
+pub(super) fn help() -> String {
+    "Exit codes:\n    0  nothing here would spoil a measurement\n   50  something would".to_owned()
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorOptions {
+    /// Print the findings as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl DoctorOptions {
+    pub(super) fn run(&self) -> Result<Exit, Error> {
+        let examination = doctor::examine();
+        print(&examination, self.json).map_err(Error::Output)?;
+        Ok(if examination.is_spoilt() { Exit::Spoilt } else { Exit::Good })
+    }
+}

@@ -1,0 +1,72 @@
+//! `ringload selftest`: plays the cases, shows each when it has ended, and says by its exit code what they proved.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use ringload::selftest::{self, Case, Floor, Outcome, Scale, Watch};
+use ringload::{Error, Stop};
+
+use crate::cli::run::{print, stop_on_signal};
+use crate::exit::Exit;
+
+pub(super) fn help() -> String {
+    "Exit codes:\n    0  every case passed\n   40  a case failed: do not believe this instrument here\n   \
+     41  machine_too_noisy: times were off, and so was the machine\n  130  interrupted"
+        .to_owned()
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SelftestOptions {
+    /// Play the cases at full length, about five minutes; without it, under one.
+    #[arg(long)]
+    full: bool,
+    /// Save the outcome and the run of each case into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+    /// Print everything as one JSON object, durations in nanoseconds.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows what has ended, unless an object is to follow.
+struct Shown {
+    as_json: bool,
+}
+
+impl Shown {
+    fn line(&self, line: &str) {
+        if !self.as_json {
+            let _ = writeln!(io::stdout(), "{line}"); // a reader that has left misses nothing but the way
+        }
+    }
+}
+
+impl Watch for Shown {
+    fn floor(&mut self, floor: &Floor) {
+        self.line(&floor.to_string());
+    }
+
+    fn case(&mut self, case: &Case) {
+        self.line(&case.to_string());
+    }
+}
+
+impl SelftestOptions {
+    pub(super) fn run(&self) -> Result<Exit, Error> {
+        let stop = Stop::new();
+        stop_on_signal(stop.clone()).map_err(Error::Loop)?;
+        let scale = if self.full { Scale::Full } else { Scale::Quick };
+        let test = selftest::run(scale, &stop, &mut Shown { as_json: self.json })?;
+        if let Some(folder) = &self.save {
+            test.save(folder).map_err(Error::Output)?;
+        }
+        print(&test, self.json).map_err(Error::Output)?;
+        Ok(match test.outcome() {
+            _ if stop.is_stopped() => Exit::Interrupted,
+            Outcome::Passed => Exit::Good,
+            Outcome::Failed => Exit::CaseFailed,
+            Outcome::MachineTooNoisy => Exit::MachineTooNoisy,
+        })
+    }
+}

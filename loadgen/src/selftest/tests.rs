@@ -1,0 +1,32 @@
+//! How checks and noise become an outcome.
+
+use super::*;
+use crate::selftest::bench::tests::QUIET;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn case(checks: Vec<Check>, noise: Noise) -> Case {
+    Case::new("case", Played { checks, noise: Some(noise), report: None })
+}
+
+fn late() -> Check {
+    Check::below("lateness", Some(2 * MS), MS)
+}
+
+const NOISY: Noise = Noise { mock_waiting: 0.1, ..QUIET };
+
+#[test]
+fn a_case_whose_times_are_off_failed_unless_the_machine_was_noisy() {
+    assert_eq!(case(vec![late()], QUIET).outcome, Outcome::Failed);
+    let noisy = case(vec![late()], NOISY);
+    assert_eq!(noisy.outcome, Outcome::MachineTooNoisy);
+    assert!(noisy.to_string().starts_with("case: machine_too_noisy: the mock had no core for 10.0 %"));
+}
+
+#[test]
+fn noise_excuses_no_account_and_spoils_no_pass() {
+    let broken = Check::equal("census adds up", false, true);
+    assert_eq!(case(vec![late(), broken], NOISY).outcome, Outcome::Failed);
+    let passed = case(vec![Check::below("lateness", Some(MS), MS)], NOISY);
+    assert_eq!((passed.outcome, passed.reason), (Outcome::Passed, None));
+}
