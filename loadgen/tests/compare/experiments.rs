@@ -52,15 +52,19 @@ fn a_side_that_costs_many_times_more_is_found_and_every_run_is_kept() {
     let (address, folder) = (free_address(), folder("kept"));
     let (a, b) = (command(&address, 0), command(&address, 500));
     let (url, path) = (format!("http://{address}/"), folder.display().to_string());
-    let output = run(&[&SHORT[..], &["--a", &a, "--b", &b, "--url", &url, "--save", &path]].concat());
+    let idle = format!("exec sleep 1{}", std::process::id()); // a backend that nobody needs, and a name of its own
+    let more = ["--a", &a, "--b", &b, "--url", &url, "--save", &path, "--backend", &idle];
+    let output = run(&[&SHORT[..], &more].concat());
     assert_eq!(output.status.code(), Some(20), "{}", said(&output));
 
     let found = Comparison::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
     assert_eq!(found.conclusion.outcome, Outcome::Difference);
     assert!(found.effects[0].decides && found.effects[0].ratio.unwrap().value > 2.0, "{found}");
     assert!(found.runs.len() >= 24 && found.responses.iter().all(|blob| !blob.0.is_empty()));
-    let costs = found.runs.iter().map(|run| run.observation.costs);
+    let counted = found.runs.iter().filter(|run| run.discarded.is_none());
+    let costs = counted.map(|run| run.observation.costs);
     assert!(costs.clone().all(|costs| costs.proxy_ns > Some(0.0) && costs.generator_ns > Some(0.0)));
+    assert!(costs.clone().all(|costs| costs.backend_ns.is_some() && costs.machine_ns.is_some()));
     assert!(found.to_string().contains("verdict     difference: B costs"), "{found}");
     assert!(found.markdown().contains("| floor 1.1 A' |"), "{}", found.markdown());
 
@@ -72,6 +76,27 @@ fn a_side_that_costs_many_times_more_is_found_and_every_run_is_kept() {
     assert_eq!(first["run"]["pass"], "floor");
     assert_eq!(first["report"]["format"], 2);
     std::fs::remove_dir_all(folder).unwrap();
+    assert!(!is_served(&address), "a server was left behind");
+    assert!(!runs(&idle["exec ".len()..]), "a backend was left behind");
+}
+
+/// Whether a process of this command line is there.
+fn runs(line: &str) -> bool {
+    let lines = std::fs::read_dir("/proc").unwrap().flatten();
+    let arguments =
+        |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+    lines.map(arguments).any(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " ").trim() == line)
+}
+
+#[test]
+fn a_backend_that_dies_is_quoted() {
+    let address = free_address();
+    let (line, url) = (command(&address, 0), format!("http://{address}/"));
+    let more = ["--a", &line, "--b", &line, "--url", &url, "--backend", "echo 'no port' >&2; exit 1"];
+    let output = run(&[&SHORT[..], &more].concat());
+    assert_eq!(output.status.code(), Some(4));
+    let said = said(&output);
+    assert!(said.contains("the backend ended by itself") && said.contains("no port"), "{said}");
     assert!(!is_served(&address), "a server was left behind");
 }
 
