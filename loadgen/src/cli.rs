@@ -4,6 +4,7 @@ mod compare;
 mod doctor;
 mod live;
 mod merge;
+mod plan;
 mod report;
 mod run;
 mod selftest;
@@ -26,7 +27,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Load a server and report what became of every request.
     #[command(after_help = run::help())]
-    Run(run::RunOptions),
+    Run(Box<run::RunOptions>),
     /// Find the highest rate that keeps an objective.
     #[command(after_help = slo::help())]
     Slo(slo::SloOptions),

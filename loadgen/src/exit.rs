@@ -30,7 +30,7 @@ pub(crate) enum Exit {
 const TABLE: [(Exit, u8, &str); 20] = [
     (Exit::Good, 0, "the run is valid and every request was answered as expected"),
     (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
-    (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
+    (Exit::Usage, 2, "the command line or the scenario cannot be carried out"),
     (Exit::CensusBroken, 3, "the census does not add up: a defect of ringload"),
     (
         Exit::NoStart,

@@ -55,7 +55,7 @@ pub use merge::merge;
 pub use page::{Exhibit, page};
 pub use plan::expect::{Expect, body_hash};
 pub use plan::load::{Load, LoadWords};
-pub use plan::scenario::{BODY_BOUND, Scenario, filler};
+pub use plan::scenario::{BODY_BOUND, Scenario, body_of_file, filler, token_of_variable, tokens_of_file};
 pub use plan::schedule::{Profile, Schedule, Spacing};
 pub use plan::target::Target;
 pub use plan::units::duration;
