@@ -36,6 +36,7 @@ fn comparison(text: &str) -> Exhibit {
         metric: Metric::Cpu,
         pairs: 8,
         floor_pairs: 8,
+        turns: 1,
         proxy_cores: Vec::new(),
         load_cores: Vec::new(),
     };

@@ -4,6 +4,7 @@
 
 mod command;
 mod doctor;
+mod files;
 mod inputs;
 mod runs;
 mod selftest;
