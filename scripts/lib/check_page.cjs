@@ -7,9 +7,9 @@ const [page, folder] = process.argv.slice(2);
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
 const SCREENS = { desk: { width: 1200, height: 900 }, phone: { width: 390, height: 844 } };
-// What the page of three runs, two of them over time in an open loop, and one summary has to show.
+// What the page of a comparison, three runs and one summary has to show: percentiles, three runs over time, throughput.
 const DRAWINGS = 5;
-const SECTIONS = ["Latency by percentile", "Latency in numbers", "Response time over time", "Throughput over time",
+const SECTIONS = ["comparison: B compared with A", "Latency by percentile", "Latency in numbers", "Response time over time", "Throughput over time",
   "Requests", "CPU per request", "Provenance"];
 
 let failures = 0;
