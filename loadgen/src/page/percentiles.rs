@@ -115,7 +115,7 @@ impl Curve {
         let text = match trust {
             Trust::Exact => words(value),
             Trust::LowerBound => format!("at least {}", words(value)),
-            Trust::Scarce => format!("{} (fewer than {BEYOND} samples beyond)", words(value)),
+            Trust::Scarce => format!("{} (few samples)", words(value)),
         };
         Some((value as f64, text))
     }

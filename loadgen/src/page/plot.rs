@@ -62,7 +62,7 @@ const TOP: f64 = 14.0;
 const RIGHT: f64 = 22.0;
 const BOTTOM: f64 = 34.0;
 /// Least distance between the words of two marks of the x axis.
-const WORD: f64 = 50.0;
+const WORD: f64 = 56.0;
 
 impl Frame {
     fn x(&self, place: f64) -> f64 {
