@@ -48,7 +48,7 @@ pub(super) struct PlanOptions {
     /// Open loop: requests that may wait for a free connection; more are shed [default: 262144].
     #[arg(long, value_name = "REQUESTS")]
     queue: Option<usize>,
-    /// A run is client_limited when more than 1 % of the requests leave later than this, a connection being free
+    /// A run is client_limited when the generator itself is later than this with more than 1 % of the requests, or away for a hundred times as long
     /// [default: 1ms].
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     lateness_limit: Option<Duration>,
