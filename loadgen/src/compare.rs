@@ -83,6 +83,8 @@ pub struct Conditions {
     pub pairs: usize,
     /// Pairs of A and A asked for.
     pub floor_pairs: usize,
+    /// Starts of either side in a pair.
+    pub turns: usize,
     /// The cores of A and B; none: they were not pinned.
     pub proxy_cores: Vec<usize>,
     /// The cores of generator and backends.
@@ -106,6 +108,7 @@ impl Conditions {
             metric: design.metric,
             pairs: design.pairs,
             floor_pairs: design.floor_pairs,
+            turns: design.turns,
             proxy_cores: setup.proxy_cores.clone(),
             load_cores: setup.load_cores.clone(),
         }

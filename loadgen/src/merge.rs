@@ -79,7 +79,8 @@ fn form(run: &Report) -> [(&'static str, String); 8] {
     let Setting { is_open, duration_ns, warmup_ns, timeout_ns, drain_ns, lateness_limit_ns, .. } =
         run.setting;
     let targets = run.targets.iter().map(|target| {
-        format!("{}@{} {}", target.weight, target.url, target.name.as_deref().unwrap_or_default())
+        let name = target.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+        format!("{}@{}{name}", target.weight, target.url)
     });
     let length = crate::words;
     [
@@ -283,4 +284,4 @@ fn provenance(a: &Provenance, b: &Provenance) -> Provenance {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

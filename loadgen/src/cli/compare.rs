@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::Args;
 use ringload::{
-    Comparison, Design, Error, Expect, Launch, Load, Metric, Outcome, Plan, Run, Rung, Schedule, Setup, Stop,
-    System, Target, Witness, compare, duration, expected_length, kill_all,
+    Comparison, Design, Error, Expect, Launch, LoadWords, Metric, Outcome, Plan, Run, Rung, Scenario, Setup,
+    Stop, System, Target, Witness, compare, duration, expected_length, kill_all,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -25,6 +25,8 @@ const EXAMPLES: &str = "\
 Examples:
   ringload compare a.toml b.toml --backend 'ringmock --listen 127.0.0.1:3000'
                             two configurations of the gateway, each requested where it listens
+  ringload compare a.toml b.toml --scenario mix.toml
+                            the requests of a file, sent to where each configuration listens
   ringload compare --a './old -p 8080' --b './new -p 8080' --url http://127.0.0.1:8080/
                             two command lines that listen on the same port, in turns
   ringload compare a.toml b.toml --metric p99 --rate 2000 --pairs 12 --save comparison
@@ -33,10 +35,11 @@ Examples:
                             two saved runs side by side; no verdict
 
 What is counted:
-  One process start is one observation. A runs against itself first: how far that spreads is the floor. The metric named
-  decides when the 95 % interval of its ratio excludes 1 and the ratio lies beyond the floor. Pairs with a run that does
-  not count (failed requests, an open loop that was not kept) are repeated, three times at most in each part. In a closed
-  loop a generator that is busy all the time spoils times and rates, not CPU.";
+  One process start is one observation; a pair is the middle of several starts of A and B in turns (ABBA BAAB). A runs
+  against itself first: how far that spreads is the floor. The metric named decides when the 95 % interval of its ratio
+  excludes 1 and the ratio lies beyond the floor. Turns with a run that does not count (failed requests, an open loop that
+  was not kept) are repeated, one in eight at most. In a closed loop a generator that is busy all the time spoils times
+  and rates, not CPU.";
 
 pub(super) fn help() -> String {
     format!("{EXAMPLES}\n\n{}", Exit::help())
@@ -48,17 +51,21 @@ pub(super) struct CompareOptions {
     #[arg(value_name = "FILE", num_args = 0..=2)]
     files: Vec<PathBuf>,
     /// The command line of A. It must stay in the foreground.
-    #[arg(long, value_name = "COMMAND", requires = "b", requires = "url", conflicts_with = "files")]
+    #[arg(long, value_name = "COMMAND", requires = "b", conflicts_with = "files")]
     a: Option<String>,
     /// The command line of B.
     #[arg(long, value_name = "COMMAND", requires = "a")]
     b: Option<String>,
-    /// What to request, with `WEIGHT@` before it for a larger share; may be repeated [default: / where the file listens].
+    /// What to request, with `WEIGHT@` before it for a larger share; may be repeated. With a scenario only its host and port
+    /// count [default: / where the file listens].
     #[arg(short, long, value_name = "URL")]
     url: Vec<String>,
     /// What to request of B, if it listens elsewhere [default: the same].
     #[arg(long, value_name = "URL", requires = "url")]
     url_b: Vec<String>,
+    /// The requests, and how they arise, from a file; lengths are those given here.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "headers", "body", "expect_status"])]
+    scenario: Option<PathBuf>,
     /// The gateway that reads the configuration files [default: ringgate beside this program, or in PATH].
     #[arg(long, value_name = "PATH")]
     gateway: Option<PathBuf>,
@@ -74,20 +81,23 @@ pub(super) struct CompareOptions {
     /// Pairs of A and A for the floor [default: as many].
     #[arg(long, value_name = "PAIRS")]
     floor_pairs: Option<usize>,
+    /// Starts of either side in a pair: more short ones see more of a noisy machine than one long one.
+    #[arg(long, default_value_t = 4)]
+    turns: usize,
     /// Open loop: so many requests per second. Without it, a closed loop.
     #[arg(short, long, value_name = "REQUESTS_PER_SECOND")]
     rate: Option<u64>,
-    /// Connections, divided over the threads.
-    #[arg(short, long, default_value_t = 64)]
-    connections: usize,
-    /// Threads of the generator.
-    #[arg(short, long, default_value_t = 1)]
-    threads: usize,
+    /// Connections, divided over the threads [default: the scenario's, or 64].
+    #[arg(short, long)]
+    connections: Option<usize>,
+    /// Threads of the generator [default: the scenario's, or 1].
+    #[arg(short, long)]
+    threads: Option<usize>,
     /// Length of the measured part of each run.
-    #[arg(short, long, value_parser = duration, default_value = "2s")]
+    #[arg(short, long, value_parser = duration, default_value = "500ms")]
     duration: Duration,
     /// Length of the part before it, uncounted.
-    #[arg(short, long, value_parser = duration, default_value = "300ms")]
+    #[arg(short, long, value_parser = duration, default_value = "100ms")]
     warmup: Duration,
     /// Request method.
     #[arg(short, long, default_value = "GET")]
@@ -98,9 +108,9 @@ pub(super) struct CompareOptions {
     /// Request body.
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
-    /// How long a request may take.
-    #[arg(long, value_parser = duration, default_value = "10s")]
-    timeout: Duration,
+    /// How long a request may take [default: the scenario's, or 10s].
+    #[arg(long, value_parser = duration)]
+    timeout: Option<Duration>,
     /// Statuses that count as a success, such as 200,204 or 2xx.
     #[arg(long, value_name = "STATUSES", default_value = "2xx")]
     expect_status: Expect,
@@ -155,7 +165,7 @@ impl CompareOptions {
 
     fn design(&self) -> Design {
         let floor_pairs = self.floor_pairs.unwrap_or(self.pairs);
-        Design { metric: self.metric, pairs: self.pairs, floor_pairs }
+        Design { metric: self.metric, pairs: self.pairs, floor_pairs, turns: self.turns }
     }
 
     fn setup(&self, launches: [Launch; 2], urls: [Vec<String>; 2]) -> Result<Setup, Error> {
@@ -170,21 +180,35 @@ impl CompareOptions {
     }
 
     fn plan(&self, urls: &[String]) -> Result<Plan, Error> {
-        let targets = urls.iter().map(|url| self.target(url)).collect::<Result<Vec<_>, _>>()?;
-        let load = match self.rate {
-            Some(rate) => Load::Open { schedule: Schedule::constant(rate)? },
-            None => Load::Closed { requests: None },
-        };
+        let mut scenario = self.scenario(urls)?;
+        scenario.load = LoadWords { rate: self.rate, ..LoadWords::default() }.or(scenario.load);
+        if scenario.load.steps.is_none() {
+            scenario.duration = Some(self.duration); // steps say themselves how long they are
+        }
+        let plan = scenario.plan()?;
         Ok(Plan {
-            duration: self.duration,
             warmup: self.warmup,
-            connections: self.connections,
-            threads: self.threads,
-            timeout: self.timeout,
-            expect: self.expect_status.clone(),
-            driver: self.driver,
-            ..Plan::new(targets, load)
+            connections: self.connections.unwrap_or(plan.connections),
+            threads: self.threads.unwrap_or(plan.threads),
+            timeout: self.timeout.unwrap_or(plan.timeout),
+            driver: self.driver.or(plan.driver),
+            ..plan
         })
+    }
+
+    /// The requests: those of the file, sent to where the URL says, or those of the URLs.
+    fn scenario(&self, urls: &[String]) -> Result<Scenario, Error> {
+        let Some(file) = &self.scenario else {
+            let mut scenario =
+                Scenario::new(urls.iter().map(|url| self.target(url)).collect::<Result<Vec<_>, _>>()?);
+            scenario.rest.expect = self.expect_status.clone();
+            return Ok(scenario);
+        };
+        let mut scenario = Scenario::read(file)?;
+        if let Some(url) = urls.first() {
+            scenario.aim(subject::server(url)?)?;
+        }
+        Ok(scenario)
     }
 
     fn target(&self, url: &str) -> Result<Target, Error> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringgate_io::cpu;
+use ringgate_io::{Rung, cpu};
 
 use super::experiment::{Bench, Shown};
 use super::observation::{Costs, Observation};
@@ -84,6 +84,8 @@ impl Setup {
 pub(crate) struct Workbench<'a> {
     setup: &'a Setup,
     backends: Vec<Group>,
+    /// The best one if none was named, found once.
+    driver: Rung,
     stop: &'a Stop,
 }
 
@@ -92,7 +94,11 @@ impl<'a> Workbench<'a> {
     pub(crate) fn new(setup: &'a Setup, stop: &'a Stop) -> Result<Workbench<'a>, Error> {
         let start = |launch| Group::start("the backend", launch, &setup.load_cores);
         let backends = setup.backends.iter().map(start).collect::<Result<_, _>>()?;
-        Ok(Workbench { setup, backends, stop })
+        let driver = match setup.systems[0].plan.driver {
+            Some(driver) => driver,
+            None => Rung::best().map_err(Error::Loop)?.0,
+        };
+        Ok(Workbench { setup, backends, driver, stop })
     }
 
     /// Waits until the side gives the first target's answer as expected, and with it everything behind it. Says whether
@@ -105,7 +111,7 @@ impl<'a> Workbench<'a> {
         while !self.stop.is_stopped() {
             self.check_alive(group)?;
             if port::is_served(&addresses) {
-                match first_answer(plan, self.stop)? {
+                match self.first_answer(plan)? {
                     None => return Ok(!self.stop.is_stopped()),
                     Some(wrong) => found = wrong,
                 }
@@ -121,6 +127,30 @@ impl<'a> Workbench<'a> {
         Ok(false)
     }
 
+    /// What is wrong with the answer to one request, if anything.
+    fn first_answer(&self, plan: &Plan) -> Result<Option<String>, Error> {
+        let one = Plan {
+            targets: plan.targets.iter().take(1).cloned().collect(),
+            load: Load::Closed { requests: Some(1) },
+            connections: 1,
+            threads: 1,
+            warmup: Duration::ZERO,
+            duration: ANSWER_PATIENCE,
+            timeout: ANSWER_PATIENCE,
+            drain: Duration::ZERO,
+            driver: Some(self.driver),
+            ..plan.clone()
+        };
+        match run_until(&one, self.stop, &mut ()) {
+            Ok(report) if report.requests.ok == 1 || self.stop.is_stopped() => Ok(None),
+            Ok(report) => {
+                Ok(Some(format!("its answer is not the expected one (statuses: {:?})", report.statuses)))
+            }
+            Err(Error::Unreachable { cause, .. }) => Ok(Some(cause.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
     fn check_alive(&mut self, group: &mut Group) -> Result<(), Error> {
         let mut groups = self.backends.iter_mut().chain([group]);
         groups.find_map(Group::end_of_its_own).map_or(Ok(()), |end| Err(Error::Experiment(end)))
@@ -133,6 +163,7 @@ impl<'a> Workbench<'a> {
         let plan = Plan {
             cores: self.setup.load_cores.clone(),
             watched: watched.into(),
+            driver: Some(self.driver),
             ..self.setup.system(side).plan.clone()
         };
         run_until(&plan, self.stop, &mut ())
@@ -159,29 +190,6 @@ impl Bench for Workbench<'_> {
 
 fn addresses(plan: &Plan) -> Result<Vec<SocketAddr>, Error> {
     plan.targets.first().map_or(Ok(Vec::new()), port::addresses)
-}
-
-/// What is wrong with the answer to one request, if anything.
-fn first_answer(plan: &Plan, stop: &Stop) -> Result<Option<String>, Error> {
-    let one = Plan {
-        targets: plan.targets.iter().take(1).cloned().collect(),
-        load: Load::Closed { requests: Some(1) },
-        connections: 1,
-        threads: 1,
-        warmup: Duration::ZERO,
-        duration: ANSWER_PATIENCE,
-        timeout: ANSWER_PATIENCE,
-        drain: Duration::ZERO,
-        ..plan.clone()
-    };
-    match run_until(&one, stop, &mut ()) {
-        Ok(report) if report.requests.ok == 1 || stop.is_stopped() => Ok(None),
-        Ok(report) => {
-            Ok(Some(format!("its answer is not the expected one (statuses: {:?})", report.statuses)))
-        }
-        Err(Error::Unreachable { cause, .. }) => Ok(Some(cause.to_string())),
-        Err(error) => Err(error),
-    }
 }
 
 fn costs(report: &Report) -> Costs {

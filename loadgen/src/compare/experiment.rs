@@ -1,7 +1,9 @@
 //! The experiment: which side runs when, what is discarded and repeated, and when to give up.
 //!
-//! Knows nothing of processes: it asks a [`Bench`] for observations. A pair is the unit: where one of its runs does not
-//! count, both are repeated, since what makes a pair worth anything is that its runs are neighbours in time.
+//! Knows nothing of processes: it asks a [`Bench`] for observations. A pair consists of turns, each a start of either side,
+//! one right after the other. Where one of a turn's runs does not count, both are repeated: what makes them worth anything is
+//! that they are neighbours in time. Several short turns see more of a machine that is noisy for a second at a time than one
+//! long one does, and the middle of them forgets the worst.
 
 use hdrhistogram::Histogram;
 
@@ -12,10 +14,12 @@ use crate::record::recorder::{add, histogram};
 use crate::statistics::FEWEST;
 use crate::{Error, Stop};
 
-/// Pairs repeated in one pass before it is given up: more failures than a third of the usual eight are no accidents.
-pub(crate) const REPEATS_BOUND: usize = 3;
-/// Pairs of one pass: more would run for hours.
+/// Turns repeated in one pass before it is given up: so many, or one in eight. More failures are no accidents.
+const REPEATS: usize = 3;
+const REPEATED_PART: usize = 8;
+/// Pairs of one pass, and turns of a pair: more would run for hours.
 const PAIRS_BOUND: usize = 200;
+const TURNS_BOUND: usize = 100;
 
 const INTERRUPTED: &str = "it was interrupted";
 
@@ -28,16 +32,21 @@ pub struct Design {
     pub pairs: usize,
     /// Pairs of A and A before them.
     pub floor_pairs: usize,
+    /// Starts of either side in a pair.
+    pub turns: usize,
 }
 
 impl Design {
     /// Runs there will be, if none is repeated.
     pub fn runs(&self) -> usize {
-        2 * (self.pairs + self.floor_pairs)
+        2 * self.turns * (self.pairs + self.floor_pairs)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         let possible = FEWEST..=PAIRS_BOUND;
+        if !(1..=TURNS_BOUND).contains(&self.turns) {
+            return Err(Error::Plan(format!("there must be 1 to {TURNS_BOUND} turns in a pair")));
+        }
         if possible.contains(&self.pairs) && possible.contains(&self.floor_pairs) {
             return Ok(());
         }
@@ -122,14 +131,16 @@ impl<'a> Experiment<'a> {
 
     /// Why the pass could not be completed, if so.
     fn carry_out_pass(&mut self, pass: Pass, pairs: usize) -> Result<Option<String>, Error> {
+        let turns = pairs * self.design.turns;
+        let bound = REPEATS.max(turns / REPEATED_PART);
         let mut repeats = 0;
-        let mut pair = 0;
-        while pair < pairs {
-            match self.carry_out_pair(pass, pair)? {
+        let mut turn = 0;
+        while turn < turns {
+            match self.carry_out_turn(pass, turn)? {
                 _ if self.stop.is_stopped() => return Ok(Some(INTERRUPTED.to_owned())),
-                None => pair += 1,
-                Some(reason) if repeats == REPEATS_BOUND => {
-                    return Ok(Some(format!("{REPEATS_BOUND} pairs were repeated already, and {reason}")));
+                None => turn += 1,
+                Some(reason) if repeats == bound => {
+                    return Ok(Some(format!("{bound} turns were repeated already, and {reason}")));
                 }
                 Some(_) => repeats += 1,
             }
@@ -137,18 +148,19 @@ impl<'a> Experiment<'a> {
         Ok(None)
     }
 
-    /// Why the pair does not count, if so. Its second run is spared if the first one does not.
-    fn carry_out_pair(&mut self, pass: Pass, pair: usize) -> Result<Option<String>, Error> {
+    /// Why the turn, counted over the whole pass, does not count, if so. Its second run is spared if the first one does not.
+    fn carry_out_turn(&mut self, pass: Pass, turn: usize) -> Result<Option<String>, Error> {
         let begun = self.record.runs.len();
         let mut responses = Vec::new();
-        for side in sides(pair) {
+        for side in sides(turn) {
             let started = if pass == Pass::Floor { Side::A } else { side };
             let Some(shown) = self.bench.observe(started)? else {
                 self.discard_from(begun);
                 return Ok(Some(INTERRUPTED.to_owned()));
             };
+            let (pair, turn) = (turn / self.design.turns + 1, turn % self.design.turns + 1);
             let discarded = self.fault(&shown.observation);
-            let run = Run { pass, pair: pair + 1, side, discarded, observation: shown.observation };
+            let run = Run { pass, pair, turn, side, discarded, observation: shown.observation };
             self.witness.saw(&run, &shown.detail)?;
             self.record.runs.push(run.clone());
             if let Some(reason) = run.discarded {
@@ -172,7 +184,7 @@ impl<'a> Experiment<'a> {
 
     fn discard_from(&mut self, begun: usize) {
         for run in &mut self.record.runs[begun..] {
-            run.discarded.get_or_insert_with(|| "the other run of its pair did not count".to_owned());
+            run.discarded.get_or_insert_with(|| "the other run of its turn did not count".to_owned());
         }
     }
 }
@@ -201,13 +213,13 @@ mod tests {
 
     impl Witness for Vec<String> {
         fn saw(&mut self, run: &Run, _: &serde_json::Value) -> Result<(), Error> {
-            self.push(format!("{:?} {} {}", run.pass, run.pair, run.side));
+            self.push(format!("{:?} {}.{} {}", run.pass, run.pair, run.turn, run.side));
             Ok(())
         }
     }
 
     fn design() -> Design {
-        Design { metric: Metric::Cpu, pairs: 6, floor_pairs: 6 }
+        Design { metric: Metric::Cpu, pairs: 6, floor_pairs: 6, turns: 1 }
     }
 
     fn broken() -> Observation {
@@ -222,9 +234,17 @@ mod tests {
         stop: &Stop,
         play: impl FnMut(usize, Side) -> Observation,
     ) -> (Record, String, Vec<String>) {
+        play_design(design(), stop, play)
+    }
+
+    fn play_design(
+        design: Design,
+        stop: &Stop,
+        play: impl FnMut(usize, Side) -> Observation,
+    ) -> (Record, String, Vec<String>) {
         let mut script = Script { play, asked: String::new() };
         let mut seen = Vec::new();
-        let record = Experiment::new(design(), &mut script, &mut seen, stop).carry_out().unwrap();
+        let record = Experiment::new(design, &mut script, &mut seen, stop).carry_out().unwrap();
         (record, script.asked, seen)
     }
 
@@ -233,25 +253,36 @@ mod tests {
         let (record, asked, seen) = play(|_, _| good());
         assert_eq!(asked, "AAAAAAAAAAAAABBABAABBAAB");
         assert_eq!((record.runs.len(), record.shortfall), (design().runs(), None));
-        assert_eq!(seen[..3], ["Floor 1 A", "Floor 1 B", "Floor 2 B"]);
-        assert_eq!(seen[12..15], ["Comparison 1 A", "Comparison 1 B", "Comparison 2 B"]);
+        assert_eq!(seen[..3], ["Floor 1.1 A", "Floor 1.1 B", "Floor 2.1 B"]);
+        assert_eq!(seen[12..15], ["Comparison 1.1 A", "Comparison 1.1 B", "Comparison 2.1 B"]);
         assert!(record.runs.iter().all(|run| run.discarded.is_none()));
     }
 
     #[test]
-    fn a_run_that_does_not_count_takes_its_pair_with_it_and_the_pair_is_repeated() {
+    fn a_run_that_does_not_count_takes_its_partner_with_it_and_the_turn_is_repeated() {
         let (record, asked, seen) = play(|number, _| if number == 13 { broken() } else { good() });
         assert_eq!(asked, "AAAAAAAAAAAAABABBABAABBAAB");
-        assert_eq!(seen[12..16], ["Comparison 1 A", "Comparison 1 B", "Comparison 1 A", "Comparison 1 B"]);
+        assert_eq!(
+            seen[12..16],
+            ["Comparison 1.1 A", "Comparison 1.1 B", "Comparison 1.1 A", "Comparison 1.1 B"]
+        );
         let reasons: Vec<_> = record.runs.iter().filter_map(|run| run.discarded.as_deref()).collect();
-        assert_eq!(reasons, ["the other run of its pair did not count", "target_missed: too slow"]);
+        assert_eq!(reasons, ["the other run of its turn did not count", "target_missed: too slow"]);
         assert_eq!(record.shortfall, None);
     }
 
     #[test]
-    fn where_the_first_run_of_a_pair_does_not_count_the_second_is_spared() {
+    fn where_the_first_run_of_a_turn_does_not_count_the_second_is_spared() {
         let (record, asked, _) = play(|number, _| if number == 0 { broken() } else { good() });
         assert_eq!((asked.len(), record.runs.len()), (25, 25));
+    }
+
+    #[test]
+    fn the_turns_of_a_pair_alternate_on() {
+        let (_, asked, seen) = play_design(Design { turns: 3, ..design() }, &Stop::new(), |_, _| good());
+        assert_eq!((asked.len(), &asked[36..48]), (72, "ABBABAABBAAB"));
+        assert_eq!(seen[36..39], ["Comparison 1.1 A", "Comparison 1.1 B", "Comparison 1.2 B"]);
+        assert_eq!(seen[71], "Comparison 6.3 B");
     }
 
     #[test]
@@ -295,5 +326,6 @@ mod tests {
         for wrong in [Design { pairs: 5, ..design() }, Design { floor_pairs: 0, ..design() }] {
             assert!(wrong.check().unwrap_err().to_string().contains("95 %"));
         }
+        assert!(Design { turns: 0, ..design() }.check().is_err());
     }
 }

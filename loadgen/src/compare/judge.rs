@@ -1,7 +1,7 @@
 //! From runs to a conclusion.
 //!
-//! Owns: the rule. One metric, named before the experiment, decides. Its ratio of B to A is estimated over the pairs on a
-//! logarithmic scale (noise of a machine multiplies); there is a difference when the interval of the ratio excludes 1 *and*
+//! Owns: the rule. One metric, named before the experiment, decides. Its ratio of B to A is estimated over the pairs, of each
+//! the middle of its turns, on a logarithmic scale (noise of a machine multiplies); there is a difference when the interval of the ratio excludes 1 *and*
 //! the ratio lies beyond the floor: what A against itself showed on this machine just before. Everything else is
 //! informative, and its probabilities are adjusted for their number.
 //!
@@ -9,6 +9,8 @@
 //! of the floor's own middle. Simulated (see the tests) with 5 % noise a run, a fifth more on one run in fifty, and 8 + 8
 //! pairs: the half width finds 15 % more cost in 95 of 100 experiments and the farther end in 84; where there is no
 //! difference they find one in 1.0 and 0.4 of 100, and the interval alone in 3.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -66,26 +68,34 @@ pub struct QuantileRatio {
     pub ratio: Estimate,
 }
 
-/// Runs of the same pair, side by side.
-type Pair<'a> = [&'a Observation; 2];
+/// The two runs of a turn, A's first.
+type Turn<'a> = [&'a Observation; 2];
 
-/// The pairs of one pass that count, in their order.
-pub(crate) fn pairs(runs: &[Run], pass: Pass) -> Vec<Pair<'_>> {
-    let counts =
-        |side| runs.iter().filter(move |run| run.pass == pass && run.side == side && run.discarded.is_none());
-    let partner = |run: &Run| counts(Side::B).find(|other| other.pair == run.pair);
-    counts(Side::A).filter_map(|run| Some([&run.observation, &partner(run)?.observation])).collect()
+/// The turns of one pass that count, pair by pair.
+pub(crate) fn pairs(runs: &[Run], pass: Pass) -> Vec<Vec<Turn<'_>>> {
+    let counts = |run: &&Run| run.pass == pass && run.discarded.is_none();
+    let mut pairs = BTreeMap::<usize, BTreeMap<usize, BTreeMap<Side, &Observation>>>::new();
+    for run in runs.iter().filter(counts) {
+        pairs.entry(run.pair).or_default().entry(run.turn).or_default().insert(run.side, &run.observation);
+    }
+    let turn = |sides: BTreeMap<Side, _>| Some([*sides.get(&Side::A)?, *sides.get(&Side::B)?]);
+    pairs.into_values().map(|turns| turns.into_values().filter_map(turn).collect()).collect()
 }
 
-fn log_ratios(pairs: &[Pair<'_>], value: impl Fn(&Observation) -> Option<f64>) -> Vec<f64> {
-    pairs.iter().filter_map(|[a, b]| Some((value(b)? / value(a)?).ln())).collect()
+/// The ratio of B to A in each pair, as a logarithm: the middle of its turns.
+fn log_ratios(pairs: &[Vec<Turn<'_>>], value: impl Fn(&Observation) -> Option<f64>) -> Vec<f64> {
+    let of_turn = |[a, b]: &Turn<'_>| Some((value(b)? / value(a)?).ln());
+    let of_pair = |turns: &Vec<Turn<'_>>| {
+        WalshAverages::of(&turns.iter().filter_map(of_turn).collect::<Vec<_>>()).middle()
+    };
+    pairs.iter().filter_map(of_pair).collect()
 }
 
 /// What all metrics say, the deciding one first.
 pub(crate) fn effects(runs: &[Run], deciding: Metric) -> Vec<Effect> {
     let (floor, comparison) = (pairs(runs, Pass::Floor), pairs(runs, Pass::Comparison));
     let effect = |metric: Metric| {
-        let ratios = |pairs| WalshAverages::of(&log_ratios(pairs, |run| metric.of(run)));
+        let ratios = |pairs: &[Vec<Turn<'_>>]| WalshAverages::of(&log_ratios(pairs, |run| metric.of(run)));
         Effect::new(metric, metric == deciding, &ratios(&floor), &ratios(&comparison))
     };
     let mut effects: Vec<Effect> = Metric::ALL.map(effect).into();
@@ -163,10 +173,11 @@ pub(crate) fn quantile_ratios(runs: &[Run]) -> Vec<QuantileRatio> {
     QUANTILES.iter().filter_map(|name| quantile_ratio(&pairs, name)).collect()
 }
 
-fn quantile_ratio(pairs: &[Pair<'_>], name: &str) -> Option<QuantileRatio> {
+fn quantile_ratio(pairs: &[Vec<Turn<'_>>], name: &str) -> Option<QuantileRatio> {
     let ratio = WalshAverages::of(&log_ratios(pairs, |run| run.response(name))).estimate()?.map(f64::exp);
     let middle = |side: Side| {
-        let values: Vec<f64> = pairs.iter().filter_map(|pair| pair[side.index()].response(name)).collect();
+        let turns = pairs.iter().flatten();
+        let values: Vec<f64> = turns.filter_map(|turn| turn[side.index()].response(name)).collect();
         WalshAverages::of(&values).middle().unwrap_or_default()
     };
     Some(QuantileRatio { quantile: name.to_owned(), middle_ns: Side::BOTH.map(middle), ratio })

@@ -117,8 +117,10 @@ pub enum Pass {
 pub struct Run {
     /// Its part of the experiment.
     pub pass: Pass,
-    /// The pair it belongs to, from 1. A pair that was repeated has more than two runs, of which two count.
+    /// The pair it belongs to, from 1.
     pub pair: usize,
+    /// The turn of the pair, from 1. One that was repeated has more than two runs, of which two count.
+    pub turn: usize,
     /// The side it stands for; in the floor's pass both are starts of A.
     pub side: Side,
     /// Why it does not count, if so.

@@ -31,10 +31,10 @@ impl fmt::Display for Side {
     }
 }
 
-/// Which goes first in the pair of that number, from 0: ABBA BAAB BAAB ABBA ... (the Thue-Morse sequence), so that neither
+/// Which goes first in the turn of that number, from 0: ABBA BAAB BAAB ABBA ... (the Thue-Morse sequence), so that neither
 /// side gains from a machine that grows slower, evenly or ever faster.
-pub(crate) fn sides(pair: usize) -> [Side; 2] {
-    if pair.count_ones().is_multiple_of(2) { [Side::A, Side::B] } else { [Side::B, Side::A] }
+pub(crate) fn sides(turn: usize) -> [Side; 2] {
+    if turn.count_ones().is_multiple_of(2) { [Side::A, Side::B] } else { [Side::B, Side::A] }
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_pairs_give_both_sides_the_same_share_of_a_drift_straight_or_bent() {
+    fn eight_turns_give_both_sides_the_same_share_of_a_drift_straight_or_bent() {
         let moments: Vec<(Side, i64)> = (0..8).flat_map(sides).zip(0..).collect();
         let sum = |side, power| -> i64 {
             moments.iter().filter(|run| run.0 == side).map(|run| run.1.pow(power)).sum()

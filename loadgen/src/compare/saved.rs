@@ -151,7 +151,7 @@ fn cautions(reports: [&Report; 2]) -> Vec<String> {
             format!("the loads differ: {}, {}", a.setting.load, b.setting.load),
         ),
         (a.setting.connections != b.setting.connections, "the numbers of connections differ".to_owned()),
-        (urls(a) != urls(b), "the URLs differ".to_owned()),
+        (paths(a) != paths(b), "the paths requested differ".to_owned()),
         (a.provenance.kernel != b.provenance.kernel, "the kernels differ".to_owned()),
         (a.provenance.processor != b.provenance.processor, "the processors differ".to_owned()),
         (a.provenance.build != b.provenance.build, "one was measured by a debug build".to_owned()),
@@ -159,8 +159,7 @@ fn cautions(reports: [&Report; 2]) -> Vec<String> {
     findings.into_iter().filter(|(is_so, _)| *is_so).map(|(_, caution)| caution).collect()
 }
 
-/// Paths only: two systems listen on different ports as a rule.
-fn urls(report: &Report) -> Vec<&str> {
-    let path = |url: &'_ str| url.splitn(4, '/').nth(3).map_or(0, str::len);
-    report.targets.iter().map(|target| &target.url[target.url.len() - path(&target.url)..]).collect()
+/// Without host and port: two systems listen in different places as a rule.
+fn paths(report: &Report) -> Vec<&str> {
+    report.targets.iter().map(|target| target.url.splitn(4, '/').nth(3).unwrap_or_default()).collect()
 }

@@ -36,9 +36,9 @@ impl Display for Pass {
 /// One line, without its end.
 impl Display for Run {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Run { pass, pair, side, observation, .. } = self;
+        let Run { pass, pair, turn, side, observation, .. } = self;
         let side = name(*pass, *side);
-        write!(f, "{pass:<10} {pair:>3} {side:<2} {:>8.0}/s", observation.requests_per_second)?;
+        write!(f, "{pass:<10} {pair:>3}.{turn} {side:<2} {:>8.0}/s", observation.requests_per_second)?;
         let response = |name| time_or_dash(observation.response(name));
         write!(f, "  p50 {:>8}  p99 {:>8}  CPU per request:", response("p50"), response("p99"))?;
         for (name, cost) in observation.costs.named() {
@@ -89,8 +89,9 @@ impl Display for Conditions {
             length(self.warmup_ns),
             self.cores(),
         )?;
-        let Conditions { pairs, floor_pairs, metric, .. } = self;
-        writeln!(f, "runs        {floor_pairs} pairs of A and A for the floor, {pairs} pairs of A and B")?;
+        let Conditions { pairs, floor_pairs, turns, metric, .. } = self;
+        let runs = format!("{floor_pairs} pairs of A and A for the floor, {pairs} pairs of A and B");
+        writeln!(f, "runs        {runs}; a pair is {turns} starts of either side, in turns")?;
         writeln!(f, "decided by  {metric}: {}", metric.title())
     }
 }
@@ -165,7 +166,7 @@ impl Comparison {
             Sheet::new(&["CPU per request", "proxy", "backend", "generator", "machine", "requests/s"]);
         let pairs = pairs(&self.runs, Pass::Comparison);
         for side in Side::BOTH.into_iter().filter(|_| !pairs.is_empty()) {
-            let runs: Vec<&Observation> = pairs.iter().map(|pair| pair[side.index()]).collect();
+            let runs: Vec<&Observation> = pairs.iter().flatten().map(|turn| turn[side.index()]).collect();
             let costs = (0..4).map(|index| time_or_dash(middle(&runs, |run| run.costs.named()[index].1)));
             let rate = middle(&runs, |run| Some(run.requests_per_second)).unwrap_or_default();
             sheet.push([side.to_string()].into_iter().chain(costs).chain([format!("{rate:.0}")]).collect());
@@ -204,7 +205,7 @@ fn ratio(told: Estimate) -> String {
 fn run_row(run: &Run) -> Vec<String> {
     let shown = &run.observation;
     let costs = shown.costs.named().map(|(_, cost)| time_or_dash(cost));
-    let place = format!("{} {} {}", run.pass, run.pair, name(run.pass, run.side));
+    let place = format!("{} {}.{} {}", run.pass, run.pair, run.turn, name(run.pass, run.side));
     let times = ["p50", "p99"].map(|name| time_or_dash(shown.response(name)));
     let head = [place, format!("{:.0}", shown.requests_per_second)];
     let reason = run.discarded.iter().map(|reason| format!("does not count: {reason}"));

@@ -12,8 +12,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::server::{command, free_address};
 
 /// As short as an experiment can be.
-const SHORT: [&str; 9] =
-    ["--pairs", "6", "--duration", "100ms", "--warmup", "20ms", "--connections", "4", "--json"];
+const SHORT: [&str; 11] = [
+    "--pairs",
+    "6",
+    "--turns",
+    "1",
+    "--duration",
+    "100ms",
+    "--warmup",
+    "20ms",
+    "--connections",
+    "4",
+    "--json",
+];
 
 fn start(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringload"));
@@ -41,17 +52,21 @@ fn a_side_that_costs_many_times_more_is_found_and_every_run_is_kept() {
     let (address, folder) = (free_address(), folder("kept"));
     let (a, b) = (command(&address, 0), command(&address, 500));
     let (url, path) = (format!("http://{address}/"), folder.display().to_string());
-    let output = run(&[&SHORT[..], &["--a", &a, "--b", &b, "--url", &url, "--save", &path]].concat());
+    let idle = format!("exec sleep 1{}", std::process::id()); // a backend that nobody needs, and a name of its own
+    let more = ["--a", &a, "--b", &b, "--url", &url, "--save", &path, "--backend", &idle];
+    let output = run(&[&SHORT[..], &more].concat());
     assert_eq!(output.status.code(), Some(20), "{}", said(&output));
 
     let found = Comparison::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
     assert_eq!(found.conclusion.outcome, Outcome::Difference);
     assert!(found.effects[0].decides && found.effects[0].ratio.unwrap().value > 2.0, "{found}");
     assert!(found.runs.len() >= 24 && found.responses.iter().all(|blob| !blob.0.is_empty()));
-    let costs = found.runs.iter().map(|run| run.observation.costs);
+    let counted = found.runs.iter().filter(|run| run.discarded.is_none());
+    let costs = counted.map(|run| run.observation.costs);
     assert!(costs.clone().all(|costs| costs.proxy_ns > Some(0.0) && costs.generator_ns > Some(0.0)));
+    assert!(costs.clone().all(|costs| costs.backend_ns.is_some() && costs.machine_ns.is_some()));
     assert!(found.to_string().contains("verdict     difference: B costs"), "{found}");
-    assert!(found.markdown().contains("| floor 1 A' |"), "{}", found.markdown());
+    assert!(found.markdown().contains("| floor 1.1 A' |"), "{}", found.markdown());
 
     let kept = std::fs::read_to_string(folder.join("comparison.json")).unwrap();
     assert_eq!(Comparison::parse(&kept).unwrap(), found);
@@ -61,6 +76,27 @@ fn a_side_that_costs_many_times_more_is_found_and_every_run_is_kept() {
     assert_eq!(first["run"]["pass"], "floor");
     assert_eq!(first["report"]["format"], 2);
     std::fs::remove_dir_all(folder).unwrap();
+    assert!(!is_served(&address), "a server was left behind");
+    assert!(!runs(&idle["exec ".len()..]), "a backend was left behind");
+}
+
+/// Whether a process of this command line is there.
+fn runs(line: &str) -> bool {
+    let lines = std::fs::read_dir("/proc").unwrap().flatten();
+    let arguments =
+        |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+    lines.map(arguments).any(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " ").trim() == line)
+}
+
+#[test]
+fn a_backend_that_dies_is_quoted() {
+    let address = free_address();
+    let (line, url) = (command(&address, 0), format!("http://{address}/"));
+    let more = ["--a", &line, "--b", &line, "--url", &url, "--backend", "echo 'no port' >&2; exit 1"];
+    let output = run(&[&SHORT[..], &more].concat());
+    assert_eq!(output.status.code(), Some(4));
+    let said = said(&output);
+    assert!(said.contains("the backend ended by itself") && said.contains("no port"), "{said}");
     assert!(!is_served(&address), "a server was left behind");
 }
 
@@ -102,7 +138,7 @@ fn interrupted(count: usize) -> (Output, String) {
     let long = ["--pairs", "100", "--duration", "300ms", "--json"];
     let mut child = start(&[&long[..], &["--a", &line, "--b", &line, "--url", &url]].concat());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains("floor        1 A")), "it never began");
+    assert!(lines.any(|line| line.unwrap().contains("floor        1.1 A")), "it never began");
     for _ in 0..count {
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         std::thread::sleep(Duration::from_millis(20)); // two at once are one signal

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ringload::{Error, Launch, Report, SavedComparison};
+use ringload::{Error, Launch, Report, SavedComparison, Target};
 
 use super::CompareOptions;
 
@@ -21,6 +21,9 @@ pub(super) enum Subject {
 impl CompareOptions {
     pub(super) fn subject(&self) -> Result<Subject, Error> {
         if let Some((a, b)) = self.a.as_deref().zip(self.b.as_deref()) {
+            if self.url.is_empty() && self.scenario.is_none() {
+                return Err(Error::Plan("say where A and B listen: give --url, or --scenario".to_owned()));
+            }
             return Ok(Subject::Systems([a, b].map(Launch::of_line), self.urls()));
         }
         let [a, b] = self.files.as_slice() else { return Err(refuse_subject()) };
@@ -45,6 +48,13 @@ impl CompareOptions {
         let b = if self.url_b.is_empty() { &self.url } else { &self.url_b };
         [self.url.clone(), b.clone()]
     }
+}
+
+/// Host and port of a URL.
+pub(super) fn server(url: &str) -> Result<&str, Error> {
+    Target::get(url)?; // which says what is wrong with it
+    let behind_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    Ok(behind_scheme.split(['/', '?']).next().unwrap_or_default())
 }
 
 fn refuse_subject() -> Error {
@@ -143,6 +153,24 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_is_sent_to_where_each_side_listens_and_keeps_its_connections() {
+        let mix =
+            file("mix", "connections = 7\nduration = \"1m\"\n[[requests]]\nurl = \"http://far:9/a?b\"\n");
+        let lines = ["--a", "x", "--b", "y", "--scenario", &mix];
+        let plan = |more: &[&str], urls: &[&str]| {
+            let urls: Vec<String> = urls.iter().map(|&url| url.to_owned()).collect();
+            options(&[&lines[..], more].concat()).unwrap().plan(&urls).unwrap()
+        };
+        let aimed = plan(&["--duration", "2s"], &["http://here:8080/ignored"]);
+        assert_eq!(aimed.targets[0].url(), "http://here:8080/a?b");
+        assert_eq!((aimed.connections, aimed.duration.as_secs()), (7, 2));
+        let own = plan(&["-c", "9", "--rate", "50"], &[]);
+        assert_eq!((own.targets[0].url().as_str(), own.connections), ("http://far:9/a?b", 9));
+        assert!(matches!(own.load, ringload::Load::Open { .. }));
+        fs::remove_file(mix).unwrap();
+    }
+
+    #[test]
     fn what_cannot_be_compared_is_refused_with_the_ways_there_are() {
         for arguments in [&[][..], &["one.toml"]] {
             let error = options(arguments).unwrap().subject().err().unwrap().to_string();
@@ -150,9 +178,11 @@ mod tests {
         }
         let missing = options(&["no-a.toml", "no-b.toml"]).unwrap().subject().err().unwrap().to_string();
         assert!(missing.contains("no-a.toml"), "{missing}");
-        for wrong in [&["--a", "x"][..], &["--a", "x", "--b", "y"], &["a", "b", "--metric", "x"]] {
+        for wrong in [&["--a", "x"][..], &["a", "b", "--metric", "x"], &["a", "b", "--url-b", "http://h/"]] {
             assert!(options(wrong).is_err(), "{wrong:?}");
         }
+        let nowhere = options(&["--a", "x", "--b", "y"]).unwrap().subject().err().unwrap().to_string();
+        assert!(nowhere.contains("--url"), "{nowhere}");
         assert!(matches!(options(&["a.json", "b.json"]).unwrap().subject(), Ok(Subject::Saved(_))));
     }
 }

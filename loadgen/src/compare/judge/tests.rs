@@ -8,7 +8,7 @@ use crate::compare::order::sides;
 /// A run that is told by its CPU alone.
 fn run(pass: Pass, pair: usize, side: Side, cpu_ns: f64) -> Run {
     let costs = Costs { proxy_ns: Some(cpu_ns), ..good().costs };
-    Run { pass, pair, side, discarded: None, observation: Observation { costs, ..good() } }
+    Run { pass, pair, turn: 1, side, discarded: None, observation: Observation { costs, ..good() } }
 }
 
 fn pass(pass: Pass, pairs: &[[f64; 2]]) -> Vec<Run> {
@@ -69,9 +69,23 @@ fn discarded_runs_and_runs_without_a_partner_do_not_count() {
     let mut runs = experiment(&floor(0.02), &[[100.0, 110.0]; 7]);
     let spoiled = |cpu| Run { discarded: Some("late".to_owned()), ..run(Pass::Comparison, 8, Side::A, cpu) };
     runs.extend([spoiled(1.0), run(Pass::Comparison, 8, Side::B, 1e9)]);
-    assert_eq!(pairs(&runs, Pass::Comparison).len(), 7);
+    let turns = pairs(&runs, Pass::Comparison).iter().flatten().count();
+    assert_eq!(turns, 7);
     runs.truncate(12 + 10);
     assert_eq!(conclude(&runs).outcome, Outcome::Undecided);
+}
+
+#[test]
+fn a_pair_is_the_middle_of_its_turns() {
+    let ratio = |turn, cost| {
+        Side::BOTH.map(|side| Run {
+            turn,
+            ..run(Pass::Comparison, 1, side, if side == Side::A { 100.0 } else { cost })
+        })
+    };
+    let runs = [ratio(1, 110.0), ratio(2, 110.0), ratio(3, 110.0), ratio(4, 900.0)].concat();
+    let logarithms = log_ratios(&pairs(&runs, Pass::Comparison), |run| Metric::Cpu.of(run));
+    assert_eq!(logarithms, [1.1_f64.ln()]);
 }
 
 #[test]
