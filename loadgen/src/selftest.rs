@@ -168,10 +168,9 @@ impl Floor {
 
 impl Case {
     fn new(name: &'static str, played: Played) -> Case {
-        let Played { checks, noise, report } = played;
-        let reason = noise.and_then(|noise| noise.reason());
-        let outcome = judge(&checks, reason.is_some());
-        let reason = reason.filter(|_| outcome == Outcome::MachineTooNoisy);
+        let Played { checks, noise, excuse, report } = played;
+        let outcome = judge(&checks, excuse.is_some());
+        let reason = excuse.filter(|_| outcome == Outcome::MachineTooNoisy);
         Case { name, outcome, reason, checks, noise, report }
     }
 }

@@ -18,9 +18,6 @@ use crate::{Error, Load, Plan, Report, Stop, Target};
 /// Sleeps measured before and after each case, and the length of each: 300 ms.
 const SLEEPS: u32 = 1200;
 const SLEEP: Duration = Duration::from_micros(250);
-/// The part of a case that both sides together may have waited for a core without its being called noise. One request in a
-/// hundred delayed by a millisecond, which is as much as the queues' tolerances allow, is 0.25 % of the time.
-const WAITING_BOUND: f64 = 0.002;
 /// Requests sent before a case, so that its first one does not pay for what is done once.
 const WARM_UP_REQUESTS: u64 = 8;
 /// How late a thread that only sleeps may wake on a machine on which the tolerances hold. The kernel itself delays an
@@ -50,10 +47,25 @@ pub struct Noise {
     pub wake_p99_ns: u64,
 }
 
+/// What it takes to miss the strictest expectation of a case: so large a part of the requests delayed by so much.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Strictest {
+    pub(super) part: f64,
+    pub(super) requests_per_second: u64,
+    pub(super) delay: Duration,
+}
+
+impl Strictest {
+    /// The part of the time for which somebody must be kept waiting to do that.
+    fn waiting(self) -> f64 {
+        self.part * self.requests_per_second as f64 * self.delay.as_secs_f64()
+    }
+}
+
 impl Noise {
-    /// Why the case's times say nothing of the instrument, if they do not.
-    pub fn reason(&self) -> Option<String> {
-        if self.generator_waiting + self.mock_waiting > WAITING_BOUND {
+    /// Why times held to `strictest` say nothing of the instrument, if they do not.
+    pub(super) fn reason(&self, strictest: Strictest) -> Option<String> {
+        if self.generator_waiting + self.mock_waiting > strictest.waiting() {
             let [generator, mock] = [self.generator_waiting, self.mock_waiting].map(|part| part * 100.0);
             return Some(format!(
                 "of the time, the generator had no core for {generator:.1} % and the mock for {mock:.1} %"
@@ -153,16 +165,27 @@ pub(super) mod tests {
     pub(in crate::selftest) const QUIET: Noise =
         Noise { generator_waiting: 0.001, mock_waiting: 0.001, wake_p50_ns: 90_000, wake_p99_ns: 150_000 };
 
+    /// One in a hundred of 250 a second, by a millisecond: a four-hundredth of the time.
+    pub(in crate::selftest) const STRICTEST: Strictest =
+        Strictest { part: 0.01, requests_per_second: 250, delay: Duration::from_millis(1) };
+
+    #[test]
+    fn waiting_is_noise_when_it_is_enough_to_miss_the_strictest_expectation() {
+        let noise = |part| Noise { generator_waiting: part, mock_waiting: part, ..QUIET };
+        assert!(noise(0.0012).reason(STRICTEST).is_none());
+        assert!(noise(0.0013).reason(STRICTEST).is_some());
+    }
+
     #[test]
     fn noise_is_named_by_what_shows_it() {
-        assert_eq!(QUIET.reason(), None);
+        assert_eq!(QUIET.reason(STRICTEST), None);
         for (noise, words) in [
             (Noise { generator_waiting: 0.02, ..QUIET }, "the generator had no core for 2.0 %"),
             (Noise { mock_waiting: 0.02, ..QUIET }, "the mock for 2.0 %"),
             (Noise { wake_p50_ns: 201_000, ..QUIET }, "woke 201 µs (p50)"),
             (Noise { wake_p99_ns: 600_000, ..QUIET }, "600 µs (p99)"),
         ] {
-            assert!(noise.reason().unwrap().contains(words), "{noise:?}");
+            assert!(noise.reason(STRICTEST).unwrap().contains(words), "{noise:?}");
         }
     }
 }
