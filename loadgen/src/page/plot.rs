@@ -61,8 +61,9 @@ struct Frame {
 const TOP: f64 = 14.0;
 const RIGHT: f64 = 22.0;
 const BOTTOM: f64 = 34.0;
-/// Least distance between the words of two marks of the x axis.
-const WORD: f64 = 56.0;
+/// Half the width of a character of a mark, and the least air between two marks of the x axis.
+const HALF_CHARACTER: f64 = 3.6;
+const AIR: f64 = 8.0;
 
 impl Frame {
     fn x(&self, place: f64) -> f64 {
@@ -119,7 +120,10 @@ impl Plot {
         let mut marks: Vec<(f64, &str)> = Vec::new();
         for (value, words) in &self.x.marks {
             let place = |value| frame.x(self.x.place(value));
-            if marks.last().is_none_or(|last| place(*value) - place(last.0) >= WORD) {
+            let width = |words: &str| words.chars().count() as f64 * HALF_CHARACTER;
+            let has_room =
+                |last: &(f64, &str)| place(*value) - place(last.0) >= width(last.1) + width(words) + AIR;
+            if marks.last().is_none_or(has_room) {
                 marks.push((*value, words));
             }
         }
