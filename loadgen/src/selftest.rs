@@ -138,12 +138,14 @@ pub fn run(scale: Scale, only: &[String], stop: &Stop, watch: &mut dyn Watch) ->
     let floor = Floor::measure(&bench, stop)?;
     watch.floor(&floor);
     let [round_trip, wake] = floor.medians();
+    let spread = reading(&floor.round_trip, "p99").unwrap_or_default().saturating_sub(round_trip);
     let floor_of_service = round_trip + wake;
     let stage = Stage {
         bench: &bench,
         scale,
         floor: floor_of_service,
         response_floor: floor_of_service + wake,
+        spread,
         stop,
     };
     let mut cases = Vec::new();
