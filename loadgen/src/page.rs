@@ -7,6 +7,7 @@
 
 mod axis;
 mod cards;
+mod comparison;
 mod percentiles;
 mod plot;
 mod tables;
@@ -15,9 +16,9 @@ mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::Report;
 use crate::interchange::import::Imported;
 use crate::page::plot::Plot;
+use crate::{Comparison, Report};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/readout.js");
@@ -43,15 +44,33 @@ pub enum Exhibit {
         /// The summary.
         summary: Imported,
     },
+    /// An experiment with two systems.
+    Comparison {
+        /// What to call it.
+        name: String,
+        /// The experiment.
+        comparison: Box<Comparison>,
+    },
 }
 
 impl Exhibit {
     /// What it is called.
     pub fn name(&self) -> &str {
         match self {
-            Exhibit::Run { name, .. } | Exhibit::Summary { name, .. } => name,
+            Exhibit::Run { name, .. } | Exhibit::Summary { name, .. } | Exhibit::Comparison { name, .. } => {
+                name
+            }
         }
     }
+}
+
+/// The exhibits with their first colour: a comparison has two, one for each system.
+fn coloured(exhibits: &[Exhibit]) -> impl Iterator<Item = (usize, &Exhibit)> {
+    exhibits.iter().scan(0, |next, exhibit| {
+        let index = *next;
+        *next += if matches!(exhibit, Exhibit::Comparison { .. }) { 2 } else { 1 };
+        Some((index, exhibit))
+    })
 }
 
 /// The class of an exhibit's colour, everywhere on the page.
@@ -87,25 +106,29 @@ pub fn page(title: &str, exhibits: &[Exhibit]) -> String {
 }
 
 fn body(title: &str, exhibits: &[Exhibit]) -> Markup {
+    let has_runs = exhibits.iter().any(|exhibit| !matches!(exhibit, Exhibit::Comparison { .. }));
     html! {
         header.title {
             h1 { (title) }
             p { (subtitle(exhibits)) }
         }
         section.cards aria-label="Runs" {
-            @for (index, exhibit) in exhibits.iter().enumerate() { (cards::card(index, exhibit)) }
+            @for (index, exhibit) in coloured(exhibits) { (cards::card(index, exhibit)) }
         }
+        @for exhibit in exhibits { @if let Exhibit::Comparison { name, comparison } = exhibit { (compared(name, comparison)) } }
         (percentiles(exhibits))
-        (section("Latency in numbers", LATENCY_NOTE, &tables::latencies(exhibits)))
+        @if has_runs { (section("Latency in numbers", LATENCY_NOTE, &tables::latencies(exhibits))) }
         (timelines(exhibits))
         (throughput(exhibits))
-        (section("Requests", REQUESTS_NOTE, &tables::censuses(exhibits)))
+        @if has_runs { (section("Requests", REQUESTS_NOTE, &tables::censuses(exhibits))) }
         @if let Some(costs) = tables::costs(exhibits) { (section("CPU per request", COSTS_NOTE, &costs)) }
         (provenances(exhibits))
         footer { "Made by ringload " (env!("CARGO_PKG_VERSION")) ". This page needs no network." }
     }
 }
 
+const COMPARISON_NOTE: &str = "One metric was named beforehand and decides; the others inform, their probabilities adjusted \
+    for their number. The band is the floor: what A against itself showed on this machine. Intervals of 95 %.";
 const LATENCY_NOTE: &str = "Response time runs from the instant a request was planned to its last byte: what a caller waits. \
     Service time runs from the sending: what the server took. Small: where the true quantile lies with 95 % probability if \
     requests are independent, which is the least to doubt. ≥: requests that stayed unanswered could move it up.";
@@ -113,17 +136,38 @@ const REQUESTS_NOTE: &str = "Every planned request ends in exactly one place. Ce
 const COSTS_NOTE: &str = "Time on a core, by the scheduler's accounts, for each answered request.";
 
 fn subtitle(exhibits: &[Exhibit]) -> String {
-    let runs = exhibits.iter().filter_map(|exhibit| match exhibit {
+    let started = exhibits.iter().filter_map(|exhibit| match exhibit {
         Exhibit::Run { run, .. } => Some(run.provenance.started.as_str()),
+        Exhibit::Comparison { comparison, .. } => Some(comparison.provenance.started.as_str()),
         Exhibit::Summary { .. } => None,
     });
-    let day = |started: &str| started.get(..16).unwrap_or(started).replace('T', " ");
-    let count = exhibits.len();
-    let noun = if count == 1 { "run" } else { "runs" };
-    match (runs.clone().min().map(day), runs.max().map(day)) {
-        (Some(first), Some(last)) if first != last => format!("{count} {noun}, {first} to {last} UTC"),
-        (Some(first), _) => format!("{count} {noun}, {first} UTC"),
-        _ => format!("{count} {noun}"),
+    let minute = |started: &str| started.get(..16).unwrap_or(started).replace('T', " ");
+    let what = counts(exhibits);
+    match (started.clone().min().map(minute), started.max().map(minute)) {
+        (Some(first), Some(last)) if first != last => format!("{what}, {first} to {last} UTC"),
+        (Some(first), _) => format!("{what}, {first} UTC"),
+        _ => what,
+    }
+}
+
+/// `2 runs and 1 comparison`.
+fn counts(exhibits: &[Exhibit]) -> String {
+    let comparisons = exhibits.iter().filter(|exhibit| matches!(exhibit, Exhibit::Comparison { .. })).count();
+    let runs = exhibits.len() - comparisons;
+    let told = [(runs, "run"), (comparisons, "comparison")];
+    let told: Vec<String> =
+        told.iter().filter(|(count, _)| *count > 0).map(|(count, noun)| text::plural(*count, noun)).collect();
+    if told.is_empty() { "nothing to show".to_owned() } else { told.join(" and ") }
+}
+
+fn compared(name: &str, comparison: &Comparison) -> Markup {
+    html! {
+        section {
+            h2 { (name) ": B compared with A" }
+            p.note { (COMPARISON_NOTE) }
+            (comparison::effects(comparison))
+            @if let Some(quantiles) = comparison::quantiles(comparison) { h3.apart { "Quantiles" } (quantiles) }
+        }
     }
 }
 
@@ -178,16 +222,12 @@ fn rows(plot: &Plot) -> Vec<(String, Vec<String>)> {
 }
 
 fn provenances(exhibits: &[Exhibit]) -> Markup {
-    let runs = exhibits.iter().enumerate().filter_map(|(index, exhibit)| match exhibit {
-        Exhibit::Run { name, run } => Some((index, name, run)),
-        Exhibit::Summary { .. } => None,
-    });
-    html! {
-        section {
-            h2 { "Provenance" }
-            @for (index, name, run) in runs { (tables::provenance(index, name, run)) }
-        }
+    let told = coloured(exhibits).filter_map(|(index, exhibit)| tables::provenance(index, exhibit));
+    let told: Vec<Markup> = told.collect();
+    if told.is_empty() {
+        return html! {};
     }
+    html! { section { h2 { "Provenance" } @for exhibit in told { (exhibit) } } }
 }
 
 #[cfg(test)]

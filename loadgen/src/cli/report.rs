@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ringload::interchange::{import, run};
-use ringload::{Error, Exhibit, page};
+use ringload::{Comparison, Error, Exhibit, page};
 
 use crate::cli::merge::{in_file, text};
 use crate::exit::Exit;
@@ -16,7 +16,7 @@ Examples:
   ringload report before/run.json after/run.json -o page.html    two runs side by side
   ringload report run.json wrk2.txt oha.json k6.json vegeta.json -o page.html
 
-A run is called by its file, or by its folder where the file is called run.json. Summaries of other programs are the text
+A run is called by its file, or by its folder where the file is called run.json (comparison.json). Summaries of other programs are the text
 of `wrk2 --latency` and the JSON of `oha --output-format json`, `k6 run --summary-export` and `vegeta report -type=json`.";
 
 pub(super) fn help() -> String {
@@ -25,7 +25,7 @@ pub(super) fn help() -> String {
 
 #[derive(Debug, Args)]
 pub(super) struct ReportOptions {
-    /// Runs of ringload (JSON), and summaries of wrk2, oha, k6 and vegeta.
+    /// Runs and comparisons of ringload (JSON), and summaries of wrk2, oha, k6 and vegeta.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Where to write the page.
@@ -47,12 +47,14 @@ impl ReportOptions {
     }
 }
 
-/// Our own runs say which form they have; everything else is tried as another program's.
+/// Our own files say their format, and a comparison has a conclusion; everything else is tried as another program's.
 fn exhibit(path: &Path, name: String) -> Result<Exhibit, Error> {
     let text = text(path)?;
-    let is_ours =
-        serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| value.get("format").is_some());
-    let exhibit = if is_ours {
+    let form: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let exhibit = if form.get("conclusion").is_some() {
+        Comparison::parse(&text)
+            .map(|comparison| Exhibit::Comparison { name, comparison: Box::new(comparison) })
+    } else if form.get("format").is_some() {
         run::parse(&text).map(|run| Exhibit::Run { name, run: Box::new(run) })
     } else {
         import::parse(&text).map(|summary| Exhibit::Summary { name, summary })
@@ -75,7 +77,7 @@ fn names(files: &[PathBuf]) -> Vec<String> {
 fn name(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or(path.as_os_str());
     let folder = path.parent().and_then(Path::file_name);
-    let name = if stem == "run" { folder.unwrap_or(stem) } else { stem };
+    let name = if stem == "run" || stem == "comparison" { folder.unwrap_or(stem) } else { stem };
     name.to_string_lossy().into_owned()
 }
 

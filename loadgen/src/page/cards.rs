@@ -12,6 +12,7 @@ pub(super) fn card(index: usize, exhibit: &Exhibit) -> Markup {
     match exhibit {
         Exhibit::Run { name, run } => run_card(index, name, run),
         Exhibit::Summary { name, summary } => summary_card(index, name, summary),
+        Exhibit::Comparison { name, comparison } => super::comparison::card(index, name, comparison),
     }
 }
 

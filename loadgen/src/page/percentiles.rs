@@ -7,10 +7,10 @@ use hdrhistogram::Histogram;
 
 use super::axis::Axis;
 use super::plot::{Line, Piece, Plot, Stop};
-use super::{Exhibit, colour};
-use crate::record::recorder::add;
+use super::{Exhibit, colour, coloured};
+use crate::record::recorder::{add, histogram};
 use crate::record::summary::BEYOND;
-use crate::{Report, words};
+use crate::{Blob, Report, words};
 
 /// Points of a curve, and stops of the plot, in each decade of the axis.
 const POINTS: u32 = 40;
@@ -129,7 +129,7 @@ fn grid(per_decade: u32) -> impl Iterator<Item = f64> {
 /// The curves of an exhibit with their names and strokes.
 fn curves(run: &Report) -> Vec<(&'static str, Curve)> {
     let histograms = &run.histograms;
-    let none = crate::record::recorder::histogram();
+    let none = histogram();
     let response = ("response", Curve::of(&histograms.response.0, &histograms.unanswered.0));
     let service = || ("service", Curve::of(&histograms.service.0, &none));
     let all = if run.setting.is_open { vec![response, service()] } else { vec![response] };
@@ -148,6 +148,14 @@ fn readable(index: usize, exhibit: &Exhibit) -> Vec<Readable> {
             curves(run).into_iter().map(|(clock, curve)| of_curve(index, name, clock, curve)).collect()
         }
         Exhibit::Summary { name, summary } => vec![of_quantiles(index, name, &summary.quantiles)],
+        Exhibit::Comparison { name, comparison } => {
+            let sides = comparison.responses.iter().zip(["A", "B"]).enumerate();
+            let of_side = |(side, (blob, letter)): (usize, (&Blob, &str))| {
+                let curve = Curve::of(&blob.0, &histogram());
+                of_curve(index + side, &format!("{name} {letter}"), "response", curve)
+            };
+            sides.map(of_side).collect()
+        }
     }
 }
 
@@ -180,7 +188,7 @@ fn of_quantiles(index: usize, name: &str, quantiles: &[(f64, u64)]) -> Readable 
 /// The plot of all exhibits; nothing if none of them has a value.
 pub(super) fn plot(exhibits: &[Exhibit]) -> Option<Plot> {
     let all: Vec<Readable> =
-        exhibits.iter().enumerate().flat_map(|(index, exhibit)| readable(index, exhibit)).collect();
+        coloured(exhibits).flat_map(|(index, exhibit)| readable(index, exhibit)).collect();
     let points = || all.iter().flat_map(|one| &one.line.pieces).flat_map(|piece| &piece.points);
     let most = points().map(|point| point.0).reduce(f64::max)?;
     let low = points().map(|point| point.1).reduce(f64::min)?;
@@ -240,7 +248,6 @@ pub(super) fn rows(plot: &Plot) -> Vec<(String, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::recorder::histogram;
 
     fn filled(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
         let mut filled = histogram();

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::plot::{Plot, Stop};
 use super::text::{UNKNOWN, grouped, length, plural, reading, spaced};
-use super::{Exhibit, colour};
+use super::{Exhibit, colour, coloured};
 use crate::interchange::import::Imported;
-use crate::{Reading, Report, Summary, words};
+use crate::{Provenance, Reading, Setting, Summary, words};
 
 /// A row of the table beside a plot.
 pub(super) fn row(stop: &Stop) -> (String, Vec<String>) {
@@ -59,7 +59,7 @@ pub(super) fn latencies(exhibits: &[Exhibit]) -> Markup {
                     @for name in &names { th.number scope="col" { (name) } }
                     th.number scope="col" { "samples" }
                 } }
-                tbody { @for (index, exhibit) in exhibits.iter().enumerate() { (latency_rows(index, exhibit, &names)) } }
+                tbody { @for (index, exhibit) in coloured(exhibits) { (latency_rows(index, exhibit, &names)) } }
             }
         }
     }
@@ -87,6 +87,7 @@ fn latency_rows(index: usize, exhibit: &Exhibit, names: &[&str]) -> Markup {
                 td.number { (summary.requests.map_or(UNKNOWN.to_owned(), grouped)) }
             }
         },
+        Exhibit::Comparison { .. } => html! {},
     }
 }
 
@@ -134,7 +135,7 @@ pub(super) fn censuses(exhibits: &[Exhibit]) -> Markup {
                     @for place in PLACES { th.number scope="col" { (place) } }
                     th scope="col" { "statuses" }
                 } }
-                tbody { @for (index, exhibit) in exhibits.iter().enumerate() {
+                tbody { @for (index, exhibit) in coloured(exhibits).filter(|(_, exhibit)| !matches!(exhibit, Exhibit::Comparison { .. })) {
                     tr { th scope="row" { (named(index, exhibit.name())) } (census(exhibit)) }
                 } }
             }
@@ -162,6 +163,7 @@ fn census(exhibit: &Exhibit) -> Markup {
             let ok = summary.requests.zip(summary.failed).map(|(all, failed)| all.saturating_sub(failed));
             ([summary.requests, ok, None, None, None, None, None, None], &summary.statuses)
         }
+        Exhibit::Comparison { .. } => return html! {},
     };
     let statuses: Vec<String> =
         statuses.iter().map(|(status, count)| format!("{status}: {}", grouped(*count))).collect();
@@ -178,7 +180,7 @@ fn census(exhibit: &Exhibit) -> Markup {
 /// CPU per request of everything that was watched, as bars of one scale; nothing if no run tells any.
 pub(super) fn costs(exhibits: &[Exhibit]) -> Option<Markup> {
     let rows: Vec<Cost<'_>> =
-        exhibits.iter().enumerate().flat_map(|(index, exhibit)| costs_of(index, exhibit)).collect();
+        coloured(exhibits).flat_map(|(index, exhibit)| costs_of(index, exhibit)).collect();
     let most = rows.iter().map(|cost| cost.ns).max()?.max(1);
     Some(html! {
         div.scroll tabindex="0" role="region" aria-label="CPU per request" {
@@ -214,29 +216,45 @@ fn costs_of(index: usize, exhibit: &Exhibit) -> Vec<Cost<'_>> {
     told.enumerate().map(|(row, (name, ns))| Cost { index, run, is_first: row == 0, name, ns }).collect()
 }
 
-/// Where the runs come from.
-pub(super) fn provenance(index: usize, name: &str, run: &Report) -> Markup {
-    let from = &run.provenance;
+/// A fact and its words.
+type Fact = (&'static str, String);
+
+/// Where an exhibit comes from; what another program said has no provenance.
+pub(super) fn provenance(index: usize, exhibit: &Exhibit) -> Option<Markup> {
+    let (from, setting) = match exhibit {
+        Exhibit::Run { run, .. } => (&run.provenance, setting_facts(&run.setting)),
+        Exhibit::Comparison { comparison, .. } => (&comparison.provenance, Vec::new()),
+        Exhibit::Summary { .. } => return None,
+    };
     let command = if from.command.is_empty() { UNKNOWN.to_owned() } else { from.command.join(" ") };
-    let setting = &run.setting;
-    let facts = [
+    Some(html! {
+        section.provenance {
+            h3 { (named(index, exhibit.name())) }
+            dl {
+                div.whole { dt { "command" } dd { code { (command) } } }
+                @for (fact, value) in origin_facts(from).into_iter().chain(setting) {
+                    div { dt { (fact) } dd { (value) } }
+                }
+            }
+        }
+    })
+}
+
+fn origin_facts(from: &Provenance) -> [Fact; 4] {
+    [
         ("started", from.started.clone()),
         ("ringload", format!("{}, {} build", from.ringload, from.build)),
         ("kernel", from.kernel.clone()),
         ("processor", format!("{}, {}", from.processor, plural(from.cores, "core"))),
+    ]
+}
+
+fn setting_facts(setting: &Setting) -> Vec<Fact> {
+    vec![
         ("input and output", setting.driver.clone()),
         ("warm-up", length(setting.warmup_ns)),
         ("timeout", words(setting.timeout_ns)),
         ("drain", length(setting.drain_ns)),
         ("seed", setting.seed.to_string()),
-    ];
-    html! {
-        section.provenance {
-            h3 { (named(index, name)) }
-            dl {
-                div.whole { dt { "command" } dd { code { (command) } } }
-                @for (fact, value) in facts { div { dt { (fact) } dd { (value) } } }
-            }
-        }
-    }
+    ]
 }

@@ -4,7 +4,7 @@
 
 use super::axis::Axis;
 use super::plot::{Line, Piece, Plot, Stop};
-use super::{Exhibit, colour};
+use super::{Exhibit, colour, coloured};
 use crate::{Interval, Report, words};
 
 type Value = fn(&Interval) -> Option<u64>;
@@ -19,7 +19,7 @@ const STOPS: usize = 60;
 
 /// The runs among the exhibits that tell rows, with their place among all.
 fn runs(exhibits: &[Exhibit]) -> impl Iterator<Item = (usize, &str, &Report)> {
-    exhibits.iter().enumerate().filter_map(|(index, exhibit)| match exhibit {
+    coloured(exhibits).filter_map(|(index, exhibit)| match exhibit {
         Exhibit::Run { name, run } if !run.series.is_empty() => Some((index, name.as_str(), &**run)),
         _ => None,
     })
