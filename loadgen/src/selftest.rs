@@ -137,7 +137,17 @@ pub fn run(scale: Scale, only: &[String], stop: &Stop, watch: &mut dyn Watch) ->
     let bench = Bench::new()?;
     let floor = Floor::measure(&bench, stop)?;
     watch.floor(&floor);
-    let stage = Stage { bench: &bench, scale, floor: floor.of_a_request(), stop };
+    let [round_trip, wake] = floor.medians();
+    let spread = reading(&floor.round_trip, "p99").unwrap_or_default().saturating_sub(round_trip);
+    let floor_of_service = round_trip + wake;
+    let stage = Stage {
+        bench: &bench,
+        scale,
+        floor: floor_of_service,
+        response_floor: floor_of_service + wake,
+        spread,
+        stop,
+    };
     let mut cases = Vec::new();
     for case in CASES.iter().filter(|case| only.is_empty() || only.iter().any(|only| only == case.name)) {
         let played = (case.play)(&stage)?;
@@ -160,9 +170,9 @@ impl Floor {
         Ok(Floor { wake: bench.wakes()?, round_trip: report.latency.service })
     }
 
-    /// What a request takes beside its service: the way there and back, and the mock's own wake-up when it is due.
-    fn of_a_request(&self) -> Duration {
-        [&self.wake, &self.round_trip].into_iter().filter_map(|summary| reading(summary, "p50")).sum()
+    /// The medians of the round trip and of a wake-up; nothing where there are none.
+    fn medians(&self) -> [Duration; 2] {
+        [&self.round_trip, &self.wake].map(|summary| reading(summary, "p50").unwrap_or_default())
     }
 }
 

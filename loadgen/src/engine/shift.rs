@@ -85,7 +85,6 @@ impl Shift<'_> {
     }
 
     async fn play_all(&mut self, start: Instant) -> io::Result<Effort> {
-        self.pacer.until(start).await?;
         self.warm_up(start).await?;
         let effort = self.measure(start + self.worker.job.plan.warmup).await?;
         self.drain().await;
@@ -109,16 +108,18 @@ impl Shift<'_> {
         if warmup.is_zero() {
             return Ok(()); // a closed loop would send its first requests uncounted
         }
+        self.pacer.until(start).await?;
         self.worker.dispatcher.borrow_mut().warm_up();
         self.play(start, warmup).await
     }
 
     async fn measure(&mut self, start: Instant) -> io::Result<Effort> {
-        self.worker.dispatcher.borrow_mut().measure(start);
-        self.reporter.began();
+        self.reporter.began(); // this and the accounts take half a millisecond: before the start, if there is time
         self.measured_end = Some(start + self.worker.job.plan.duration);
         self.begin_beat(start);
         let before = CpuTime::of_this_thread();
+        self.pacer.until(start).await?;
+        self.worker.dispatcher.borrow_mut().measure(start);
         self.play(start, self.worker.job.plan.duration).await?;
         let after = CpuTime::of_this_thread();
         self.beat_end = None;
