@@ -3,6 +3,9 @@
 mod compare;
 mod doctor;
 mod live;
+mod merge;
+mod plan;
+mod report;
 mod run;
 mod selftest;
 mod slo;
@@ -24,7 +27,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Load a server and report what became of every request.
     #[command(after_help = run::help())]
-    Run(run::RunOptions),
+    Run(Box<run::RunOptions>),
     /// Find the highest rate that keeps an objective.
     #[command(after_help = slo::help())]
     Slo(slo::SloOptions),
@@ -37,6 +40,12 @@ enum Command {
     /// Start two systems in turns and say whether they differ.
     #[command(after_help = compare::help())]
     Compare(compare::CompareOptions),
+    /// Add up runs made on several machines.
+    #[command(after_help = merge::help())]
+    Merge(merge::MergeOptions),
+    /// Make one HTML page of runs, and of the summaries of other programs.
+    #[command(after_help = report::help())]
+    Report(report::ReportOptions),
 }
 
 impl Cli {
@@ -47,6 +56,8 @@ impl Cli {
             Command::Selftest(options) => options.run(),
             Command::Doctor(options) => options.run(),
             Command::Compare(options) => options.run(),
+            Command::Merge(options) => options.run(),
+            Command::Report(options) => options.run(),
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Error {
     Experiment(String),
     /// The event loop of a thread could not be built or failed.
     Loop(io::Error),
+    /// A file cannot be read as what it was given for, or files do not go together.
+    Files(String),
     /// The report could not be written.
     Output(io::Error),
 }
@@ -33,7 +35,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Plan(reason) | Error::Experiment(reason) => f.write_str(reason),
+            Error::Plan(reason) | Error::Experiment(reason) | Error::Files(reason) => f.write_str(reason),
             Error::Unreachable { server, cause } => {
                 write!(f, "nothing answers at {server} ({cause}); start the server, or correct the URL")
             }
@@ -57,7 +59,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Unreachable { cause, .. } | Error::Loop(cause) | Error::Output(cause) => Some(cause),
-            Error::Plan(_) | Error::Experiment(_) | Error::Descriptors { .. } => None,
+            Error::Plan(_) | Error::Experiment(_) | Error::Files(_) | Error::Descriptors { .. } => None,
         }
     }
 }

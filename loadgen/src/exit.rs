@@ -23,13 +23,14 @@ pub(crate) enum Exit {
     Spoilt,
     Different,
     Undecided,
+    Files,
     Interrupted,
 }
 
-const TABLE: [(Exit, u8, &str); 19] = [
+const TABLE: [(Exit, u8, &str); 20] = [
     (Exit::Good, 0, "the run is valid and every request was answered as expected"),
     (Exit::RequestsFailed, 1, "the run is valid, and some requests failed"),
-    (Exit::Usage, 2, "the command line or the plan cannot be carried out"),
+    (Exit::Usage, 2, "the command line or the scenario cannot be carried out"),
     (Exit::CensusBroken, 3, "the census does not add up: a defect of ringload"),
     (
         Exit::NoStart,
@@ -53,6 +54,7 @@ const TABLE: [(Exit, u8, &str); 19] = [
     (Exit::CaseFailed, 40, "selftest: a case failed"),
     (Exit::MachineTooNoisy, 41, "selftest: this machine was too noisy to tell"),
     (Exit::Spoilt, 50, "doctor: something here would spoil a measurement"),
+    (Exit::Files, 60, "a file cannot be read, or runs do not add up"),
     (Exit::Interrupted, 130, "a second interrupt ended the process without a report"),
 ];
 
@@ -68,6 +70,7 @@ impl Exit {
                 Exit::NoStart
             }
             Error::Output(_) => Exit::NoReport,
+            Error::Files(_) => Exit::Files,
         }
     }
 

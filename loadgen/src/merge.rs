@@ -197,6 +197,7 @@ fn generator(a: &Generator, b: &Generator, histograms: &Histograms, answers: u64
             sent: a.sending.sent + b.sending.sent,
             waited: a.sending.waited + b.sending.waited,
             late: a.sending.late + b.sending.late,
+            longest_delay_ns: a.sending.longest_delay_ns.max(b.sending.longest_delay_ns),
         },
         cpu_ns,
         cpu_per_request_ns: cpu_ns.and_then(|cpu| cpu.checked_div(answers)),
@@ -283,4 +284,4 @@ fn provenance(a: &Provenance, b: &Provenance) -> Provenance {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -91,7 +91,7 @@ pub struct Plan {
     pub requests_per_connection: Option<NonZeroU64>,
     /// Every request says `Connection: close`.
     pub close: bool,
-    /// The generator's own delay that its p99 may not exceed in a valid run.
+    /// The generator's own delay that its p99 may not exceed in a valid run, nor any single one a hundred times over.
     pub lateness_limit: Duration,
     /// Answers of each thread kept one by one, the first so many, in [`Report::samples`](crate::Report): for checking the
     /// instrument. None in an ordinary run, whose memory does not grow with its length.

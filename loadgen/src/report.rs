@@ -231,6 +231,7 @@ impl Report {
             census,
             sending: record.sending,
             is_open: matches!(plan.load, Load::Open { .. }),
+            is_level: plan.load.is_level(),
             lateness_limit: plan.lateness_limit,
             busiest: largest(tallies, CpuTime::wanted),
             series: &series,

@@ -4,11 +4,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ringload::{Load, Plan, Target};
+use ringload::{Expect, Load, Plan, Target};
 
 struct Counting;
 
@@ -41,11 +41,11 @@ fn serve(mut stream: TcpStream) {
     }
 }
 
-fn allocations_of(server: SocketAddr, requests: u64) -> u64 {
+fn allocations_of(target: &Target, requests: u64) -> u64 {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    let target = Target::get(&format!("http://{server}/")).unwrap();
     let load = Load::Closed { requests: Some(requests) };
-    let plan = Plan { connections: 8, duration: Duration::from_secs(60), ..Plan::new([target], load) };
+    let plan =
+        Plan { connections: 8, duration: Duration::from_secs(60), ..Plan::new([target.clone()], load) };
     let report = ringload::run(&plan).unwrap();
     assert_eq!(report.requests.ok, requests, "{report}");
     ALLOCATIONS.load(Ordering::Relaxed) - before
@@ -60,8 +60,13 @@ fn a_request_allocates_nothing() {
             std::thread::spawn(move || serve(stream.unwrap()));
         }
     });
-    let few = allocations_of(server, 1_000);
-    let many = allocations_of(server, 41_000);
-    // Timers of the event loop, by the second and not by the request, are all that may differ.
-    assert!(many < few + 2_000, "{few} allocations for 1,000 requests, {many} for 41,000");
+    let plain = Target::get(&format!("http://{server}/")).unwrap();
+    let drawn = Target::get(&format!("http://{server}/{{0..99999}}")).unwrap();
+    let drawn = drawn.tokens(vec!["one".to_owned(), "two".to_owned()]).unwrap();
+    for target in [plain, drawn.expecting(Expect::default().body(b"hello"))] {
+        let few = allocations_of(&target, 1_000);
+        let many = allocations_of(&target, 41_000);
+        // Timers of the event loop, by the second and not by the request, are all that may differ.
+        assert!(many < few + 2_000, "{few} allocations for 1,000 requests, {many} for 41,000: {target:?}");
+    }
 }

@@ -12,7 +12,7 @@ use crate::request::Request;
 use crate::station::Lane;
 
 /// An answer, all but its bytes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// As the head announces it; `None` where the status has no body.
@@ -148,19 +148,6 @@ impl Answer {
             persistent: true,
             says_keep_alive: false,
             quirks: Quirks::NONE,
-        }
-    }
-
-    /// Whether both are the same, but for what is sent of them and when.
-    pub(crate) fn looks_like(&self, other: &Answer) -> bool {
-        *self == Answer { head_only: self.head_only, service: self.service, ..*other }
-    }
-
-    /// Bytes of the pattern that are sent.
-    pub(crate) fn pattern_bytes(&self) -> u64 {
-        match self.content {
-            Content::Pattern(bytes) if !self.head_only => bytes,
-            _ => 0,
         }
     }
 

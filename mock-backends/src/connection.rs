@@ -135,10 +135,13 @@ impl Connection {
     /// One request and its answer; whether another may follow.
     async fn exchange(&mut self) -> Result<bool, End> {
         self.receive_head().await?;
-        if let Some(endpoint) = admin::Endpoint::at(self.request.path()) {
+        if let Some(endpoint) = admin::Endpoint::of(&self.request) {
             return self.serve_endpoint(endpoint).await;
         }
-        let visit = self.station.visit(self.request.path());
+        let visit = self.station.visit(&self.request);
+        if self.is_plain(&visit.lane) {
+            return self.answer_ready().await.map(|()| true);
+        }
         let answer = self.decide(&visit.lane)?;
         if answer.quirks.fault == Fault::Unread {
             return self.leave_unread().await.map(|()| false);
@@ -169,7 +172,15 @@ impl Connection {
         self.client.consume(length);
         self.body = Body::new(self.request.framing);
         self.digest = Digest::default();
+        self.digests = recording;
         Ok(())
+    }
+
+    /// Whether the answer made ready in advance will do.
+    fn is_plain(&self, lane: &Lane) -> bool {
+        let server = self.server();
+        let is_served = || server.kind().root().is_none() || server.kind().serves(self.request.path());
+        server.is_ready() && lane.is_plain() && self.request.is_plain() && is_served()
     }
 
     /// What the request gets. The clock is read only where somebody will ask for the time.
@@ -180,7 +191,7 @@ impl Connection {
         if self.is_timed(&answer) || answer.service != Service::Immediate {
             self.arrived = now();
         }
-        self.digests = answer.quirks.hash || self.server().journal().is_recording();
+        self.digests |= answer.quirks.hash;
         (self.departed, self.sent) = (None, 0);
         Ok(answer)
     }

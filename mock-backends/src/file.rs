@@ -9,6 +9,7 @@
 //! status = { 200 = 95, 503 = 5 }       # weights, if you like them better than "200:95,503:5"
 //! ```
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 use std::{fs, io};
@@ -17,7 +18,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::Route;
-use crate::order::Order;
+use crate::order::{self, Order};
 use crate::server::invalid;
 
 /// What a file says.
@@ -96,25 +97,25 @@ fn routes(value: &Spanned<DeValue<'_>>) -> Result<Vec<Route>, Mistake> {
 }
 
 fn route(table: &DeTable<'_>) -> Result<Route, Mistake> {
-    let (mut prefix, mut orders) = (Ok("/"), Vec::new());
-    let mut place = 0..0;
-    for (key, value) in table {
-        let name = key.get_ref().as_ref();
-        if name == "prefix" {
-            place = value.span();
-            prefix = value.get_ref().as_str().ok_or("the prefix is a text such as \"/slow\"".to_owned());
-            continue;
-        }
-        let value_text = plain(value.get_ref()).ok_or_else(|| {
-            mistake(value.span(), format!("`{name}` is given as a text, a number, or weights"))
-        })?;
-        // Each alone first, for its place; together they cannot fail any more.
-        Order::default().add(name, &value_text).map_err(|reason| {
-            mistake(if reason.contains("no order") { key.span() } else { value.span() }, reason)
-        })?;
-        orders.push(format!("{name}={value_text}"));
+    let mut orders = Vec::new();
+    for (key, value) in table.iter().filter(|(key, _)| key.get_ref() != "prefix") {
+        orders.push(order(key, value)?);
     }
-    prefix.and_then(|prefix| Route::new(prefix, &orders.join("; "))).map_err(|reason| mistake(place, reason))
+    let prefix = table.get("prefix");
+    let text = prefix.map_or(Some("/"), |prefix| prefix.get_ref().as_str());
+    text.ok_or_else(|| "the prefix is a text such as \"/slow\"".to_owned())
+        .and_then(|prefix| Route::new(prefix, &orders.join("; ")))
+        .map_err(|reason| mistake(prefix.map_or(0..0, Spanned::span), reason)) // all else was read before
+}
+
+/// One order as it is written in a text. It is read here too, where its place is known.
+fn order(key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Result<String, Mistake> {
+    let name = key.get_ref().as_ref();
+    order::check_name(name).map_err(|reason| mistake(key.span(), reason))?;
+    let text = plain(value.get_ref())
+        .ok_or_else(|| mistake(value.span(), format!("`{name}` is given as a text, a number, or weights")))?;
+    Order::default().add(name, &text).map_err(|reason| mistake(value.span(), reason))?;
+    Ok(format!("{name}={text}"))
 }
 
 /// A value as it is written in a query.

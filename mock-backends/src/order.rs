@@ -133,7 +133,7 @@ impl Order {
             "close_after" => self.close_after = Some(number(name, value, 1, u64::MAX)?),
             "quit_after" => self.quit_after = Some(number(name, value, 1, u64::MAX)?),
             "fault" => self.fault = Some(Mix::parse(value, Fault::parse)?),
-            _ => return Err(unknown(name)),
+            _ => return check_name(name),
         }
         Ok(())
     }
@@ -149,12 +149,16 @@ fn is_known(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-fn unknown(name: &str) -> String {
+/// Refuses a name that is no order's, and says which may be meant.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    if is_known(name) {
+        return Ok(());
+    }
     let likeness = |known: &&str| (strsim::jaro_winkler(name, known) * 1000.0) as u32;
     let nearest = NAMES.into_iter().max_by_key(likeness);
     match nearest.filter(|known| strsim::jaro_winkler(name, known) > ALIKE) {
-        Some(known) => format!("there is no order `{name}`; did you mean `{known}`?"),
-        None => format!("there is no order `{name}`; there are {}", NAMES.join(", ")),
+        Some(known) => Err(format!("there is no order `{name}`; did you mean `{known}`?")),
+        None => Err(format!("there is no order `{name}`; there are {}", NAMES.join(", "))),
     }
 }
 

@@ -9,6 +9,7 @@ use httparse::Status;
 
 use crate::body::Framing;
 use crate::journal::Field;
+use crate::order;
 use crate::refusal::Refusal;
 
 /// Longest head in bytes: as long as the longest a gateway may be configured to let through.
@@ -78,9 +79,17 @@ impl Request {
         Ok(())
     }
 
+    /// Whether it asks for nothing but a usual answer in HTTP/1.1, whole and with another to follow.
+    pub(crate) fn is_plain(&self) -> bool {
+        let is_usual = self.minor_version > 0 && self.persistent && self.method != "HEAD";
+        let is_silent = self.orders.is_empty() && !self.wants_instants && !self.expects_continue;
+        is_usual && is_silent && !order::is_in(self.query())
+    }
+
     /// The target's path: without scheme, authority and query.
     pub(crate) fn path(&self) -> &str {
-        self.path_and_query().split_once('?').map_or(self.path_and_query(), |(path, _)| path)
+        let target = self.path_and_query();
+        memchr::memchr(b'?', target.as_bytes()).map_or(target, |end| &target[..end])
     }
 
     /// The target's query, empty if there is none.
@@ -90,6 +99,9 @@ impl Request {
 
     /// RFC 9112 section 3.2.2: a server must accept the absolute form, though only proxies should receive it.
     fn path_and_query(&self) -> &str {
+        if self.target.starts_with('/') {
+            return &self.target; // nearly always, and without a search
+        }
         match self.target.split_once("://") {
             Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
                 rest.find(['/', '?']).map_or("", |at| &rest[at..])

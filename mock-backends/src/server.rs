@@ -34,7 +34,9 @@ pub struct Server {
     kind: Kind,
     name: Arc<str>,
     journal: Journal,
-    ready: Option<Ready>,
+    body_bytes: Option<u64>,
+    /// Empty if bodies are texts.
+    ready: Vec<u8>,
     seed: u64,
     worker: u64,
     admin: bool,
@@ -57,14 +59,6 @@ impl Shared {
     }
 }
 
-/// The answer to the plain requests of a benchmark, rendered in advance.
-#[derive(Debug)]
-struct Ready {
-    answer: Answer,
-    bytes: Vec<u8>,
-    head_bytes: usize,
-}
-
 impl Server {
     /// What `options` describe; where to listen and which thread to use are not its concern.
     ///
@@ -78,11 +72,12 @@ impl Server {
     pub(crate) fn of_worker(options: &Options, shared: Arc<Shared>, worker: u64) -> io::Result<Arc<Server>> {
         check(options)?;
         let name: Arc<str> = options.name.as_str().into();
-        let ready = options.body_bytes.map(|bytes| Ready::new(&name, bytes)).transpose()?;
+        let ready = options.body_bytes.map(|bytes| render(&name, bytes)).transpose()?.unwrap_or_default();
         Ok(Arc::new(Server {
             kind: options.kind,
             name,
             journal: Journal::new(options.record),
+            body_bytes: options.body_bytes.map(|bytes| bytes as u64),
             ready,
             seed: options.seed,
             worker,
@@ -131,30 +126,30 @@ impl Server {
         Random::of(self.seed, self.worker, route)
     }
 
+    /// How long a usual body is; `None` for a text.
     pub(crate) fn body_bytes(&self) -> Option<u64> {
-        self.ready.as_ref().map(|ready| (ready.bytes.len() - ready.head_bytes) as u64)
+        self.body_bytes
     }
 
-    /// The bytes of `answer`, if it was made ready in advance.
-    pub(crate) fn ready(&self, answer: &Answer) -> Option<&[u8]> {
-        let ready = self.ready.as_ref().filter(|ready| answer.looks_like(&ready.answer))?;
-        match answer.head_only {
-            true => Some(&ready.bytes[..ready.head_bytes]),
-            false => Some(&ready.bytes),
-        }
+    /// Whether there is an answer to plain requests that needs no more than to be sent.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.body_bytes.is_some() && !self.instants && self.truth().is_none()
+    }
+
+    /// That answer, rendered in advance: to a client of HTTP/1.1 that keeps its connection.
+    pub(crate) fn ready(&self) -> &[u8] {
+        &self.ready
     }
 }
 
-impl Ready {
-    fn new(name: &str, body_bytes: usize) -> io::Result<Ready> {
-        let answer = Answer::plain(Content::Pattern(body_bytes as u64), body_bytes as u64);
-        let mut bytes = Vec::new();
-        answer.write_head(name, &Facts::default(), &mut bytes)?;
-        let head_bytes = bytes.len();
-        bytes.resize(head_bytes + body_bytes, 0);
-        pattern(0, &mut bytes[head_bytes..]);
-        Ok(Ready { answer, bytes, head_bytes })
-    }
+fn render(name: &str, body_bytes: usize) -> io::Result<Vec<u8>> {
+    let answer = Answer::plain(Content::Pattern(body_bytes as u64), body_bytes as u64);
+    let mut bytes = Vec::new();
+    answer.write_head(name, &Facts::default(), &mut bytes)?;
+    let head_bytes = bytes.len();
+    bytes.resize(head_bytes + body_bytes, 0);
+    pattern(0, &mut bytes[head_bytes..]);
+    Ok(bytes)
 }
 
 fn check(options: &Options) -> io::Result<()> {

@@ -11,6 +11,7 @@ use ringgate_io::now;
 
 use crate::order::{Order, Queue, Service};
 use crate::random::Random;
+use crate::request::Request;
 use crate::timetable::Timetable;
 use crate::truth::Epoch;
 use crate::{Route, Server};
@@ -31,6 +32,7 @@ pub(crate) struct Lane {
     route: Arc<Route>,
     pub(crate) random: Random,
     queue: Cell<Queue>,
+    is_plain: bool,
 }
 
 /// A request in service on a lane.
@@ -52,17 +54,20 @@ impl Station {
         station
     }
 
-    /// The standing orders for `path`, which a request begins to be served by.
-    pub(crate) fn visit(&self, path: &str) -> Visit {
+    /// The standing orders by which `request` begins to be served.
+    pub(crate) fn visit(&self, request: &Request) -> Visit {
         let version = self.server.routes().version();
         if self.version.replace(version) != version {
             self.lay_lanes();
         }
         let lanes = self.lanes.borrow();
-        let lane = lanes.iter().find(|lane| lane.route.covers(path)).or(lanes.last());
-        let lane = lane.cloned().unwrap_or_else(|| unreachable!("there is a route for every path"));
+        let [special @ .., every_path] = &lanes[..] else { unreachable!("there is a route for every path") };
+        let lane = match special {
+            [] => every_path, // the usual case, before the path is looked for
+            _ => special.iter().find(|lane| lane.route.covers(request.path())).unwrap_or(every_path),
+        };
         lane.change(|queue| queue.in_service += 1);
-        Visit { lane }
+        Visit { lane: lane.clone() }
     }
 
     /// Whether connections are not to be read at all. With endpoints that can change that, they are.
@@ -85,13 +90,23 @@ impl Station {
     fn lane(&self, route: Arc<Route>) -> Lane {
         let began = route.given().unwrap_or(self.began);
         let queue = Queue { began, busy_until: began, in_service: 0 };
-        Lane { random: self.server.random(route.prefix()), route, queue: Cell::new(queue) }
+        Lane {
+            random: self.server.random(route.prefix()),
+            is_plain: *route.order() == Order::default(),
+            route,
+            queue: Cell::new(queue),
+        }
     }
 }
 
 impl Lane {
     pub(crate) fn order(&self) -> &Order {
         self.route.order()
+    }
+
+    /// Whether nothing is ordered.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// When the answer to a request leaves, which gets `service` and was here at `arrival`.

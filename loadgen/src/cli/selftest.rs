@@ -21,12 +21,19 @@ pub(super) struct SelftestOptions {
     /// Play the cases at full length, about five minutes; without it, under one.
     #[arg(long)]
     full: bool,
+    /// Play this case only; may be repeated.
+    #[arg(long = "case", value_name = "NAME", long_help = cases_help())]
+    cases: Vec<String>,
     /// Save the outcome and the run of each case into this folder.
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
     /// Print everything as one JSON object, durations in nanoseconds.
     #[arg(long)]
     json: bool,
+}
+
+fn cases_help() -> String {
+    format!("Play this case only, of {}; may be repeated", selftest::names().collect::<Vec<_>>().join(", "))
 }
 
 /// Shows what has ended, unless an object is to follow.
@@ -57,7 +64,7 @@ impl SelftestOptions {
         let stop = Stop::new();
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
         let scale = if self.full { Scale::Full } else { Scale::Quick };
-        let test = selftest::run(scale, &stop, &mut Shown { as_json: self.json })?;
+        let test = selftest::run(scale, &self.cases, &stop, &mut Shown { as_json: self.json })?;
         if let Some(folder) = &self.save {
             test.save(folder).map_err(Error::Output)?;
         }

@@ -64,7 +64,7 @@ pub(super) struct SloOptions {
     /// Statuses that count as a success, such as 200,204 or 2xx.
     #[arg(long, value_name = "STATUSES", default_value = "2xx")]
     expect_status: Expect,
-    /// A run is client_limited when more than 1 % of the requests leave later than this, a connection being free.
+    /// A run is client_limited when the generator itself is later than this with more than 1 % of the requests, or away for a hundred times as long.
     #[arg(long, value_parser = duration, value_name = "DURATION", default_value = "1ms")]
     lateness_limit: Duration,
     /// Cores to pin the threads to, in turn, such as 0 or 2,4-7.

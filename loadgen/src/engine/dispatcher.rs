@@ -81,6 +81,14 @@ impl Dispatcher {
         None
     }
 
+    /// That a request due at `planned` has to wait for a connection was found out `at`: what lies between is the
+    /// generator's own delay, as it would be had the request been sent.
+    pub(crate) fn found_waiting(&mut self, planned: Instant, at: Instant) {
+        if self.phase == Phase::Measured {
+            self.recorder.delayed(at.saturating_duration_since(planned));
+        }
+    }
+
     fn wait(&mut self, ticket: Ticket) {
         match &mut self.source {
             Source::Open { waiting, bound } if waiting.len() < *bound => {
@@ -312,6 +320,24 @@ mod tests {
         let response = Summary::of(&recorder.clocks().response);
         let p999 = response.reading("p99.9").unwrap().nanoseconds().unwrap();
         assert!(p999.abs_diff(2_000_000) <= 2_000, "{p999} ns");
+    }
+
+    /// After a stop of the generator all that came due meanwhile is its own fault, and not of the few connections there are.
+    #[test]
+    fn a_request_that_is_late_before_it_waits_is_the_generators_delay() {
+        let mut dispatcher = open(1, 10);
+        let planned = Instant::now();
+        dispatcher.found_waiting(planned, planned + 5 * MS);
+        assert_eq!(dispatcher.recorder.sending.late, 0, "warm-up does not count");
+        dispatcher.measure(planned);
+        let (_, first) = dispatcher.arrive(0, planned).unwrap();
+        dispatcher.sent(&Exchange::new(first, planned + 5 * MS));
+        assert!(dispatcher.arrive(1, planned).is_none());
+        dispatcher.found_waiting(planned, planned + 6 * MS);
+        let second = dispatcher.release(0).unwrap();
+        dispatcher.sent(&Exchange::new(second, planned + 100 * MS));
+        let sending = dispatcher.recorder.sending;
+        assert_eq!((sending.late, sending.waited, sending.longest_delay_ns), (2, 1, 6_000_000));
     }
 
     #[test]

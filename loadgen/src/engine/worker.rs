@@ -171,7 +171,11 @@ impl Worker {
 
     /// Open loop: request `number` is due. Returns when it was sent, if it was.
     pub(crate) fn arrive(&self, number: u64, planned: Instant) -> Option<Instant> {
-        let (slot, ticket) = self.dispatcher.borrow_mut().arrive(number, planned)?;
+        let matched = self.dispatcher.borrow_mut().arrive(number, planned);
+        let Some((slot, ticket)) = matched else {
+            self.dispatcher.borrow_mut().found_waiting(planned, now());
+            return None;
+        };
         Some(self.send(slot, ticket))
     }
 

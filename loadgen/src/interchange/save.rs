@@ -2,7 +2,8 @@
 //! over time, and its other clocks) and `run.hgrm` (the percentile table of its response times).
 //!
 //! Owns: the names of the files, and that no run is written over another. The log is written while the run goes on: one
-//! that is killed has left what it saw.
+//! that is killed has left what it saw. Lines of one tag add up to the clock of that name; with several targets each of
+//! them has tags of its own, `clock:URL`.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 
 use crate::interchange::{hgrm, hlog};
+use crate::record::recorder::add;
 use crate::{Error, Glimpse, Histograms, Observer, Report};
 
 const JSON: &str = "run.json";
@@ -27,22 +29,26 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if need be, and begins the log.
+    /// Makes the folder if need be, and begins the log of a run that starts now.
     ///
     /// # Errors
     /// It cannot be written, or holds a run already.
     pub fn create(path: &Path) -> Result<Folder, Error> {
+        Folder::of_run(path, SystemTime::now())
+    }
+
+    fn of_run(path: &Path, started: SystemTime) -> Result<Folder, Error> {
         if path.join(JSON).exists() {
             let path = path.display();
             return Err(Error::Plan(format!("{path} holds a run already; save into another folder")));
         }
-        Folder::begin(path).map_err(Error::Output)
+        Folder::begin(path, started).map_err(Error::Output)
     }
 
-    fn begin(path: &Path) -> io::Result<Folder> {
+    fn begin(path: &Path, started: SystemTime) -> io::Result<Folder> {
         fs::create_dir_all(path)?;
         let log = BufWriter::new(File::create(path.join(LOG))?);
-        let log = hlog::Writer::new(log, SystemTime::now())?;
+        let log = hlog::Writer::new(log, started)?;
         Ok(Folder { path: path.to_owned(), log, trouble: None })
     }
 
@@ -56,23 +62,58 @@ impl Folder {
 
     fn write(mut self, report: &Report) -> io::Result<()> {
         let length = Duration::from_nanos(report.elapsed_ns);
-        for (tag, histogram) in clocks(&report.histograms).into_iter().filter(|(_, clock)| !clock.is_empty())
-        {
-            self.log.line(tag, Duration::ZERO, length, histogram)?;
+        self.write_clocks(&clocks(&report.histograms), "", length)?;
+        if report.targets.len() > 1 {
+            for target in &report.targets {
+                let suffix = format!(":{}", target.name.as_ref().unwrap_or(&target.url));
+                let response = ("response", &target.histograms.response.0);
+                self.write_clocks(&[response], &suffix, length)?;
+                self.write_clocks(&clocks(&target.histograms), &suffix, length)?;
+            }
         }
         self.log.finish()?;
-        let mut table = BufWriter::new(File::create(self.path.join(TABLE))?);
-        hgrm::write(&mut table, &report.histograms.response.0)?;
-        table.flush()?;
+        write_table(&report.histograms, File::create(self.path.join(TABLE))?)?;
         // Last, and under its own name only when it is whole: a folder with a run.json is a whole run.
         let unfinished = self.path.join("run.json.part");
         fs::write(&unfinished, serde_json::to_string(report)? + "\n")?;
         fs::rename(unfinished, self.path.join(JSON))
     }
+
+    /// A line for each of these that has a value.
+    fn write_clocks(&mut self, clocks: &[Clock<'_>], suffix: &str, length: Duration) -> io::Result<()> {
+        let mut told = clocks.iter().filter(|(_, histogram)| !histogram.is_empty());
+        told.try_for_each(|(tag, histogram)| {
+            self.log.line(&format!("{tag}{suffix}"), Duration::ZERO, length, histogram)
+        })
+    }
 }
 
+/// Saves a run that was not measured here, such as a sum of others; its response times are one line.
+///
+/// # Errors
+/// The folder cannot be written, or holds a run already.
+pub fn save(report: &Report, path: &Path) -> Result<(), Error> {
+    let started = humantime::parse_rfc3339(&report.provenance.started).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut folder = Folder::of_run(path, started)?;
+    let response = ("response", &report.histograms.response.0);
+    folder.write_clocks(&[response], "", Duration::from_nanos(report.elapsed_ns)).map_err(Error::Output)?;
+    folder.finish(report)
+}
+
+/// The response times, and the lower bounds of those that are not known: to leave them out would flatter.
+fn write_table(histograms: &Histograms, output: File) -> io::Result<()> {
+    let mut response = histograms.response.0.clone();
+    add(&mut response, &histograms.unanswered.0);
+    let mut output = BufWriter::new(output);
+    hgrm::write(&mut output, &response)?;
+    output.flush()
+}
+
+/// A tag and what stands behind it.
+type Clock<'a> = (&'static str, &'a Histogram<u64>);
+
 /// The clocks that are not told over time.
-fn clocks(histograms: &Histograms) -> [(&'static str, &Histogram<u64>); 7] {
+fn clocks(histograms: &Histograms) -> [Clock<'_>; 7] {
     let Histograms { response: _, unanswered, service, lateness, first_byte, connect, added, floor } =
         histograms;
     [

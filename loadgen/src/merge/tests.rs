@@ -64,10 +64,11 @@ fn plan() -> Plan {
 }
 
 /// The report of a run with these threads.
-fn report(tallies: Vec<Tally>) -> Report {
-    let mut series = Series::new(Duration::from_secs(1));
-    let answered = tallies.iter().map(|tally| tally.recorder.census().answered()).sum();
-    series.push(&Beat { answered, ..Beat::new() });
+fn report(mut tallies: Vec<Tally>) -> Report {
+    let mut beat = Beat::new();
+    tallies.iter_mut().for_each(|tally| beat.merge(&tally.recorder.take_beat(Beat::new())));
+    let mut series = Series::new(ELAPSED);
+    series.push(&beat);
     let run = Run {
         provenance: Provenance::now(),
         driver: Rung::ALL[0],
@@ -80,7 +81,8 @@ fn report(tallies: Vec<Tally>) -> Report {
     Report::new(&plan(), &run)
 }
 
-fn parts() -> [Report; 3] {
+/// Three runs of the same plan, with failures of several kinds.
+pub(crate) fn parts() -> [Report; 3] {
     [0..700, 700..1300, 1300..3000].map(|numbers| report(vec![tally(numbers)]))
 }
 

@@ -22,6 +22,16 @@ pub enum Load {
     },
 }
 
+impl Load {
+    /// Whether it asks for the same from beginning to end.
+    pub(crate) fn is_level(&self) -> bool {
+        match self {
+            Load::Closed { .. } => true,
+            Load::Open { schedule } => schedule.is_level(),
+        }
+    }
+}
+
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -20,8 +20,8 @@ use crate::plan::load;
 use crate::{Error, Load, LoadWords, Plan, Profile, Target, duration};
 use diagnostic::{Problem, read};
 use file::{File, Text};
-pub use requests::filler;
 use requests::{Surroundings, contents};
+pub use requests::{body_of_file, filler, token_of_variable, tokens_of_file};
 
 /// Bytes of a scenario: thousands of requests fit.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;

@@ -63,6 +63,11 @@ impl Schedule {
         }
     }
 
+    /// Whether the rate is the same all along; of a trace nobody knows.
+    pub(crate) fn is_level(&self) -> bool {
+        matches!(&self.0, Kind::Profile { profile, .. } if profile.is_level())
+    }
+
     /// How many requests are planned in `[0, length)`: exactly those that are played. Found by playing them, unless
     /// integers tell.
     pub(crate) fn count_within(&self, seed: u64, length: Duration) -> u64 {

@@ -75,8 +75,12 @@ pub struct Sending {
     pub sent: u64,
     /// Of these, requests that had to wait for a free connection.
     pub waited: u64,
-    /// Of the others, requests that left later than the lateness limit: the generator's own delay.
+    /// Requests that the generator itself was late with: it sent them, or found that they had to wait for a connection,
+    /// later after their planned instant than the lateness limit.
     pub late: u64,
+    /// The longest such delay, late or not.
+    #[serde(default)]
+    pub longest_delay_ns: u64,
 }
 
 /// What came back before the window closed.
@@ -157,12 +161,21 @@ impl Recorder {
         self.sending.sent += 1;
         if let Some(planned) = exchange.ticket.planned {
             let lateness = exchange.sent.saturating_duration_since(planned);
-            let is_late = !exchange.ticket.has_waited && lateness > self.lateness_limit;
             self.targets[exchange.ticket.target].clocks.lateness.saturating_record(nanoseconds(lateness));
-            self.sending.waited += u64::from(exchange.ticket.has_waited);
-            self.sending.late += u64::from(is_late);
-            self.beat.late += u64::from(is_late);
+            match exchange.ticket.has_waited {
+                true => self.sending.waited += 1,
+                false => self.delayed(lateness),
+            }
         }
+    }
+
+    /// The generator itself took so long from a request's planned instant to sending it, or to finding out that it has to
+    /// wait for a connection.
+    pub(crate) fn delayed(&mut self, delay: Duration) {
+        let is_late = u64::from(delay > self.lateness_limit);
+        self.sending.late += is_late;
+        self.beat.late += is_late;
+        self.sending.longest_delay_ns = self.sending.longest_delay_ns.max(nanoseconds(delay));
     }
 
     /// A whole response, whose last byte came `at`.
@@ -239,6 +252,7 @@ impl Recorder {
         self.sending.sent += other.sending.sent;
         self.sending.waited += other.sending.waited;
         self.sending.late += other.sending.late;
+        self.sending.longest_delay_ns = self.sending.longest_delay_ns.max(other.sending.longest_delay_ns);
         self.samples.extend_from_slice(&other.samples);
         self.traffic.answers += other.traffic.answers;
         self.traffic.received_bytes += other.traffic.received_bytes;

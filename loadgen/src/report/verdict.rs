@@ -18,6 +18,10 @@ const BUSY_BOUND: f64 = 0.9;
 const MISSED_BOUND: f64 = 0.01;
 /// The part of the requests that a p99 leaves out.
 const BEYOND_P99: f64 = 0.01;
+/// An own delay of so many lateness limits (100 ms by default) is no jitter: the generator was away, stopped, suspended or
+/// out of its CPU quota, whose period is 100 ms. What had come due meanwhile left in one burst that nobody planned, so the
+/// load was another one than the plan's, however long the run and however small the part that was late.
+const ABSENCE_LIMITS: u32 = 100;
 /// Answers that a p99 needs ([`crate::record::summary::BEYOND`] of them beyond it).
 pub(crate) const SAMPLES_NEEDED: u64 = 1000;
 
@@ -82,6 +86,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) census: Census,
     pub(crate) sending: Sending,
     pub(crate) is_open: bool,
+    /// The plan asks for the same all along, so that nothing else should change either.
+    pub(crate) is_level: bool,
     pub(crate) lateness_limit: Duration,
     /// The largest part of the time that one generator thread wanted a core.
     pub(crate) busiest: f64,
@@ -93,6 +99,7 @@ impl Evidence<'_> {
     /// The verdict and its reason. A generator that was the limit comes first: the rest cannot be judged then.
     pub(crate) fn verdict(&self) -> (Verdict, String) {
         let findings = [
+            (Verdict::ClientLimited, self.absence()),
             (Verdict::ClientLimited, self.lateness()),
             (Verdict::ClientLimited, self.saturation()),
             (Verdict::TargetMissed, self.missed()),
@@ -105,7 +112,7 @@ impl Evidence<'_> {
 
     /// Who was the limit: the generator first, since it hides all others.
     pub(crate) fn limiter(&self) -> Limiter {
-        if self.lateness().is_some() || self.saturation().is_some() {
+        if [self.absence(), self.lateness(), self.saturation()].iter().any(Option::is_some) {
             return Limiter::Generator;
         }
         let busy = self.costs.iter().filter(|cost| cost.busiest.is_some_and(|busiest| busiest > BUSY_BOUND));
@@ -113,14 +120,25 @@ impl Evidence<'_> {
         busiest.map_or(Limiter::None, |cost| Limiter::Process(cost.name.clone()))
     }
 
+    fn absence(&self) -> Option<String> {
+        let away = Duration::from_nanos(self.sending.longest_delay_ns);
+        (away > self.lateness_limit.saturating_mul(ABSENCE_LIMITS)).then(|| {
+            format!(
+                "the generator was away for {} while requests were due, and then sent them in a burst; find out what stops \
+                 it (a CPU quota, a suspended machine, a signal)",
+                nanoseconds(self.sending.longest_delay_ns)
+            )
+        })
+    }
+
     fn lateness(&self) -> Option<String> {
-        let late = part(self.sending.late, self.sending.sent);
+        let late = part(self.sending.late, self.census.planned);
         (late > BEYOND_P99).then(|| {
             format!(
-                "{:.1} % of the requests left more than {:?} late though a connection was free; give the generator a \
-                 core of its own, or more threads",
-                late * 100.0,
-                self.lateness_limit
+                "the generator was more than {:?} late with {:.1} % of the requests; give it a core of its own, or more \
+                 threads",
+                self.lateness_limit,
+                late * 100.0
             )
         })
     }
@@ -150,7 +168,7 @@ impl Evidence<'_> {
     /// With five rows in each third chance alone separates them so in 1 of 126 runs, and then seldom by a quarter.
     fn drift(&self) -> Option<String> {
         let rows = self.series.split_last().map_or(&[][..], |(_, rows)| rows); // the last one may be short
-        if rows.len() < ROWS_NEEDED {
+        if !self.is_level || rows.len() < ROWS_NEEDED {
             return None;
         }
         let value = |row: &Interval| match self.is_open {
@@ -206,6 +224,7 @@ mod tests {
             census: Census { planned: 10_000, ok: 10_000, ..Census::default() },
             sending: Sending { sent: 10_000, ..Sending::default() },
             is_open: true,
+            is_level: true,
             lateness_limit: Duration::from_millis(1),
             busiest: 0.5,
             series: &[],
@@ -227,10 +246,28 @@ mod tests {
 
     #[test]
     fn a_generator_that_is_late_on_its_own_account_is_the_limit() {
-        let late = |late, waited| Evidence { sending: Sending { sent: 10_000, waited, late }, ..good() };
+        let late = |late, waited| Evidence {
+            sending: Sending { sent: 10_000, waited, late, ..Sending::default() },
+            ..good()
+        };
         check(late(100, 0), Verdict::Valid);
         check(late(101, 0), Verdict::ClientLimited);
         check(late(0, 10_000), Verdict::Valid);
+    }
+
+    #[test]
+    fn a_generator_that_was_away_at_a_stretch_is_the_limit_however_long_the_run() {
+        let stopped = |longest_delay_ns, lateness_limit| {
+            let sending = Sending { sent: 1_000_000, late: 200, longest_delay_ns, ..Sending::default() };
+            let census = Census { planned: 1_000_000, ok: 1_000_000, ..Census::default() };
+            Evidence { census, sending, lateness_limit, ..good() }
+        };
+        let limit = Duration::from_millis(1);
+        check(stopped(100_000_000, limit), Verdict::Valid);
+        check(stopped(100_000_001, limit), Verdict::ClientLimited);
+        assert_eq!(stopped(200_000_000, limit).limiter(), Limiter::Generator);
+        assert!(stopped(200_000_000, limit).verdict().1.contains("away for 200 ms"));
+        check(stopped(200_000_000, 2 * limit), Verdict::Valid);
     }
 
     #[test]
@@ -242,7 +279,7 @@ mod tests {
     #[test]
     fn a_target_that_leaves_the_plan_unanswered_missed_it() {
         let census = Census { planned: 1500, ok: 300, censored: 1200, ..Census::default() };
-        let sending = Sending { sent: 301, waited: 300, late: 0 };
+        let sending = Sending { sent: 301, waited: 300, ..Sending::default() };
         check(Evidence { census, sending, ..good() }, Verdict::TargetMissed);
         check(Evidence { census, sending, is_open: false, ..good() }, Verdict::TooFewSamples);
     }
@@ -265,6 +302,7 @@ mod tests {
         let slower: Vec<Interval> = (0..16).map(|k| row(k, 1000, 1_000_000 + k * 40_000)).collect();
         check(Evidence { series: &slower, ..good() }, Verdict::Unsteady);
         check(Evidence { series: &slower, is_open: false, ..good() }, Verdict::Valid);
+        check(Evidence { series: &slower, is_level: false, ..good() }, Verdict::Valid);
         let faster: Vec<Interval> = (0..16).map(|k| row(k, 1000 + k * 40, 1_000_000)).collect();
         check(Evidence { series: &faster, is_open: false, ..good() }, Verdict::Unsteady);
         check(Evidence { series: &faster, ..good() }, Verdict::Valid);

@@ -28,12 +28,16 @@ pub(super) fn departures(arrivals: impl IntoIterator<Item = Instant>, service: D
     arrivals.into_iter().map(serve).collect()
 }
 
-/// How far each answer was from when the recursion has it, in order of sending.
-pub(super) fn errors(samples: &[Sample], service: Duration) -> Vec<Duration> {
+/// How far each answer was from when the recursion has it, in order of sending; `floor` is what every answer takes besides.
+pub(super) fn errors(samples: &[Sample], service: Duration, floor: Duration) -> Vec<Duration> {
     let mut samples = samples.to_vec();
     samples.sort_by_key(|sample| sample.sent);
     let expected = departures(samples.iter().map(|sample| sample.sent), service);
-    samples.iter().zip(expected).map(|(sample, expected)| distance(sample.answered, expected)).collect()
+    samples
+        .iter()
+        .zip(expected)
+        .map(|(sample, expected)| distance(sample.answered, expected + floor))
+        .collect()
 }
 
 pub(super) fn distance(one: Instant, other: Instant) -> Duration {
@@ -82,7 +86,8 @@ mod tests {
             .map(|(sent, answered)| Sample { planned: sent, sent, answered: answered + late })
             .collect();
         samples.swap(0, 4);
-        assert_eq!(errors(&samples, 2 * MS), [late; 5]);
+        assert_eq!(errors(&samples, 2 * MS, Duration::ZERO), [late; 5]);
+        assert_eq!(errors(&samples, 2 * MS, late), [Duration::ZERO; 5]);
     }
 
     #[test]

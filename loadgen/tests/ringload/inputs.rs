@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,11 +10,17 @@ use ringload::{Expect, Load, Plan, Profile, Report, Schedule, Spacing, Target};
 
 use crate::server::{Reply, Request, Server};
 
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mix.toml");
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 fn closed(target: Target, requests: u64) -> Plan {
     let load = Load::Closed { requests: Some(requests) };
     Plan { duration: Duration::from_secs(60), connections: 4, ..Plan::new([target], load) }
+}
+
+/// `ringload run`, to its end.
+fn command(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ringload")).arg("run").args(arguments).output().unwrap()
 }
 
 #[track_caller]
@@ -179,4 +186,86 @@ fn every_way_to_fail_leaves_an_example() {
         assert!(failure.kind == kind && failure.head.starts_with(seen), "{failure:?}");
         assert_eq!(failure.body, if kind == "closed_early" { "hell" } else { "" });
     }
+}
+
+#[test]
+fn the_example_scenario_runs_against_any_server_and_prints_no_token() {
+    let (server, found) =
+        looking(|request| format!("{} {}", request.head[0], field(request, "authorization")));
+    let output =
+        command(&["--scenario", EXAMPLE, "--server", &server.address.to_string(), "--json", "-d", "1s"]);
+    let report: Report = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report.census_holds, "{report}");
+    let targets: Vec<(Option<&str>, bool)> =
+        report.targets.iter().map(|target| (target.name.as_deref(), target.requests.ok > 0)).collect();
+    assert_eq!(targets, [(Some("item"), true), (Some("order"), true), (Some("health"), false)], "{report}");
+    // 100..300 over a second: 200 requests, give or take four standard deviations of a Poisson number.
+    assert!(report.requests.planned.abs_diff(200) < 57, "{report}");
+    assert!(
+        report.failures.iter().all(|failure| failure.target == "health" && failure.kind == "invalid_body")
+    );
+    let found = found.lock().unwrap();
+    for part in ["GET /items/", "POST /orders HTTP/1.1 Bearer example-token-of-bob", "GET /health HTTP/1.1 "]
+    {
+        assert!(found.iter().any(|line| line.starts_with(part)), "{part}: {found:?}");
+    }
+    let told = [output.stdout, output.stderr].concat();
+    assert!(!String::from_utf8(told).unwrap().contains("example-token"));
+}
+
+#[test]
+fn bad_input_is_answered_with_a_code_and_advice() {
+    let folder = std::env::temp_dir().join(format!("ringload-inputs-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).unwrap();
+        folder.join(name).display().to_string()
+    };
+    let slip = file("slip.toml", "seed = 1\n\n[[requests]]\nurl = \"http://h/\"\nwieght = 2\n");
+    let torn = file("torn.toml", "seed = \n");
+    let trace = file("trace.txt", "0.5\n0.25\n");
+    for (arguments, code, advice) in [
+        (&["http://no-such-host.invalid/"][..], 4, "no-such-host.invalid"),
+        (&["https://localhost/"], 2, "https is not supported yet, use http"),
+        (&["--rate", "0", "http://localhost/"], 2, "between 1 and"),
+        (&["--rate", "5", "--steps", "1x1s", "http://localhost/"], 2, "keep one of them"),
+        (&["--trace", &trace, "http://localhost/"], 2, "trace.txt:2: `0.25` is before"),
+        (&["--scenario", &slip], 2, "slip.toml:5:1"),
+        (&["--scenario", &slip], 2, "did you mean `weight`?"),
+        (&["--scenario", &torn], 2, "torn.toml:1:"),
+        (&["--scenario", "no/such.toml"], 2, "give a file that exists"),
+        (&["--close", "--requests-per-connection", "5", "http://localhost/"], 2, "leave out one"),
+    ] {
+        let output = command(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(advice), "{arguments:?}: {said}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_server_that_answers_garbage_is_shown() {
+    let server = Server::always("+PONG\r\n");
+    let output = command(&["-n", "20", "-c", "2", &server.url("/")]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(12), "{table}");
+    for part in
+        ["20 transport error", "do not begin with HTTP/1.0 or HTTP/1.1", "failure     malformed", "+PONG"]
+    {
+        assert!(table.contains(part), "no `{part}` in:\n{table}");
+    }
+}
+
+#[test]
+fn schedules_and_expectations_are_options_too() {
+    let server = Server::always(HELLO);
+    let url = server.url("/{1..9}");
+    let arguments =
+        ["--steps", "200x300ms,100x400ms", "--arrivals", "gamma:1000", "--expect-body-bytes", "5"];
+    let rest = ["--expect-body-hash", "9555e8555c62dcfd", "--requests-per-connection", "3", "--json", &url];
+    let output = command(&[&arguments[..], &rest[..]].concat());
+    let report: Report = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report.requests.planned.abs_diff(100) <= 2 && report.requests.failed() == 0, "{report}");
+    assert!(report.connections.opened >= report.requests.ok / 3, "{report}");
 }

@@ -6,5 +6,7 @@ mod command;
 mod doctor;
 mod inputs;
 mod runs;
+mod selftest;
 mod server;
 mod slo;
+mod stopped;

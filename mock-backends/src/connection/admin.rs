@@ -11,6 +11,7 @@ use crate::answer::{Answer, Facts};
 use crate::body::Piece;
 use crate::order::decoded;
 use crate::refusal::Refusal;
+use crate::request::Request;
 use crate::truth::Truth;
 
 /// Longest text of orders.
@@ -26,10 +27,13 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn at(path: &str) -> Option<Endpoint> {
-        match path.strip_prefix("/__")? {
-            "behaviour" => Some(Endpoint::Behaviour),
-            "truth" => Some(Endpoint::Truth),
+    pub(super) fn of(request: &Request) -> Option<Endpoint> {
+        if !request.target.starts_with("/__") {
+            return None; // the usual case, before the path is looked for
+        }
+        match request.path() {
+            "/__behaviour" => Some(Endpoint::Behaviour),
+            "/__truth" => Some(Endpoint::Truth),
             _ => None,
         }
     }

@@ -26,16 +26,19 @@ impl Connection {
             return self.fail(answer).await;
         }
         let facts = self.depart(answer);
-        if let Some(bytes) = self.station.server.ready(answer) {
-            self.sent = answer.pattern_bytes();
-            return Ok(self.client.write(bytes).await?);
-        }
         answer.write_head(self.station.server.name(), &facts, self.client.output())?;
         if !answer.head_only {
             self.send_content(answer).await?;
             self.end_content(answer)?;
         }
         Ok(())
+    }
+
+    /// Sends what was made ready in advance, which the request has nothing against.
+    pub(super) async fn answer_ready(&mut self) -> Result<(), End> {
+        self.requests += 1;
+        self.discard_body().await?;
+        Ok(self.client.write(self.station.server.ready()).await?)
     }
 
     pub(super) async fn echo(&mut self, answer: &Answer, lane: &Lane) -> Result<(), End> {

@@ -70,7 +70,7 @@ impl Surroundings<'_> {
         let sources = (&request.token_env, &request.token_file, &request.tokens_file);
         let (place, tokens) = match sources {
             (None, None, None) => return Ok(None),
-            (Some(name), None, None) => (name, vec![read(name, |name| variable(name))?]),
+            (Some(name), None, None) => (name, vec![read(name, |name| token_of_variable(name))?]),
             (None, Some(name), None) => (name, self.lines(name)?.into_iter().take(1).collect()),
             (None, None, Some(name)) => (name, self.lines(name)?),
             (Some(place), ..) | (_, Some(place), _) => {
@@ -81,20 +81,15 @@ impl Surroundings<'_> {
         Ok(Some((place, tokens)))
     }
 
-    /// The lines of a file that are not empty.
     fn lines(&self, name: &Text) -> Result<Vec<String>, Problem> {
-        let bytes = self.contents(name, TOKENS_BYTES)?;
-        let text = read(name, |_| {
-            String::from_utf8(bytes).map_err(|_| "this file is not text in UTF-8; write one token per line")
-        })?;
-        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        read(name, |_| tokens_of_file(&self.path(name)))
     }
 
     fn body(&self, request: &file::Request) -> Result<Vec<u8>, Problem> {
         match (&request.body, &request.body_file, &request.body_bytes) {
             (None, None, None) => Ok(Vec::new()),
             (Some(body), None, None) => Ok(body.get_ref().clone().into_bytes()),
-            (None, Some(name), None) => self.contents(name, BODY_BOUND as u64),
+            (None, Some(name), None) => self.contents(name),
             (None, None, Some(count)) => read(count, |count| filler(*count)),
             (Some(place), ..) | (_, Some(place), _) => {
                 let help = "leave out all but one of `body`, `body_file` and `body_bytes`";
@@ -113,7 +108,7 @@ impl Surroundings<'_> {
                 let help = "leave out `body_bytes` and `body_hash`";
                 return Err(Problem::at(name.span(), "the file says already what length and hash are", help));
             }
-            return Ok(expect.body(&self.contents(name, BODY_BOUND as u64)?));
+            return Ok(expect.body(&self.contents(name)?));
         }
         if let Some(count) = &written.body_bytes {
             expect = expect.body_bytes(*count.get_ref());
@@ -125,11 +120,8 @@ impl Surroundings<'_> {
     }
 
     /// The bytes of a file beside the scenario.
-    fn contents(&self, name: &Text, bound: u64) -> Result<Vec<u8>, Problem> {
-        let path = self.path(name);
-        read(name, |_| {
-            contents(&path, bound).map_err(|error| format!("cannot read `{}`: {error}", path.display()))
-        })
+    fn contents(&self, name: &Text) -> Result<Vec<u8>, Problem> {
+        read(name, |_| body_of_file(&self.path(name)))
     }
 
     pub(super) fn path(&self, name: &Text) -> PathBuf {
@@ -155,9 +147,36 @@ pub(super) fn contents(path: &Path, bound: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > bound { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
-fn variable(name: &str) -> Result<String, String> {
+/// A body from a file.
+///
+/// # Errors
+/// It cannot be read, or has more than [`BODY_BOUND`] bytes.
+pub fn body_of_file(path: &Path) -> Result<Vec<u8>, String> {
+    contents(path, BODY_BOUND as u64).map_err(|error| unreadable(path, &error))
+}
+
+/// The tokens in a file: its lines that are not empty.
+///
+/// # Errors
+/// It cannot be read, or is not text.
+pub fn tokens_of_file(path: &Path) -> Result<Vec<String>, String> {
+    let bytes = contents(path, TOKENS_BYTES).map_err(|error| unreadable(path, &error))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| format!("`{}` is not text in UTF-8; write one token per line", path.display()))?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// The token in a variable of the environment.
+///
+/// # Errors
+/// There is no such variable, or it is not text.
+pub fn token_of_variable(name: &str) -> Result<String, String> {
     std::env::var(name)
         .map_err(|_| format!("the environment has no text in `{name}`; set it: `export {name}=...`"))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("cannot read `{}` ({error}); give a file that exists", path.display())
 }
 
 /// `200`, `"2xx"` or `"200,404"`.

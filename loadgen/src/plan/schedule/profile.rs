@@ -110,6 +110,11 @@ impl Profile {
         matches!(self.0, Shape::Steps(_))
     }
 
+    /// Whether the rate is the same all along.
+    pub(super) fn is_level(&self) -> bool {
+        matches!(&self.0, Shape::Steps(steps) if steps.len() == 1)
+    }
+
     /// When `position` is due, in nanoseconds after the start: rounded down in steps, else to the nearest.
     pub(super) fn offset_ns(&self, position: u128) -> u64 {
         match &self.0 {

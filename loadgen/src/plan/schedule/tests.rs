@@ -141,3 +141,10 @@ fn shares_differ_by_one_at_most_and_add_up() {
         assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
     }
 }
+
+#[test]
+fn only_a_constant_rate_is_level() {
+    let levels: Vec<bool> = all().iter().map(Schedule::is_level).collect();
+    assert_eq!(levels.iter().filter(|&&is_level| is_level).count(), 3);
+    assert!(levels[..3].iter().all(|&is_level| is_level));
+}

@@ -1,0 +1,75 @@
+//! `ringload merge`: runs of several machines, added up.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ringload::interchange::{run, save};
+use ringload::{Error, Report};
+
+use crate::exit::Exit;
+
+const EXAMPLES: &str = "\
+Each machine saves its run; the files add up to the record that one generator would have kept, bucket for bucket:
+  ssh one ringload run --json -r 5000 -d 60s http://server/ > one.json &
+  ssh two ringload run --json -r 5000 -d 60s http://server/ > two.json & wait
+  ringload merge one.json two.json --save both
+
+The parts must have the same targets, duration, warm-up, timeout, drain and kind of loop; connections and threads add up.
+The verdict is the worst of the parts'; the length is that of the longest part. Quantiles over time are the largest of the
+parts': the true ones are not above them.";
+
+pub(super) fn help() -> String {
+    format!("{EXAMPLES}\n\n{}", Exit::help())
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MergeOptions {
+    /// Runs: the JSON that `ringload run --json` prints.
+    #[arg(required = true, value_name = "RUN.JSON")]
+    runs: Vec<PathBuf>,
+    /// Write run.json, run.hlog and run.hgrm of the sum into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+    /// Print the sum as one JSON object, durations in nanoseconds.
+    #[arg(long)]
+    json: bool,
+}
+
+impl MergeOptions {
+    /// Adds up the runs and prints the sum; the exit code is that of its verdict.
+    pub(super) fn run(&self) -> Result<Exit, Error> {
+        let runs = self.runs.iter().map(|path| parsed(path)).collect::<Result<Vec<_>, _>>()?;
+        let mut sum = ringload::merge(runs).map_err(Error::Files)?;
+        sum.provenance = sum.provenance.of_command(std::env::args());
+        if let Some(folder) = &self.save {
+            save::save(&sum, folder)?;
+        }
+        print(&sum, self.json).map_err(Error::Output)?;
+        Ok(Exit::of_report(&sum))
+    }
+}
+
+fn parsed(path: &Path) -> Result<Report, Error> {
+    run::parse(&text(path)?).map_err(|reason| in_file(path, &reason))
+}
+
+/// What a file holds.
+pub(super) fn text(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|cause| in_file(path, &format!("cannot be read ({cause})")))
+}
+
+/// What is wrong with a file.
+pub(super) fn in_file(path: &Path, reason: &str) -> Error {
+    Error::Files(format!("{}: {reason}", path.display()))
+}
+
+/// A reader that has seen enough is not an error.
+fn print(report: &Report, as_json: bool) -> io::Result<()> {
+    let text = if as_json { serde_json::to_string(report)? + "\n" } else { report.to_string() };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}

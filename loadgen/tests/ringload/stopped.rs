@@ -1,0 +1,96 @@
+//! Either side is stopped for a while (SIGSTOP): whose time it was has to show.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ringload::{Blob, Limiter, Report, Verdict};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::server::Server;
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+/// How long a side is stopped: 100 requests of 500 a second.
+const STOP: Duration = Duration::from_millis(200);
+/// Half of it: of the requests that the stop touched, half took longer, and on a machine that is merely busy none does.
+const HALF_NS: u64 = 100_000_000;
+
+/// 500 requests a second for four seconds. A machine that is merely busy stays below the lateness limit.
+fn start(url: &str, connections: &str) -> Child {
+    let options = "run --json --rate 500 --duration 4s --lateness-limit 50ms --connections";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringload"));
+    command.args(options.split(' ')).args([connections, url]).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn stop_for_a_while(process: &Child) {
+    kill_process(Pid::from_child(process), Signal::STOP).unwrap();
+    std::thread::sleep(STOP); // the length of the stop is what is tested
+    kill_process(Pid::from_child(process), Signal::CONT).unwrap();
+}
+
+#[track_caller]
+fn report(generator: Child, exit: i32) -> Report {
+    let output = generator.wait_with_output().unwrap();
+    let report: Report = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(exit), "{report}");
+    assert!(report.census_holds && report.requests.planned == 2000, "{report}");
+    report
+}
+
+fn longer_than_half(times: &Blob) -> u64 {
+    times.0.count_between(HALF_NS, u64::MAX)
+}
+
+#[test]
+fn a_generator_that_was_stopped_says_so_and_blames_nobody_else() {
+    let server = Server::always(HELLO);
+    let generator = start(&server.url("/"), "4");
+    server.wait_for_requests(500);
+    stop_for_a_while(&generator);
+    let report = report(generator, 10);
+    assert_eq!((report.verdict, &report.limiter), (Verdict::ClientLimited, &Limiter::Generator), "{report}");
+    let response = longer_than_half(&report.histograms.response);
+    assert!(response >= 30, "only {response} requests felt the stop: {report}");
+    let service = longer_than_half(&report.histograms.service);
+    assert!(
+        service <= 4,
+        "{service} service times include the stop, and 4 can have been in flight: {report}"
+    );
+}
+
+#[test]
+fn a_server_that_was_stopped_shows_in_response_times_and_not_in_lateness() {
+    let mut server = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "stopped::the_server_of_another_process", "--ignored", "--nocapture"])
+        .env(SERVES, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let url = lines.map_while(Result::ok).find_map(|line| Some(line[line.find("http://")?..].to_owned()));
+    let generator = start(&url.unwrap(), "200"); // more than are due in the stop: none waits for a connection
+    std::thread::sleep(Duration::from_secs(2)); // the middle of the run
+    stop_for_a_while(&server);
+    let report = report(generator, 0);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(report.verdict, Verdict::Valid, "{report}");
+    let response = longer_than_half(&report.histograms.response);
+    assert!(response >= 30, "only {response} requests felt the stop: {report}");
+    assert_eq!(longer_than_half(&report.histograms.service), response, "{report}");
+    assert_eq!(longer_than_half(&report.histograms.lateness), 0, "{report}");
+    assert_eq!((report.generator.sending.waited, report.generator.sending.late), (0, 0), "{report}");
+}
+
+const SERVES: &str = "RINGLOAD_TEST_SERVES";
+
+#[test]
+#[ignore = "no test: it serves for another one that stops its process"]
+fn the_server_of_another_process() {
+    if std::env::var_os(SERVES).is_some() {
+        let server = Server::always(HELLO);
+        println!("{}", server.url("/"));
+        std::thread::sleep(Duration::from_secs(60)); // killed before
+    }
+}
