@@ -3,10 +3,10 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::compare::{Conclusion, Conditions, Effect, Metric, Outcome, QuantileRatio};
 use crate::interchange::import::parse;
 use crate::merge::tests::parts;
 use crate::statistics::Estimate;
-use crate::{Conclusion, Conditions, Effect, Metric, Outcome, QuantileRatio};
 
 const ATTACK: &str = "</title><script>alert(1)</script><img src=x onerror=alert(1)>\"'&";
 
@@ -36,6 +36,7 @@ fn comparison(text: &str) -> Exhibit {
         metric: Metric::Cpu,
         pairs: 8,
         floor_pairs: 8,
+        turns: 1,
         proxy_cores: Vec::new(),
         load_cores: Vec::new(),
     };
