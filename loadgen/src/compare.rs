@@ -6,15 +6,15 @@
 //! judges nothing.
 //! Assumes: both systems do the same work, on the same number of threads. It cannot see that.
 
-pub(crate) mod bench;
-pub(crate) mod experiment;
-pub(crate) mod judge;
-pub(crate) mod metric;
-pub(crate) mod observation;
-pub(crate) mod order;
+mod bench;
+mod experiment;
+mod judge;
+mod metric;
+mod observation;
+mod order;
 mod port;
-pub(crate) mod process;
-pub(crate) mod saved;
+mod process;
+mod saved;
 mod sheet;
 mod table;
 
@@ -22,12 +22,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::bench::{Setup, Workbench};
-use self::experiment::{Design, Experiment, Record, Witness};
-use self::judge::{Conclusion, Effect, Outcome, QuantileRatio};
-use self::metric::Metric;
-use self::observation::Run;
+use self::bench::Workbench;
+pub use self::bench::{Setup, System, cores};
+pub use self::experiment::{Design, Witness};
+use self::experiment::{Experiment, Record};
+pub use self::judge::{Conclusion, Effect, Outcome, QuantileRatio};
+pub use self::metric::Metric;
+pub use self::observation::{Costs, Observation, Pass, Run};
+pub use self::order::Side;
 use self::process::on_cores;
+pub use self::process::{Launch, kill_all};
+pub use self::saved::{SavedComparison, SavedRatio};
 use crate::record::recorder::nanoseconds;
 use crate::{Blob, Error, Provenance, Stop};
 
@@ -94,8 +99,8 @@ pub struct Conditions {
 impl Conditions {
     fn new(setup: &Setup, design: &Design) -> Conditions {
         let plan = &setup.systems[0].plan;
-        let both = |tell: fn(&bench::System) -> String| [tell(&setup.systems[0]), tell(&setup.systems[1])];
-        let urls = |system: &bench::System| system.plan.targets.iter().map(crate::Target::url).collect();
+        let both = |tell: fn(&System) -> String| [tell(&setup.systems[0]), tell(&setup.systems[1])];
+        let urls = |system: &System| system.plan.targets.iter().map(crate::Target::url).collect();
         Conditions {
             commands: both(|system| system.launch.to_string()),
             urls: [urls(&setup.systems[0]), urls(&setup.systems[1])],
@@ -129,7 +134,7 @@ pub fn expected_length(setup: &Setup, design: &Design) -> Duration {
 /// The setup makes no sense; a process does not start, does not answer within 10 s or ends by itself; somebody else listens
 /// on the port; `witness` cannot put a run down. Runs that merely do not count are repeated, and if that does not help, the
 /// outcome is undecided.
-pub fn compare(
+pub fn carry_out(
     setup: &Setup,
     design: &Design,
     stop: &Stop,

@@ -23,7 +23,7 @@
 //! samples and never among them, and a quantile that they could move is reported as "at least". Requests that failed in
 //! transport or were shed are counted and have no time.
 
-mod compare;
+pub mod compare;
 pub mod doctor;
 mod engine;
 mod error;
@@ -38,15 +38,6 @@ pub mod selftest;
 pub mod slo;
 mod statistics;
 
-pub use compare::bench::{Setup, System, cores};
-pub use compare::experiment::{Design, Witness};
-pub use compare::judge::{Conclusion, Effect, Outcome, QuantileRatio};
-pub use compare::metric::Metric;
-pub use compare::observation::{Costs, Observation, Pass, Run};
-pub use compare::order::Side;
-pub use compare::process::{Launch, kill_all};
-pub use compare::saved::{SavedComparison, SavedRatio};
-pub use compare::{Comparison, Conditions, compare, expected_length};
 pub use engine::run::{Glimpse, Observer, run, run_until};
 pub use engine::stop::Stop;
 pub use error::Error;

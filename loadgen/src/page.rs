@@ -16,9 +16,10 @@ mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::Report;
+use crate::compare::Comparison;
 use crate::interchange::import::Imported;
 use crate::page::plot::Plot;
-use crate::{Comparison, Report};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/readout.js");

@@ -9,10 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use ringload::{
-    Comparison, Design, Error, Expect, Launch, LoadWords, Metric, Outcome, Plan, Run, Rung, Scenario, Setup,
-    Stop, System, Target, Witness, compare, duration, expected_length, kill_all,
+use ringload::compare::{
+    self, Comparison, Design, Launch, Metric, Outcome, Run, Setup, System, Witness, expected_length, kill_all,
 };
+use ringload::{Error, Expect, LoadWords, Plan, Rung, Scenario, Stop, Target, duration};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -156,7 +156,7 @@ impl CompareOptions {
         let folder = self.save.as_deref().map(Folder::create).transpose().map_err(Error::Output)?;
         announce(&setup, &design);
         let mut clerk = Clerk { folder, told: 0, runs: design.runs() };
-        let mut comparison = compare(&setup, &design, &stop, &mut clerk)?;
+        let mut comparison = compare::carry_out(&setup, &design, &stop, &mut clerk)?;
         comparison.provenance = comparison.provenance.of_command(std::env::args());
         clerk.keep(&comparison).map_err(Error::Output)?;
         self.print(&comparison, || comparison.markdown()).map_err(Error::Output)?;
@@ -219,7 +219,7 @@ impl CompareOptions {
 
     /// Those of the systems and those of everything else.
     fn cores(&self) -> Result<(Vec<usize>, Vec<usize>), Error> {
-        let available = ringload::cores().map_err(Error::Loop)?;
+        let available = compare::cores().map_err(Error::Loop)?;
         let given = |cores: &Option<Cores>| cores.as_ref().map(|cores| cores.0.clone());
         let proxy = given(&self.proxy_cores).unwrap_or_else(|| available.iter().take(1).copied().collect());
         let others = || match available.iter().filter(|core| !proxy.contains(core)).copied().collect() {

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ringload::compare::Comparison;
 use ringload::interchange::{import, run};
-use ringload::{Comparison, Error, Exhibit, page};
+use ringload::{Error, Exhibit, page};
 
 use crate::cli::merge::{in_file, text};
 use crate::exit::Exit;

@@ -75,7 +75,8 @@ impl Observation {
     ///
     /// In an open loop a generator that was late, or a side that did not keep up, means that the load was another one:
     /// nothing of it counts. In a closed loop the generator is part of the loop and may well be busy all the time; that
-    /// spoils the times and not the CPU, which is counted where it is spent.
+    /// spoils the times and not the CPU, which is counted where it is spent. An unsteady run counts: this machine is what it
+    /// is, and the floor was measured on it.
     pub(crate) fn fault(&self, metric: Metric) -> Option<String> {
         if self.answered == 0 {
             return Some("no request was answered".to_owned());

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -54,16 +54,24 @@ impl fmt::Display for Launch {
 }
 
 /// The groups that are alive, so that they can be ended from a thread that has none of them.
-static ALIVE: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+static ALIVE: Mutex<Alive> = Mutex::new(Alive { groups: Vec::new(), is_over: false });
 
-fn alive<T>(change: impl FnOnce(&mut Vec<Pid>) -> T) -> T {
-    change(&mut ALIVE.lock().unwrap_or_else(PoisonError::into_inner))
+struct Alive {
+    groups: Vec<Pid>,
+    /// Nothing is to be started any more.
+    is_over: bool,
 }
 
-/// Kills every process that an experiment of this process has started: for somebody who is about to end this process and
-/// cannot wait for the experiment to end them.
+fn alive() -> MutexGuard<'static, Alive> {
+    ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills every process that experiments of this process have started, and lets them start no more: for somebody who is about
+/// to end this process and cannot wait for the experiment.
 pub fn kill_all() {
-    alive(|groups| groups.iter().for_each(|&group| kill(group, Signal::KILL)));
+    let mut alive = alive();
+    alive.is_over = true;
+    alive.groups.iter().for_each(|&group| kill(group, Signal::KILL));
 }
 
 /// A group that is gone already is what was wanted.
@@ -86,9 +94,14 @@ impl Group {
         let mut command = Command::new(&launch.program);
         command.args(&launch.arguments).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut alive = alive();
+        if alive.is_over {
+            return Err(failed(io::ErrorKind::Interrupted.into()));
+        }
         let mut leader = on_cores(cores, || command.spawn()).map_err(failed)?;
         let id = Pid::from_child(&leader);
-        alive(|groups| groups.push(id));
+        alive.groups.push(id);
+        drop(alive);
         let words = Words::of(leader.stderr.take());
         Ok(Group { name: name.to_owned(), leader, id, words })
     }
@@ -114,7 +127,7 @@ impl Group {
                 break;
             }
         }
-        alive(|groups| groups.retain(|&group| group != self.id));
+        alive().groups.retain(|&group| group != self.id);
     }
 
     fn is_gone_within(&mut self, patience: Duration) -> bool {
@@ -244,7 +257,7 @@ mod tests {
         let id = group.id;
         drop(group);
         assert!(processes_of(id).is_empty());
-        assert!(!alive(|groups| groups.contains(&id)));
+        assert!(!alive().groups.contains(&id));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::colour;
 use super::text::{UNKNOWN, plural};
+use crate::compare::{Comparison, Effect, Outcome, QuantileRatio};
 use crate::statistics::Estimate;
-use crate::{Comparison, Effect, Outcome, QuantileRatio, words};
+use crate::words;
 
 /// Width and height of the drawing in a row.
 const WIDTH: f64 = 320.0;
@@ -154,7 +155,7 @@ mod tests {
     #[test]
     fn the_scale_has_a_least_and_a_greatest_span() {
         let effect = |high| Effect {
-            metric: crate::Metric::Cpu,
+            metric: crate::compare::Metric::Cpu,
             decides: true,
             ratio: Some(Estimate { value: 1.0, low: 1.0, high }),
             self_ratio: None,

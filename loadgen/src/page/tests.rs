@@ -3,10 +3,10 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::compare::{Conclusion, Conditions, Effect, Metric, Outcome, QuantileRatio};
 use crate::interchange::import::parse;
 use crate::merge::tests::parts;
 use crate::statistics::Estimate;
-use crate::{Conclusion, Conditions, Effect, Metric, Outcome, QuantileRatio};
 
 const ATTACK: &str = "</title><script>alert(1)</script><img src=x onerror=alert(1)>\"'&";
 

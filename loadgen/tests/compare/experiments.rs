@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ringload::{Comparison, Outcome, Pass, SavedComparison, Side};
+use ringload::compare::{Comparison, Outcome, Pass, SavedComparison, Side};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::{command, free_address};

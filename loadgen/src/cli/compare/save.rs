@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use ringload::{Comparison, Run};
+use ringload::compare::{Comparison, Run};
 use serde::Serialize;
 
 pub(super) struct Folder {

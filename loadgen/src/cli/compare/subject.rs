@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ringload::{Error, Launch, Report, SavedComparison, Target};
+use ringload::compare::{Launch, SavedComparison};
+use ringload::{Error, Report, Target};
 
 use super::CompareOptions;
 
