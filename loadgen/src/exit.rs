@@ -55,7 +55,7 @@ const TABLE: [(Exit, u8, &str); 20] = [
     (Exit::MachineTooNoisy, 41, "selftest: this machine was too noisy to tell"),
     (Exit::Spoilt, 50, "doctor: something here would spoil a measurement"),
     (Exit::Files, 60, "a file cannot be read, or runs do not add up"),
-    (Exit::Interrupted, 130, "a second interrupt ended the process without a report"),
+    (Exit::Interrupted, 130, "interrupted: before there was an answer, or twice and without a report"),
 ];
 
 impl Exit {

@@ -1,6 +1,6 @@
 //! A load generator that keeps its own accounts.
 //!
-//! Owns: runs. A [`Plan`] goes in, a [`Report`] comes out: five clocks per request, an exact census of what became of
+//! Owns: runs. A [`Plan`] goes in, a [`Report`] comes out: the clocks of every request, an exact census of what became of
 //! every planned request, the generator's own cost, and a verdict on whether the numbers may be believed.
 //! Refuses: TLS and HTTP/2 for now, and everything that would flatter: it invents no samples and drops none.
 //! Assumes: the system calls of [`ringgate_io`]; shares no protocol code with the gateway it measures.

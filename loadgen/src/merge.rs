@@ -244,7 +244,7 @@ fn verdict(a: &Report, b: &Report, requests: Census) -> (Verdict, String) {
         }
     }
     match requests.answered() {
-        answered if answered < SAMPLES_NEEDED => (Verdict::TooFewSamples, scarcity(answered)),
+        answered if answered < SAMPLES_NEEDED => (Verdict::TooFewSamples, scarcity(&requests)),
         _ => (Verdict::Valid, "the generators were not the limit".to_owned()),
     }
 }

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::engine::stop::STOP_CHECK;
 use crate::record::census::Census;
 use crate::record::summary::Summary;
 use crate::slo::objective::{Judgement, Objective};
-use crate::slo::search::{Answer, Bounds, Conclusion, Limit, Outcome, Phase, Search, Step, Trial};
+use crate::slo::search::{Answer, Bounds, Conclusion, Outcome, Phase, Search, Step, Trial};
 use crate::{Error, Load, Plan, Report, Schedule, Stop, Verdict};
 
 /// The form of the JSON object; it changes when a field changes its meaning or goes.
@@ -26,8 +27,6 @@ const FORMAT: u32 = 1;
 const SPARE: f64 = 1.1;
 /// The longest run made for the sake of samples. Rates at which that is too short are not tried.
 pub const LONGEST_RUN: Duration = Duration::from_secs(60);
-/// How often a pause looks whether it shall stop.
-const STOP_CHECK: Duration = Duration::from_millis(10);
 
 /// What to find out.
 #[derive(Debug, Clone)]
@@ -214,11 +213,6 @@ impl Display for Answer {
 impl Answer {
     fn lowest_refused(&self) -> u64 {
         self.ceiling.map_or(0, |ceiling| ceiling.rate)
-    }
-
-    /// Whether the upper end of the interval is the generator's and not the target's.
-    pub fn is_limited_by_generator(&self) -> bool {
-        self.ceiling.is_some_and(|ceiling| ceiling.limit == Limit::Generator)
     }
 }
 

@@ -12,13 +12,14 @@ use clap::Args;
 use ringload::compare::{
     self, Comparison, Design, Launch, Metric, Outcome, Run, Setup, System, Witness, expected_length, kill_all,
 };
-use ringload::{Error, Expect, LoadWords, Plan, Rung, Scenario, Stop, Target, duration};
+use ringload::{Error, LoadWords, Plan, Scenario, Stop, duration};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use self::save::Folder;
 use self::subject::Subject;
-use crate::cli::run::{Cores, cores, driver_help};
+use crate::cli::plan::{ConductOptions, ExpectOptions, RequestOptions};
+use crate::cli::run::{Cores, cores};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -64,7 +65,7 @@ pub(super) struct CompareOptions {
     #[arg(long, value_name = "URL", requires = "url")]
     url_b: Vec<String>,
     /// The requests, and how they arise, from a file; lengths are those given here.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "headers", "body", "expect_status"])]
+    #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// The gateway that reads the configuration files [default: ringgate beside this program, or in PATH].
     #[arg(long, value_name = "PATH")]
@@ -87,36 +88,18 @@ pub(super) struct CompareOptions {
     /// Open loop: so many requests per second. Without it, a closed loop.
     #[arg(short, long, value_name = "REQUESTS_PER_SECOND")]
     rate: Option<u64>,
-    /// Connections, divided over the threads [default: the scenario's, or 64].
-    #[arg(short, long)]
-    connections: Option<usize>,
-    /// Threads of the generator [default: the scenario's, or 1].
-    #[arg(short, long)]
-    threads: Option<usize>,
     /// Length of the measured part of each run.
     #[arg(short, long, value_parser = duration, default_value = "500ms")]
     duration: Duration,
     /// Length of the part before it, uncounted.
     #[arg(short, long, value_parser = duration, default_value = "100ms")]
     warmup: Duration,
-    /// Request method.
-    #[arg(short, long, default_value = "GET")]
-    method: String,
-    /// A header field, `Name: value`; may be repeated.
-    #[arg(short = 'H', long = "header", value_name = "FIELD")]
-    headers: Vec<String>,
-    /// Request body.
-    #[arg(long, value_name = "TEXT")]
-    body: Option<String>,
-    /// How long a request may take [default: the scenario's, or 10s].
-    #[arg(long, value_parser = duration)]
-    timeout: Option<Duration>,
-    /// Statuses that count as a success, such as 200,204 or 2xx.
-    #[arg(long, value_name = "STATUSES", default_value = "2xx")]
-    expect_status: Expect,
-    /// The way to do IO [default: the best that works here].
-    #[arg(long, value_name = "DRIVER", long_help = driver_help())]
-    driver: Option<Rung>,
+    #[command(flatten)]
+    request: RequestOptions,
+    #[command(flatten)]
+    expect: ExpectOptions,
+    #[command(flatten)]
+    conduct: ConductOptions,
     /// Cores of A and B, such as 0 or 2,4-7 [default: the first one].
     #[arg(long, value_name = "CORES", value_parser = cores)]
     proxy_cores: Option<Cores>,
@@ -185,36 +168,23 @@ impl CompareOptions {
         if scenario.load.steps.is_none() {
             scenario.duration = Some(self.duration); // steps say themselves how long they are
         }
-        let plan = scenario.plan()?;
-        Ok(Plan {
-            warmup: self.warmup,
-            connections: self.connections.unwrap_or(plan.connections),
-            threads: self.threads.unwrap_or(plan.threads),
-            timeout: self.timeout.unwrap_or(plan.timeout),
-            driver: self.driver.or(plan.driver),
-            ..plan
-        })
+        self.conduct.change(&mut scenario.rest);
+        scenario.rest.warmup = self.warmup;
+        scenario.plan()
     }
 
     /// The requests: those of the file, sent to where the URL says, or those of the URLs.
     fn scenario(&self, urls: &[String]) -> Result<Scenario, Error> {
-        let Some(file) = &self.scenario else {
-            let mut scenario =
-                Scenario::new(urls.iter().map(|url| self.target(url)).collect::<Result<Vec<_>, _>>()?);
-            scenario.rest.expect = self.expect_status.clone();
-            return Ok(scenario);
+        let mut scenario = match &self.scenario {
+            None => Scenario::new(self.request.targets(urls)?),
+            Some(file) => {
+                let mut scenario = Scenario::read(file)?;
+                urls.first().map_or(Ok(()), |url| scenario.aim(subject::server(url)?))?;
+                scenario
+            }
         };
-        let mut scenario = Scenario::read(file)?;
-        if let Some(url) = urls.first() {
-            scenario.aim(subject::server(url)?)?;
-        }
+        scenario.rest.expect = self.expect.over(scenario.rest.expect);
         Ok(scenario)
-    }
-
-    fn target(&self, url: &str) -> Result<Target, Error> {
-        let target = Target::get(url)?.method(&self.method)?;
-        let target = self.headers.iter().try_fold(target, |target, field| target.header(field))?;
-        Ok(target.body(self.body.clone().unwrap_or_default().into_bytes()))
     }
 
     /// Those of the systems and those of everything else.

@@ -1,22 +1,22 @@
 //! `ringload merge`: runs of several machines, added up.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ringload::interchange::{run, save};
 use ringload::{Error, Report};
 
+use crate::cli::run::print;
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Each machine saves its run; the files add up to the record that one generator would have kept, bucket for bucket:
-  ssh one ringload run --json -r 5000 -d 60s http://server/ > one.json &
-  ssh two ringload run --json -r 5000 -d 60s http://server/ > two.json & wait
+  ssh one ringload run --json --seed 1 -r 5000 -d 60s http://server/ > one.json &
+  ssh two ringload run --json --seed 2 -r 5000 -d 60s http://server/ > two.json & wait
   ringload merge one.json two.json --save both
 
-The parts must have the same targets, duration, warm-up, timeout, drain and kind of loop; connections and threads add up.
+Seeds of their own, or all machines send the same requests at the same instants. The parts must have the same targets, duration, warm-up, timeout, drain and kind of loop; connections and threads add up.
 The verdict is the worst of the parts'; the length is that of the longest part. Quantiles over time are the largest of the
 parts': the true ones are not above them.";
 
@@ -51,7 +51,7 @@ impl MergeOptions {
     }
 }
 
-fn parsed(path: &Path) -> Result<Report, Error> {
+pub(super) fn parsed(path: &Path) -> Result<Report, Error> {
     run::parse(&text(path)?).map_err(|reason| in_file(path, &reason))
 }
 
@@ -63,13 +63,4 @@ pub(super) fn text(path: &Path) -> Result<String, Error> {
 /// What is wrong with a file.
 pub(super) fn in_file(path: &Path, reason: &str) -> Error {
     Error::Files(format!("{}: {reason}", path.display()))
-}
-
-/// A reader that has seen enough is not an error.
-fn print(report: &Report, as_json: bool) -> io::Result<()> {
-    let text = if as_json { serde_json::to_string(report)? + "\n" } else { report.to_string() };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -5,13 +5,28 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use ringload::{Error, Expect, LoadWords, Rung, Scenario, Spacing, Target, duration};
+use ringload::{Error, Expect, LoadWords, Plan, Rung, Scenario, Spacing, Target, duration};
 
 use crate::cli::run::{Cores, cores, driver_help};
 
 /// What a run is to do. Options win over the scenario's file; what neither says has the default.
 #[derive(Debug, Args)]
 pub(super) struct PlanOptions {
+    #[command(flatten)]
+    ask: AskOptions,
+    #[command(flatten)]
+    load: LoadOptions,
+    /// How long to plan and measure requests, such as 500ms, 10s, 2m [default: 10s, or as long as --steps or --trace say].
+    #[arg(short, long, value_parser = duration)]
+    duration: Option<Duration>,
+    /// How long to run the same load before that, uncounted [default: 0s].
+    #[arg(short, long, value_parser = duration)]
+    warmup: Option<Duration>,
+}
+
+/// What is asked of whom, and with what: all of a run but when, and for how long.
+#[derive(Debug, Args)]
+pub(super) struct AskOptions {
     /// What to request: `http://host:port/path`, with `WEIGHT@` before it for a larger share, and `{0..999}` in path or
     /// query for a number drawn for each request. All on one host and port.
     #[arg(required_unless_present = "scenario", conflicts_with = "scenario", value_name = "URL")]
@@ -23,17 +38,19 @@ pub(super) struct PlanOptions {
     #[arg(long, value_name = "HOST:PORT")]
     server: Option<String>,
     #[command(flatten)]
-    load: LoadOptions,
-    /// How long to plan and measure requests, such as 500ms, 10s, 2m [default: 10s, or as long as --steps or --trace say].
-    #[arg(short, long, value_parser = duration)]
-    duration: Option<Duration>,
-    /// How long to run the same load before that, uncounted [default: 0s].
-    #[arg(short, long, value_parser = duration)]
-    warmup: Option<Duration>,
-    #[command(flatten)]
     request: RequestOptions,
     #[command(flatten)]
     expect: ExpectOptions,
+    #[command(flatten)]
+    conduct: ConductOptions,
+    /// Cores to pin the threads to, in turn, such as 0 or 2,4-7.
+    #[arg(long, value_name = "CORES", value_parser = cores)]
+    pin: Option<Cores>,
+}
+
+/// How the requests are sent, by whom and with which patience.
+#[derive(Debug, Args)]
+pub(super) struct ConductOptions {
     #[command(flatten)]
     connection: ConnectionOptions,
     /// Threads, each with an event loop [default: 1].
@@ -48,16 +65,13 @@ pub(super) struct PlanOptions {
     /// Open loop: requests that may wait for a free connection; more are shed [default: 262144].
     #[arg(long, value_name = "REQUESTS")]
     queue: Option<usize>,
-    /// A run is client_limited when the generator itself is later than this with more than 1 % of the requests, or away for a hundred times as long
-    /// [default: 1ms].
+    /// A run is client_limited when the generator itself is later than this with more than 1 % of the requests, or away
+    /// for a hundred times as long [default: 1ms].
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     lateness_limit: Option<Duration>,
     /// Decides all that is random: when requests are planned, which goes where, numbers in URLs [default: 1].
     #[arg(long)]
     seed: Option<u64>,
-    /// Cores to pin the threads to, in turn, such as 0 or 2,4-7.
-    #[arg(long, value_name = "CORES", value_parser = cores)]
-    pin: Option<Cores>,
     /// The way to do IO [default: the best that works here].
     #[arg(long, value_name = "DRIVER", long_help = driver_help())]
     driver: Option<Rung>,
@@ -93,7 +107,7 @@ struct LoadOptions {
 /// What each request is; a scenario says that itself.
 #[derive(Debug, Args)]
 #[group(conflicts_with = "scenario")]
-struct RequestOptions {
+pub(super) struct RequestOptions {
     /// Request method [default: GET].
     #[arg(short, long)]
     method: Option<String>,
@@ -119,7 +133,7 @@ struct RequestOptions {
 
 /// What counts as a success.
 #[derive(Debug, Args)]
-struct ExpectOptions {
+pub(super) struct ExpectOptions {
     /// Statuses that count as a success, such as 200,204 or 2xx [default: 2xx].
     #[arg(long, value_name = "STATUSES")]
     expect_status: Option<Expect>,
@@ -148,6 +162,17 @@ struct ConnectionOptions {
 impl PlanOptions {
     /// The scenario of the file, if there is one, with what the options say in its place.
     pub(super) fn scenario(&self) -> Result<Scenario, Error> {
+        let mut scenario = self.ask.scenario()?;
+        scenario.load = self.load.words().or(scenario.load);
+        scenario.duration = self.duration.or(scenario.duration);
+        set(&mut scenario.rest.warmup, self.warmup);
+        Ok(scenario)
+    }
+}
+
+impl AskOptions {
+    /// The scenario of the file, if there is one, with what the options say in its place.
+    pub(super) fn scenario(&self) -> Result<Scenario, Error> {
         let mut scenario = match &self.scenario {
             Some(path) => Scenario::read(path)?,
             None => Scenario::new(self.request.targets(&self.urls)?),
@@ -155,15 +180,26 @@ impl PlanOptions {
         if let Some(server) = &self.server {
             scenario.aim(server)?;
         }
-        scenario.load = self.load.words().or(scenario.load);
-        scenario.duration = self.duration.or(scenario.duration);
         self.change(&mut scenario);
         Ok(scenario)
     }
 
+    /// What is requested, in words.
+    pub(super) fn words(&self) -> String {
+        self.scenario.as_ref().map_or_else(|| self.urls.join(", "), |file| file.display().to_string())
+    }
+
     fn change(&self, scenario: &mut Scenario) {
         let plan = &mut scenario.rest;
-        set(&mut plan.warmup, self.warmup);
+        self.conduct.change(plan);
+        set(&mut plan.cores, self.pin.as_ref().map(|cores| cores.0.clone()));
+        plan.expect = self.expect.over(plan.expect.clone());
+    }
+}
+
+impl ConductOptions {
+    /// Writes what is said here over what `plan` says.
+    pub(super) fn change(&self, plan: &mut Plan) {
         set(&mut plan.connections, self.connection.connections);
         set(&mut plan.threads, self.threads);
         set(&mut plan.timeout, self.timeout);
@@ -171,12 +207,10 @@ impl PlanOptions {
         set(&mut plan.queue, self.queue);
         set(&mut plan.lateness_limit, self.lateness_limit);
         set(&mut plan.seed, self.seed);
-        set(&mut plan.cores, self.pin.as_ref().map(|cores| cores.0.clone()));
         plan.driver = self.driver.or(plan.driver);
         plan.requests_per_connection =
             self.connection.requests_per_connection.or(plan.requests_per_connection);
         plan.close |= self.connection.close;
-        plan.expect = self.expect.over(plan.expect.clone());
     }
 }
 
@@ -201,7 +235,7 @@ impl LoadOptions {
 }
 
 impl RequestOptions {
-    fn targets(&self, urls: &[String]) -> Result<Vec<Target>, Error> {
+    pub(super) fn targets(&self, urls: &[String]) -> Result<Vec<Target>, Error> {
         let (body, tokens) = (self.body()?, self.tokens()?);
         let target = |url: &String| {
             let mut target = Target::get(url)?.method(self.method.as_deref().unwrap_or("GET"))?;
@@ -237,7 +271,7 @@ impl RequestOptions {
 
 impl ExpectOptions {
     /// What is said here, over what was said before.
-    fn over(&self, before: Expect) -> Expect {
+    pub(super) fn over(&self, before: Expect) -> Expect {
         let expect = self.expect_status.clone().unwrap_or(before);
         let expect = match self.expect_body_bytes {
             Some(count) => expect.body_bytes(count),
@@ -253,7 +287,7 @@ impl ExpectOptions {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use ringload::{LONGEST, Load, Plan, Profile, Schedule};
+    use ringload::{LONGEST, Load, Profile, Schedule};
 
     use super::*;
 

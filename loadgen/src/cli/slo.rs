@@ -7,9 +7,10 @@ use clap::Args;
 use ringload::slo::objective::Objective;
 use ringload::slo::search::{Bounds, Conclusion};
 use ringload::slo::{Found, Quest, Run, lowest_rate, seek};
-use ringload::{Error, Expect, Load, Plan, Rung, Stop, Target, duration};
+use ringload::{Error, LoadWords, Stop, duration};
 
-use crate::cli::run::{Cores, cores, driver_help, print, stop_on_signal};
+use crate::cli::plan::AskOptions;
+use crate::cli::run::{print, stop_on_signal};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -18,7 +19,7 @@ Examples:
   ringload slo --p50 2ms --p99 20ms --p999 50ms --errors 0.01% --duration 10s http://localhost:8080/
   ringload slo --p99 5ms --first 5000 --highest 40000 --pin 0 http://localhost:8080/
 
-A rate is refused by its second run that misses, and the answer is what held in --confirm more runs. Runs are made as
+Of a scenario, its load, duration and warm-up do not count here. A rate is refused by its second run that misses, and the answer is what held in --confirm more runs. Runs are made as
 long as the quantiles need.";
 
 pub(super) fn help() -> String {
@@ -27,9 +28,8 @@ pub(super) fn help() -> String {
 
 #[derive(Debug, Args)]
 pub(super) struct SloOptions {
-    /// What to request: `http://host:port/path`, with `WEIGHT@` before it for a larger share. All on one host and port.
-    #[arg(required = true, value_name = "URL")]
-    urls: Vec<String>,
+    #[command(flatten)]
+    ask: AskOptions,
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
@@ -43,36 +43,6 @@ pub(super) struct SloOptions {
     /// The rest between two runs.
     #[arg(long, value_parser = duration, default_value = "500ms")]
     pause: Duration,
-    /// Connections, divided over the threads.
-    #[arg(short, long, default_value_t = 64)]
-    connections: usize,
-    /// Threads, each with an event loop.
-    #[arg(short, long, default_value_t = 1)]
-    threads: usize,
-    /// Request method.
-    #[arg(short, long, default_value = "GET")]
-    method: String,
-    /// A header field, `Name: value`; may be repeated.
-    #[arg(short = 'H', long = "header", value_name = "FIELD")]
-    headers: Vec<String>,
-    /// Request body.
-    #[arg(short, long, value_name = "TEXT", default_value = "")]
-    body: String,
-    /// How long a request may take from sending to its last byte, and a connection to be made.
-    #[arg(long, value_parser = duration, default_value = "10s")]
-    timeout: Duration,
-    /// Statuses that count as a success, such as 200,204 or 2xx.
-    #[arg(long, value_name = "STATUSES", default_value = "2xx")]
-    expect_status: Expect,
-    /// A run is client_limited when the generator itself is later than this with more than 1 % of the requests, or away for a hundred times as long.
-    #[arg(long, value_parser = duration, value_name = "DURATION", default_value = "1ms")]
-    lateness_limit: Duration,
-    /// Cores to pin the threads to, in turn, such as 0 or 2,4-7.
-    #[arg(long, value_name = "CORES", value_parser = cores)]
-    pin: Option<Cores>,
-    /// The way to do IO [default: the best that works here].
-    #[arg(long, value_name = "DRIVER", long_help = driver_help())]
-    driver: Option<Rung>,
     /// Print the answer and every run as one JSON object, durations in nanoseconds.
     #[arg(long)]
     json: bool,
@@ -108,7 +78,7 @@ struct Range {
     /// The rate to begin with, in requests per second.
     #[arg(long, value_name = "RATE", default_value_t = 1000)]
     first: u64,
-    /// The lowest rate worth trying [default: at which a minute tells the quantiles].
+    /// The lowest rate worth trying [default: the lowest at which a run of a minute has answers enough for the quantiles].
     #[arg(long, value_name = "RATE")]
     lowest: Option<u64>,
     /// The highest rate that may be tried.
@@ -128,7 +98,7 @@ impl SloOptions {
         let quest = self.quest()?;
         let stop = Stop::new();
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-        self.show(&format!("{}: {}", self.urls.join(", "), quest.objective));
+        self.show(&format!("{}: {}", self.ask.words(), quest.objective));
         let found = seek(&quest, &stop, |run: &Run| self.show(&run.to_string()))?;
         print(&found, self.json).map_err(Error::Output)?;
         Ok(exit(&found))
@@ -144,28 +114,11 @@ impl SloOptions {
     fn quest(&self) -> Result<Quest, Error> {
         let objective = self.limits.objective()?;
         let bounds = self.range.bounds(&objective);
-        let targets = self.urls.iter().map(|url| self.target(url)).collect::<Result<Vec<_>, _>>()?;
-        let plan = Plan {
-            duration: self.duration,
-            warmup: self.warmup,
-            connections: self.connections,
-            threads: self.threads,
-            timeout: self.timeout,
-            expect: self.expect_status.clone(),
-            lateness_limit: self.lateness_limit,
-            cores: self.pin.as_ref().map_or_else(Vec::new, |cores| cores.0.clone()),
-            driver: self.driver,
-            ..Plan::new(targets, Load::Closed { requests: None })
-        };
-        Ok(Quest { objective, bounds, plan, pause: self.pause })
-    }
-
-    fn target(&self, url: &str) -> Result<Target, Error> {
-        let mut target = Target::get(url)?.method(&self.method)?;
-        for field in &self.headers {
-            target = target.header(field)?;
-        }
-        Ok(target.body(self.body.clone().into_bytes()))
+        let mut scenario = self.ask.scenario()?;
+        scenario.load = LoadWords::default(); // each run has the rate that is being tried
+        scenario.duration = Some(self.duration);
+        scenario.rest.warmup = self.warmup;
+        Ok(Quest { objective, bounds, plan: scenario.plan()?, pause: self.pause })
     }
 }
 

@@ -94,7 +94,7 @@ impl Dispatcher {
             Source::Open { waiting, bound } if waiting.len() < *bound => {
                 waiting.push_back(Ticket { has_waited: true, ..ticket });
             }
-            _ => self.settle_unsent(ticket, Outcome::Shed, Duration::ZERO),
+            _ => self.settle_unanswered(ticket, Outcome::Shed, Duration::ZERO),
         }
     }
 
@@ -164,11 +164,11 @@ impl Dispatcher {
 
     /// A ticket that was taken came to nothing, `waited` after its planned instant.
     pub(crate) fn unanswered(&mut self, ticket: Ticket, outcome: Outcome, waited: Duration, at: Instant) {
-        self.settle_unsent(ticket, outcome, waited);
+        self.settle_unanswered(ticket, outcome, waited);
         self.landed(at);
     }
 
-    fn settle_unsent(&mut self, ticket: Ticket, outcome: Outcome, waited: Duration) {
+    fn settle_unanswered(&mut self, ticket: Ticket, outcome: Outcome, waited: Duration) {
         if ticket.is_measured {
             self.recorder.unanswered(ticket.target, outcome, waited);
         }
@@ -186,7 +186,7 @@ impl Dispatcher {
         self.in_flight == 0 && matches!(self.source, Source::Closed { left: 0, .. })
     }
 
-    /// Requests sent and not settled.
+    /// Requests taken and not settled.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
@@ -199,7 +199,7 @@ impl Dispatcher {
         for ticket in std::mem::take(waiting) {
             let waited =
                 ticket.planned.map_or(Duration::ZERO, |planned| at.saturating_duration_since(planned));
-            self.settle_unsent(ticket, Outcome::Censored, waited);
+            self.settle_unanswered(ticket, Outcome::Censored, waited);
         }
     }
 }

@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use ringgate_io::{Pacer, now, sleep};
 
 use crate::engine::client::Client;
-use crate::engine::stop::{LOOK, Place, Stop};
+use crate::engine::stop::{LOOK, Place, STOP_CHECK, Stop};
 use crate::engine::worker::{Job, Worker};
 use crate::plan::load::Load;
 use crate::plan::schedule::{Arrivals, Schedule};
@@ -20,8 +20,6 @@ use crate::record::beat::{Reporter, beat_length};
 use crate::record::cpu::CpuTime;
 use crate::record::recorder::{Recorder, histogram, nanoseconds};
 
-/// How often a run looks whether it shall stop.
-const STOP_CHECK: Duration = Duration::from_millis(10);
 /// Shortest sleep between two looks at the schedule. Below it a timer has passed before it is waited for, and on epoll the
 /// loop would never get to receive; requests due within it leave together. It stays under the floor of most hosts.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);

@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::engine::stop::STOP_CHECK;
 use crate::record::census::Outcome;
 use crate::record::recorder::{add, histogram};
 
 /// Beats of a short run; a longer one has one a second.
 const BEATS: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(1);
-/// Twice the time between two looks.
-const SHORTEST: Duration = Duration::from_millis(20);
+/// Two looks.
+const SHORTEST: Duration = STOP_CHECK.saturating_mul(2);
 
 /// How long a beat is in a run of `length`.
 pub(crate) fn beat_length(length: Duration) -> Duration {

@@ -36,11 +36,11 @@ pub(crate) enum Fault {
 pub struct Census {
     /// Requests the schedule called for; in a closed loop, those that a free connection began.
     pub planned: u64,
-    /// Answered in full with an expected status.
+    /// Answered in full, and as expected.
     pub ok: u64,
     /// Answered in full with another status.
     pub bad_status: u64,
-    /// Answered, and followed by bytes that no framing announced.
+    /// Answered with a body of another length or hash than expected, or followed by bytes that no framing announced.
     pub invalid_body: u64,
     /// Not answered in full: see [`TransportErrors`].
     pub transport_error: u64,

@@ -195,13 +195,19 @@ impl Evidence<'_> {
 
     fn scarcity(&self) -> Option<String> {
         let answered = self.census.answered();
-        (answered < SAMPLES_NEEDED).then(|| scarcity(answered))
+        (answered < SAMPLES_NEEDED).then(|| scarcity(&self.census))
     }
 }
 
 /// Why so few answers are too few.
-pub(crate) fn scarcity(answered: u64) -> String {
-    format!("{answered} answers, and a p99 needs {SAMPLES_NEEDED}; run longer")
+pub(crate) fn scarcity(census: &Census) -> String {
+    let (answered, lost) = (census.answered(), census.transport_error + census.timeout);
+    match lost > answered {
+        true => format!(
+            "{answered} answers, and {lost} requests that brought none: see the errors, mend what they say"
+        ),
+        false => format!("{answered} answers, and a p99 needs {SAMPLES_NEEDED}; run longer"),
+    }
 }
 
 /// In order; nothing if there are none.

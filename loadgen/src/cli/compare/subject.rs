@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ringload::compare::{Launch, SavedComparison};
-use ringload::{Error, Report, Target};
+use ringload::{Error, Target};
 
 use super::CompareOptions;
+use crate::cli::merge::parsed;
 
 /// Where the gateway listens if its file does not say.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -94,14 +95,9 @@ fn unreadable(file: &Path, cause: &dyn std::fmt::Display) -> Error {
 
 /// The two saved runs side by side.
 pub(super) fn saved(files: &[PathBuf; 2]) -> Result<SavedComparison, Error> {
-    let reports = [read_run(&files[0])?, read_run(&files[1])?];
+    let reports = [parsed(&files[0])?, parsed(&files[1])?];
     let names = files.each_ref().map(|file| file.display().to_string());
     Ok(SavedComparison::new(names, reports.each_ref()))
-}
-
-fn read_run(file: &Path) -> Result<Report, Error> {
-    let text = fs::read_to_string(file).map_err(|cause| unreadable(file, &cause))?;
-    serde_json::from_str(&text).map_err(|cause| unreadable(file, &cause))
 }
 
 #[cfg(test)]
