@@ -220,7 +220,7 @@ impl Answer {
 mod tests {
     use super::*;
     use crate::Target;
-    use crate::slo::search::Ceiling;
+    use crate::slo::search::{Ceiling, Limit};
 
     fn quest() -> Quest {
         let load = Load::Closed { requests: None };

@@ -67,6 +67,9 @@ impl Dispatcher {
     /// Requests planned from now on count, and instants are told from `start`.
     pub(crate) fn measure(&mut self, start: Instant) {
         self.phase = Phase::Measured;
+        if let Source::Closed { next, stride, .. } = &mut self.source {
+            *next %= *stride; // counted from the beginning: what is drawn must not depend on how far a warm-up came
+        }
         self.recorder.failures = Failures::new(start);
     }
 
@@ -381,7 +384,8 @@ mod tests {
         dispatcher.measure(Instant::now());
         let at = Instant::now();
         dispatcher.answered(&Exchange::new(warm, at), &OK, Outcome::Ok, at);
-        assert!(dispatcher.release(0).unwrap().is_measured);
+        let first = dispatcher.release(0).unwrap();
+        assert_eq!((first.is_measured, first.number), (true, 0));
         assert_eq!((dispatcher.recorder.census().planned, dispatcher.recorder.census().ok), (1, 0));
     }
 }

@@ -26,7 +26,7 @@ pub struct Assertion {
 enum Metric {
     /// A reading of a clock, in nanoseconds.
     Reading { clock: String, name: String },
-    /// Failed requests, in parts of those planned.
+    /// Failed requests, in parts of those planned. Censored ones did not fail: many of them make the run `target_missed`.
     Errors,
     /// Answers per second.
     Throughput,
