@@ -1,7 +1,7 @@
 //! What would spoil a measurement on this machine, said before one is made.
 //!
-//! Owns: the list of examinations. [`facts`](crate::doctor::facts) gathers what the kernel tells and what can be measured
-//! in half a second; [`findings`](crate::doctor::findings) says what it means. The second is a pure function of the first.
+//! Owns: the list of examinations. [`facts`] gathers what the kernel tells and what can be measured
+//! in half a second; [`findings`] says what it means. The second is a pure function of the first.
 //! Refuses: to change anything: it gives the command, and the person decides.
 
 pub mod facts;

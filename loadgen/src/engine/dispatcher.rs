@@ -39,7 +39,8 @@ pub(crate) enum Source {
         next: u64,
         stride: u64,
     },
-    /// From a schedule. Those that found no free connection wait, at most `bound` of them.
+    /// From a schedule. Those that found no free connection wait, at most `bound` of them. The queue grows with the longest
+    /// backlog: room for the bound from the start would be touched page by page as the ring turns, and look like a leak.
     Open { waiting: VecDeque<Ticket>, bound: usize },
 }
 

@@ -68,7 +68,7 @@ impl Job {
         let (plan, slots) = (&*self.plan, self.connections());
         let bound = self.share(plan.queue as u64) as usize;
         let source = match &plan.load {
-            Load::Open { .. } => Source::Open { waiting: VecDeque::with_capacity(bound), bound },
+            Load::Open { .. } => Source::Open { waiting: VecDeque::new(), bound },
             Load::Closed { requests } => Source::Closed {
                 left: requests.map_or(u64::MAX, |requests| self.share(requests)),
                 next: self.thread as u64,
