@@ -146,7 +146,10 @@ fn kind(outcome: Outcome) -> Option<usize> {
         Outcome::TransportError(Fault::ClosedEarly) => "closed_early",
         Outcome::TransportError(Fault::Malformed(_)) => "malformed",
         Outcome::Timeout => "timeout",
-        _ => return None,
+        Outcome::Ok
+        | Outcome::Shed
+        | Outcome::Censored
+        | Outcome::TransportError(Fault::ConnectRefused | Fault::ConnectFailed) => return None,
     };
     KINDS.iter().position(|kind| *kind == name)
 }

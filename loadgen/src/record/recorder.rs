@@ -216,7 +216,7 @@ impl Recorder {
         match outcome {
             Outcome::TransportError(fault) => self.errors.count(fault),
             Outcome::Timeout | Outcome::Censored => clocks.unanswered.saturating_record(nanoseconds(waited)),
-            _ => {}
+            Outcome::Ok | Outcome::BadStatus | Outcome::InvalidBody | Outcome::Shed => {}
         }
     }
 
