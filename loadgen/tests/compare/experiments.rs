@@ -204,6 +204,6 @@ fn two_saved_runs_are_shown_side_by_side_without_a_verdict() {
     let text = String::from_utf8(run(&[&a, &b]).stdout).unwrap();
     assert!(text.contains("response p99") && text.contains("Two runs are two observations"), "{text}");
     let wrong = run(&[&a, "nowhere.json"]);
-    assert!(wrong.status.code() == Some(2) && said(&wrong).contains("nowhere.json"), "{}", said(&wrong));
+    assert!(wrong.status.code() == Some(60) && said(&wrong).contains("nowhere.json"), "{}", said(&wrong));
     std::fs::remove_dir_all(folder).unwrap();
 }
