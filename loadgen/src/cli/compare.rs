@@ -140,9 +140,10 @@ impl CompareOptions {
         announce(&setup, &design);
         let mut clerk = Clerk { folder, told: 0, runs: design.runs() };
         let mut comparison = compare::carry_out(&setup, &design, &stop, &mut clerk)?;
-        comparison.provenance = comparison.provenance.of_command(std::env::args());
-        clerk.keep(&comparison).map_err(Error::Output)?;
-        self.print(&comparison, || comparison.markdown()).map_err(Error::Output)?;
+        comparison.provenance = comparison.provenance.of_command(std::env::args_os());
+        let kept = clerk.keep(&comparison);
+        self.print(&comparison, || comparison.markdown()).map_err(Error::Output)?; // also when it could not be kept
+        kept.map_err(Error::Output)?;
         Ok(exit(comparison.conclusion.outcome))
     }
 

@@ -42,11 +42,10 @@ impl MergeOptions {
     pub(super) fn run(&self) -> Result<Exit, Error> {
         let runs = self.runs.iter().map(|path| parsed(path)).collect::<Result<Vec<_>, _>>()?;
         let mut sum = ringload::merge(runs).map_err(Error::Files)?;
-        sum.provenance = sum.provenance.of_command(std::env::args());
-        if let Some(folder) = &self.save {
-            save::save(&sum, folder)?;
-        }
-        print(&sum, self.json).map_err(Error::Output)?;
+        sum.provenance = sum.provenance.of_command(std::env::args_os());
+        let kept = self.save.as_ref().map_or(Ok(()), |folder| save::save(&sum, folder));
+        print(&sum, self.json).map_err(Error::Output)?; // also when the folder could not take it
+        kept?;
         Ok(Exit::of_report(&sum))
     }
 }

@@ -61,11 +61,12 @@ impl RunOptions {
         let folder = self.save.as_deref().map(Folder::create).transpose()?;
         let mut observers = (Live::new(self.progress, self.json, plan.duration), folder);
         let mut report = ringload::run_until(&plan, &stop, &mut observers)?;
-        report.provenance = report.provenance.of_command(std::env::args());
+        report.provenance = report.provenance.of_command(std::env::args_os());
         let (live, folder) = observers;
         drop(live); // the report takes its place
-        folder.map_or(Ok(()), |folder| folder.finish(&report))?;
-        print(&report, self.json).map_err(Error::Output)?;
+        let kept = folder.map_or(Ok(()), |folder| folder.finish(&report));
+        print(&report, self.json).map_err(Error::Output)?; // also when the folder could not take it
+        kept?;
         Ok(Exit::of_report(&report))
     }
 

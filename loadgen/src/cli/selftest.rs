@@ -65,7 +65,7 @@ impl SelftestOptions {
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
         let scale = if self.full { Scale::Full } else { Scale::Quick };
         let mut test = selftest::run(scale, &self.cases, &stop, &mut Shown { as_json: self.json })?;
-        test.provenance = test.provenance.of_command(std::env::args());
+        test.provenance = test.provenance.of_command(std::env::args_os());
         if let Some(folder) = &self.save {
             test.save(folder).map_err(Error::Output)?;
         }

@@ -57,7 +57,8 @@ impl Folder {
     /// # Errors
     /// Something could not be written, now or while the run went on.
     pub fn finish(mut self, report: &Report) -> Result<(), Error> {
-        self.trouble.take().map_or(Ok(()), Err).and_then(|()| self.write(report)).map_err(Error::Output)
+        let trouble = self.trouble.take().map_or(Ok(()), Err);
+        self.write(report).and(trouble).map_err(Error::Output) // a log with a gap is no reason to lose the report
     }
 
     fn write(mut self, report: &Report) -> io::Result<()> {

@@ -69,7 +69,7 @@ impl Target {
         }
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         if authority.contains('@') {
-            return Err(refuse(url, "send credentials as a header, not in the URL"));
+            return Err(refuse("http://***@", "send credentials as a header, not in the URL"));
         }
         if !names_its_port(authority) {
             return Err(refuse(url, "a port is a number from 1 to 65535; without one it is 80"));
@@ -147,8 +147,9 @@ impl Target {
     /// No colon, bytes that a name or value cannot hold, or a field that says where the body ends: the request would be
     /// another one than is counted.
     pub fn header(self, field: &str) -> Result<Target, Error> {
-        let (name, value) =
-            field.split_once(':').ok_or_else(|| refuse(field, "write a header as `Name: value`"))?;
+        let (name, value) = field
+            .split_once(':')
+            .ok_or_else(|| refuse(first_word(field), "write a header as `Name: value`"))?;
         self.field(name.trim(), value.trim())
     }
 
@@ -355,6 +356,11 @@ fn split_weight(url: &str) -> Result<(u32, &str), Error> {
         }
         _ => Ok((1, url)),
     }
+}
+
+/// What may be repeated of a field that cannot be read: what follows may be a secret.
+fn first_word(field: &str) -> &str {
+    field.split_whitespace().next().unwrap_or_default()
 }
 
 fn refuse(what: &str, reason: impl Display) -> Error {

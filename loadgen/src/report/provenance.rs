@@ -1,5 +1,6 @@
 //! Where a report comes from: what a reader needs to repeat the run, and to doubt it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::time::SystemTime;
 
@@ -46,8 +47,9 @@ pub(crate) const MASK: &str = "***";
 
 impl Provenance {
     /// The same with this command line, in which the values of fields that may be secret are masked.
-    pub fn of_command(self, arguments: impl IntoIterator<Item = String>) -> Provenance {
-        Provenance { command: arguments.into_iter().map(masked).collect(), ..self }
+    pub fn of_command(self, arguments: impl IntoIterator<Item = OsString>) -> Provenance {
+        let words = arguments.into_iter().map(|argument| masked(argument.to_string_lossy().into_owned()));
+        Provenance { command: words.collect(), ..self }
     }
 }
 

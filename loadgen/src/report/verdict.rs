@@ -153,7 +153,7 @@ impl Evidence<'_> {
     }
 
     fn missed(&self) -> Option<String> {
-        let missed = part(self.census.planned - self.census.answered(), self.census.planned);
+        let missed = part(self.census.planned.saturating_sub(self.census.answered()), self.census.planned);
         (self.is_open && missed > MISSED_BOUND).then(|| {
             format!(
                 "{:.1} % of the planned requests were not answered; the target does not keep up with this rate on \

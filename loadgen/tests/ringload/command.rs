@@ -1,5 +1,7 @@
 //! The binary: exit codes, JSON, signals.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -88,6 +90,42 @@ fn mistakes_and_absent_servers_have_codes_and_advice() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(advice), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_run_that_cannot_be_saved_is_still_told() {
+    let server = Server::always(HELLO);
+    let folder = std::env::temp_dir().join(format!("ringload-lost-{}", std::process::id()));
+    let path = folder.to_str().unwrap();
+    let child = start(&["--json", "--rate", "500", "--duration", "1s", "--save", path, &server.url("/")]);
+    server.wait_for_requests(10);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["requests"]["planned"], 500);
+}
+
+#[test]
+fn an_argument_that_is_no_text_does_not_cost_the_report() {
+    let server = Server::always(HELLO);
+    let mut name = std::env::temp_dir().join(format!("ringload-{}", std::process::id())).into_os_string();
+    name.push(OsStr::from_bytes(b"-\xff"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringload"));
+    command.args(["run", "--json", "-n", "2000", "--save"]).arg(&name).arg(server.url("/"));
+    assert_eq!(report(command.output().unwrap())["requests"]["ok"], 2000);
+    std::fs::remove_dir_all(name).unwrap();
+}
+
+#[test]
+fn what_may_be_secret_is_not_repeated_in_an_error() {
+    for arguments in
+        [["-H", "Authorization Bearer hunter2", "http://h/"], ["-c", "1", "http://user:hunter2@h/"]]
+    {
+        let output = run(&arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && !said.contains("hunter2"), "{said}");
     }
 }
 
