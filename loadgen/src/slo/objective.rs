@@ -34,7 +34,7 @@ pub struct LatencyLimit {
 pub struct Objective {
     /// Quantiles of the response time, from the planned instant.
     pub latency: Vec<LatencyLimit>,
-    /// The largest part of the planned requests (0 to 1) that may fail or stay unanswered.
+    /// The largest part (0 to 1) that [`Census::errors`] may be.
     pub errors: f64,
 }
 
@@ -108,7 +108,9 @@ impl Objective {
     }
 
     fn judge_errors(&self, census: &Census) -> (bool, String) {
-        let part = (census.failed() + census.censored) as f64 / census.planned.max(1) as f64;
+        let Some(part) = census.errors() else {
+            return (false, "errors not known: no request was planned".to_owned());
+        };
         let is_kept = part <= self.errors;
         (is_kept, format!("errors {} {} {}", percent(part), sign(is_kept), percent(self.errors)))
     }
@@ -152,6 +154,8 @@ impl fmt::Display for Objective {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Assertion;
+    use crate::merge::tests::parts;
     use crate::record::recorder::histogram;
 
     const MS: u64 = 1_000_000;
@@ -196,6 +200,17 @@ mod tests {
         assert_eq!(none.outcome, Outcome::Missed);
         assert!(none.reason.contains("p99 not known: it needs 1000 answers"), "{}", none.reason);
         assert_eq!(objective().samples_needed(), 1000);
+    }
+
+    #[test]
+    fn an_assertion_means_the_same_by_errors() {
+        let [run, ..] = parts();
+        let requests = Census { planned: 1000, ok: 998, bad_status: 1, censored: 1, ..Census::default() };
+        let asserted = "errors<0.15%".parse::<Assertion>().unwrap().check(&Report { requests, ..run });
+        assert_eq!((asserted.holds, asserted.measured.as_str()), (false, "0.200 %"));
+        let objective = Objective { errors: 0.0015, ..objective() };
+        let judged = objective.judge_numbers(&requests, &Summary::of(&histogram()));
+        assert!(judged.reason.contains("errors 0.200 % > 0.150 %"), "{}", judged.reason);
     }
 
     #[test]
