@@ -19,8 +19,8 @@ Examples:
   ringload slo --p50 2ms --p99 20ms --p999 50ms --errors 0.01% --duration 10s http://localhost:8080/
   ringload slo --p99 5ms --first 5000 --highest 40000 --pin 0 http://localhost:8080/
 
-Of a scenario, its load, duration and warm-up do not count here. A rate is refused by its second run that misses, and the answer is what held in --confirm more runs. Runs are made as
-long as the quantiles need.";
+Of a scenario, its load, duration and warm-up do not count here. A rate is refused by its second run that misses, and the answer is what held in --confirm more runs. A run
+whose median rises all through it has missed: its queue grows. Runs are made as long as the quantiles need.";
 
 pub(super) fn help() -> String {
     format!("{EXAMPLES}\n\n{}", Exit::help())

@@ -14,7 +14,7 @@ use crate::response::Answer;
 use crate::{Load, Plan};
 use crate::{Rung, Schedule, Target};
 
-const ELAPSED: Duration = Duration::from_secs(2);
+pub(crate) const ELAPSED: Duration = Duration::from_secs(2);
 const URLS: [&str; 2] = ["http://h/a", "http://h/b"];
 
 /// Numbers that look random: splitmix64's scrambling.
@@ -69,6 +69,11 @@ fn report(mut tallies: Vec<Tally>) -> Report {
     tallies.iter_mut().for_each(|tally| beat.merge(&tally.recorder.take_beat(Beat::new())));
     let mut series = Series::new(ELAPSED);
     series.push(&beat);
+    report_over(tallies, series)
+}
+
+/// The same, where somebody has followed it over time.
+pub(crate) fn report_over(tallies: Vec<Tally>, series: Series) -> Report {
     let run = Run {
         provenance: Provenance::now(),
         driver: Rung::ALL[0],

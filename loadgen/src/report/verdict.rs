@@ -163,34 +163,26 @@ impl Evidence<'_> {
         })
     }
 
-    /// In an open loop the median response time of the rows, in a closed loop their throughput: if every row of the last
-    /// third lies on one side of every row of the first, and the medians differ by a quarter, the run was not in one state.
-    /// With five rows in each third chance alone separates them so in 1 of 126 runs, and then seldom by a quarter.
+    /// In an open loop the median response time of the rows must not drift, in a closed loop their throughput.
     fn drift(&self) -> Option<String> {
-        let rows = self.series.split_last().map_or(&[][..], |(_, rows)| rows); // the last one may be short
-        if !self.is_level || rows.len() < ROWS_NEEDED {
+        if !self.is_level {
             return None;
         }
-        let value = |row: &Interval| match self.is_open {
-            true => row.response_p50_ns,
-            false => (row.answered * 1_000_000_000).checked_div(row.length_ns),
+        let (what, before, after) = match self.is_open {
+            true => {
+                let Drift { before, after } = drift_of_median(self.series)?;
+                ("median response time", nanoseconds(before), nanoseconds(after))
+            }
+            false => {
+                let rate = |row: &Interval| (row.answered * 1_000_000_000).checked_div(row.length_ns);
+                let Drift { before, after } = drift(self.series, rate)?;
+                ("throughput", format!("{before}/s"), format!("{after}/s"))
+            }
         };
-        let third = rows.len() / 3;
-        let first = sorted(rows[..third].iter().filter_map(value))?;
-        let last = sorted(rows[rows.len() - third..].iter().filter_map(value))?;
-        let is_apart = first.last() < last.first() || last.last() < first.first();
-        let (before, after) = (first[first.len() / 2], last[last.len() / 2]);
-        let ratio = after.max(before) as f64 / after.min(before).max(1) as f64;
-        (is_apart && ratio > 1.0 + DRIFT_BOUND).then(|| {
-            let (what, before, after) = match self.is_open {
-                true => ("median response time", nanoseconds(before), nanoseconds(after)),
-                false => ("throughput", format!("{before}/s"), format!("{after}/s")),
-            };
-            format!(
-                "the {what} went from {before} in the first third to {after} in the last; warm up longer, or find out \
-                 what changes"
-            )
-        })
+        Some(format!(
+            "the {what} went from {before} in the first third to {after} in the last; warm up longer, or find out what \
+             changes"
+        ))
     }
 
     fn scarcity(&self) -> Option<String> {
@@ -208,6 +200,35 @@ pub(crate) fn scarcity(census: &Census) -> String {
         ),
         false => format!("{answered} answers, and a p99 needs {SAMPLES_NEEDED}; run longer"),
     }
+}
+
+/// What a run that should stay the same went from and to: the medians of its first and its last third.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Drift {
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+}
+
+/// How the median response time drifted over the rows of a run, in nanoseconds.
+pub(crate) fn drift_of_median(series: &[Interval]) -> Option<Drift> {
+    drift(series, |row| row.response_p50_ns)
+}
+
+/// If every row of the last third lies on one side of every row of the first, and the medians differ by a quarter, the run
+/// was not in one state. With five rows in each third chance alone separates them so in 1 of 126 runs, and then seldom by
+/// a quarter.
+fn drift(series: &[Interval], value: impl Fn(&Interval) -> Option<u64>) -> Option<Drift> {
+    let (_, rows) = series.split_last()?; // the last one may be short
+    if rows.len() < ROWS_NEEDED {
+        return None;
+    }
+    let third = rows.len() / 3;
+    let first = sorted(rows[..third].iter().filter_map(&value))?;
+    let last = sorted(rows[rows.len() - third..].iter().filter_map(&value))?;
+    let is_apart = first.last() < last.first() || last.last() < first.first();
+    let (before, after) = (first[first.len() / 2], last[last.len() / 2]);
+    let ratio = after.max(before) as f64 / after.min(before).max(1) as f64;
+    (is_apart && ratio > 1.0 + DRIFT_BOUND).then_some(Drift { before, after })
 }
 
 /// In order; nothing if there are none.
