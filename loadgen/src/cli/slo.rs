@@ -78,7 +78,7 @@ struct Range {
     /// The rate to begin with, in requests per second.
     #[arg(long, value_name = "RATE", default_value_t = 1000)]
     first: u64,
-    /// The lowest rate worth trying [default: the lowest at which a run of a minute has answers enough for the quantiles].
+    /// The lowest rate worth trying [default: the lowest that may be given, at which a run of a minute, or of --duration, has answers enough for the quantiles].
     #[arg(long, value_name = "RATE")]
     lowest: Option<u64>,
     /// The highest rate that may be tried.
@@ -113,7 +113,7 @@ impl SloOptions {
 
     fn quest(&self) -> Result<Quest, Error> {
         let objective = self.limits.objective()?;
-        let bounds = self.range.bounds(&objective);
+        let bounds = self.range.bounds(&objective, self.duration);
         let mut scenario = self.ask.scenario()?;
         scenario.load = LoadWords::default(); // each run has the rate that is being tried
         scenario.duration = Some(self.duration);
@@ -136,8 +136,8 @@ impl Limits {
 }
 
 impl Range {
-    fn bounds(&self, objective: &Objective) -> Bounds {
-        let lowest = self.lowest.unwrap_or_else(|| lowest_rate(objective).min(self.highest));
+    fn bounds(&self, objective: &Objective, duration: Duration) -> Bounds {
+        let lowest = self.lowest.unwrap_or_else(|| lowest_rate(objective, duration).min(self.highest));
         Bounds {
             first: self.first.clamp(lowest, self.highest.max(lowest)),
             lowest,
