@@ -13,11 +13,9 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
-
 use crate::merge::words::{counted, distinct};
 use crate::record::failures;
-use crate::record::recorder::{add, histogram};
+use crate::record::recorder::add;
 use crate::record::summary::Summary;
 use crate::report::verdict::{SAMPLES_NEEDED, scarcity};
 use crate::report::{Generator, Histograms, Latency, MACHINE, Setting, TargetReport, Throughput};
@@ -57,7 +55,7 @@ fn sum_of(a: &Report, b: &Report) -> Result<Report, String> {
         requests,
         census_holds: a.census_holds && b.census_holds && requests.adds_up(),
         transport_errors: transport_errors(&a.transport_errors, &b.transport_errors),
-        latency: latency(&histograms),
+        latency: Latency::of(&histograms),
         statuses: added(&a.statuses, &b.statuses),
         throughput,
         connections: connections(a.connections, b.connections),
@@ -165,19 +163,6 @@ fn histograms(a: &Histograms, b: &Histograms) -> Histograms {
     }
 }
 
-fn latency(histograms: &Histograms) -> Latency {
-    let none: Histogram<u64> = histogram();
-    let summary = |samples: &Blob| Summary::bounded(&samples.0, &none);
-    Latency {
-        response: Summary::bounded(&histograms.response.0, &histograms.unanswered.0),
-        service: summary(&histograms.service),
-        lateness: summary(&histograms.lateness),
-        first_byte: summary(&histograms.first_byte),
-        connect: summary(&histograms.connect),
-        added: summary(&histograms.added),
-    }
-}
-
 fn target(a: &TargetReport, b: &TargetReport) -> TargetReport {
     let histograms = histograms(&a.histograms, &b.histograms);
     TargetReport {
@@ -185,7 +170,7 @@ fn target(a: &TargetReport, b: &TargetReport) -> TargetReport {
         url: a.url.clone(),
         weight: a.weight,
         requests: census(a.requests, b.requests),
-        latency: latency(&histograms),
+        latency: Latency::of(&histograms),
         histograms,
     }
 }

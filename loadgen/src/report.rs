@@ -238,6 +238,7 @@ impl Report {
             costs: &costs,
         };
         let (verdict, reason) = evidence.verdict();
+        let histograms = Histograms::new(&record.clocks(), &record.connect, &floor);
         let mut report = Report {
             format: FORMAT,
             provenance: run.provenance.clone(),
@@ -248,8 +249,8 @@ impl Report {
             elapsed_ns: nanoseconds(elapsed),
             requests: census,
             census_holds: record.adds_up() && (run.was_stopped || was_planned(plan, &census)),
-            latency: Latency::new(&record.clocks(), &record.connect),
-            histograms: Histograms::new(&record.clocks(), &record.connect, &floor),
+            latency: Latency::of(&histograms),
+            histograms,
             statuses: statuses(&record.statuses),
             throughput: Throughput::new(&record, elapsed),
             connections: record.connections,
@@ -302,13 +303,16 @@ fn statuses(counts: &[u64]) -> BTreeMap<u16, u64> {
 }
 
 fn targets(plan: &Plan, record: &Recorder) -> Vec<TargetReport> {
-    let report = |(target, record): (&crate::Target, &TargetRecord)| TargetReport {
-        name: target.known_as().map(str::to_owned),
-        url: target.url(),
-        weight: target.weight(),
-        requests: record.census,
-        latency: Latency::new(&record.clocks, &histogram()),
-        histograms: Histograms::new(&record.clocks, &histogram(), &histogram()),
+    let report = |(target, record): (&crate::Target, &TargetRecord)| {
+        let histograms = Histograms::new(&record.clocks, &histogram(), &histogram());
+        TargetReport {
+            name: target.known_as().map(str::to_owned),
+            url: target.url(),
+            weight: target.weight(),
+            requests: record.census,
+            latency: Latency::of(&histograms),
+            histograms,
+        }
     };
     plan.targets.iter().zip(&record.targets).map(report).collect()
 }
@@ -358,14 +362,15 @@ impl Setting {
 }
 
 impl Latency {
-    fn new(clocks: &Clocks, connect: &Histogram<u64>) -> Latency {
+    /// What `histograms` say.
+    pub(crate) fn of(histograms: &Histograms) -> Latency {
         Latency {
-            response: Summary::bounded(&clocks.response, &clocks.unanswered),
-            service: Summary::of(&clocks.service),
-            lateness: Summary::of(&clocks.lateness),
-            first_byte: Summary::of(&clocks.first_byte),
-            connect: Summary::of(connect),
-            added: Summary::of(&clocks.added),
+            response: Summary::bounded(&histograms.response.0, &histograms.unanswered.0),
+            service: Summary::of(&histograms.service.0),
+            lateness: Summary::of(&histograms.lateness.0),
+            first_byte: Summary::of(&histograms.first_byte.0),
+            connect: Summary::of(&histograms.connect.0),
+            added: Summary::of(&histograms.added.0),
         }
     }
 

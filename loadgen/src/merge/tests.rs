@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
+
 use super::*;
 use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::run::Run;
@@ -8,7 +10,7 @@ use crate::interchange::run::parse;
 use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
 use crate::record::cpu::CpuTime;
-use crate::record::recorder::Recorder;
+use crate::record::recorder::{Recorder, histogram};
 use crate::record::series::Series;
 use crate::response::Answer;
 use crate::{Load, Plan};
