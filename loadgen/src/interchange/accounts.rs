@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use crate::record::summary::Summary;
 use crate::report::Latency;
-use crate::{Blob, Census, Histograms, Report};
+use crate::{Census, Histograms, Report};
 
 /// More than any run counts, in requests, bytes or nanoseconds (146 years), and twice as much is still a number.
 const COUNT_BOUND: u64 = 1 << 62;
@@ -84,30 +84,28 @@ fn part(name: &str, census: &Census, histograms: &Histograms) -> Result<(), Stri
 
 /// What the targets say together is what the run says.
 fn targets(run: &Report) -> Result<(), String> {
-    let counts: [(&str, fn(&Census) -> u64); 8] = [
-        ("requests", |census| census.planned),
-        ("good answers", |census| census.ok),
-        ("answers of another status", |census| census.bad_status),
-        ("answers of another body", |census| census.invalid_body),
-        ("transport errors", |census| census.transport_error),
-        ("timeouts", |census| census.timeout),
-        ("requests shed", |census| census.shed),
-        ("requests censored", |census| census.censored),
-    ];
-    for (what, count) in counts {
-        let sum = total(run.targets.iter().map(|target| count(&target.requests)));
-        same(&format!("the targets' {what} and the run's"), sum, count(&run.requests))?;
-    }
-    let clocks: [(&str, fn(&Histograms) -> &Blob); 3] = [
-        ("lower bounds", |histograms| &histograms.unanswered),
-        ("latenesses", |histograms| &histograms.lateness),
-        ("added latencies", |histograms| &histograms.added),
-    ];
-    for (what, clock) in clocks {
-        let sum = total(run.targets.iter().map(|target| clock(&target.histograms).0.len()));
-        same(&format!("the targets' {what} and the run's"), sum, clock(&run.histograms).0.len())?;
-    }
-    Ok(())
+    let whole = counts(&run.requests, &run.histograms);
+    whole.into_iter().enumerate().try_for_each(|(index, (what, told))| {
+        let parts = run.targets.iter().map(|target| counts(&target.requests, &target.histograms)[index].1);
+        same(&format!("the targets' {what} and the run's"), total(parts), told)
+    })
+}
+
+/// What is counted for each target; answers by clock are as many as there are answers.
+fn counts(census: &Census, histograms: &Histograms) -> [(&'static str, u64); 11] {
+    [
+        ("requests", census.planned),
+        ("good answers", census.ok),
+        ("answers of another status", census.bad_status),
+        ("answers of another body", census.invalid_body),
+        ("transport errors", census.transport_error),
+        ("timeouts", census.timeout),
+        ("requests shed", census.shed),
+        ("requests censored", census.censored),
+        ("lower bounds", histograms.unanswered.0.len()),
+        ("latenesses", histograms.lateness.0.len()),
+        ("added latencies", histograms.added.0.len()),
+    ]
 }
 
 /// What came back, and what came instead.

@@ -84,8 +84,17 @@ fn files_that_cannot_be_used_have_a_code_and_are_named() {
     let other = measure(&folder, "other.json", &server.url("/other"), "10");
     let text = folder.file("text");
     fs::write(&text, "hello").unwrap();
+    let changed = folder.file("changed.json");
+    let whole = fs::read_to_string(&one).unwrap();
+    fs::write(&changed, whole.replacen("\"planned\":10,", "\"planned\":11,", 1)).unwrap();
     for (arguments, reason) in [
-        (vec!["merge", &one, &other], "targets: "),
+        (vec!["merge", &one, &other], "other.json: differs from "),
+        (vec!["merge", &one, &one], "one.json: the same run as "),
+        (
+            vec!["merge", &changed],
+            "changed.json: a run that does not agree with itself (the run's requests planned",
+        ),
+        (vec!["report", &changed, "-o", "unused.html"], "changed.json: a run that does not agree"),
         (vec!["merge", &one, &text], "text: not a run"),
         (vec!["merge", &one, "missing.json"], "missing.json: cannot be read"),
         (vec!["report", &text, "-o", "unused.html"], "text: not a summary"),
