@@ -58,7 +58,7 @@ impl RunOptions {
         let plan = self.plan()?;
         let stop = Stop::new();
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-        let folder = self.save.as_deref().map(Folder::create).transpose()?;
+        let folder = self.save.as_deref().map(Folder::new).transpose()?;
         let mut observers = (Live::new(self.progress, self.json, plan.duration), folder);
         let mut report = ringload::run_until(&plan, &stop, &mut observers)?;
         report.provenance = report.provenance.of_command(std::env::args_os());

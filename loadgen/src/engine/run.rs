@@ -52,6 +52,14 @@ pub struct Glimpse<'a> {
 /// Somebody who looks on while a run goes on. Called on the thread that started the run, never on one that sends: an
 /// observer that is slow sees later, and slows nothing down.
 pub trait Observer {
+    /// The run is about to begin: what must hold before it holds.
+    ///
+    /// # Errors
+    /// Why it shall not; nothing has been sent then.
+    fn begin(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// About twenty times in a short run, once a second in a long one.
     fn glimpse(&mut self, glimpse: &Glimpse<'_>);
 }
@@ -63,6 +71,10 @@ impl Observer for () {
 
 /// Perhaps somebody.
 impl<O: Observer> Observer for Option<O> {
+    fn begin(&mut self) -> Result<(), Error> {
+        self.as_mut().map_or(Ok(()), O::begin)
+    }
+
     fn glimpse(&mut self, glimpse: &Glimpse<'_>) {
         if let Some(observer) = self {
             observer.glimpse(glimpse);
@@ -72,6 +84,10 @@ impl<O: Observer> Observer for Option<O> {
 
 /// Both.
 impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn begin(&mut self) -> Result<(), Error> {
+        self.0.begin().and_then(|()| self.1.begin())
+    }
+
     fn glimpse(&mut self, glimpse: &Glimpse<'_>) {
         self.0.glimpse(glimpse);
         self.1.glimpse(glimpse);
@@ -104,6 +120,7 @@ pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Resul
         Some(driver) => driver,
         None => Rung::best().map_err(Error::Loop)?.0,
     };
+    observer.begin()?;
     let provenance = Provenance::now();
     let shared = Arc::new(plan.clone());
     let jobs = (0..plan.threads).map(|thread| Job { plan: shared.clone(), server, thread });

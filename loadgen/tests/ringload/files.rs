@@ -104,3 +104,25 @@ fn files_that_cannot_be_used_have_a_code_and_are_named() {
         assert!(said(&output).contains(reason), "{}", said(&output));
     }
 }
+
+#[test]
+fn a_run_that_cannot_begin_leaves_nothing_behind_and_one_that_did_is_not_written_over() {
+    let (folder, server) = (Folder::new("save"), Server::always(HELLO));
+    let (saved, nobody) = (folder.file("saved"), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let nowhere = format!("http://{}/", nobody.local_addr().unwrap());
+    drop(nobody);
+    let save = |url: &str| ringload(&["run", "-c", "2", "-n", "2000", "--save", &saved, url]);
+    assert_eq!(save(&nowhere).status.code(), Some(4));
+    assert!(!Path::new(&saved).exists());
+    assert_eq!(save(&server.url("/")).status.code(), Some(0));
+    let log = Path::new(&saved).join("run.hlog");
+    let before = fs::read(&log).unwrap();
+    for left in ["run.json", "run.hgrm", "run.hlog"] {
+        let output = save(&server.url("/"));
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains("save into another folder"), "{}", said(&output));
+        assert_eq!(fs::read(&log).unwrap(), before);
+        fs::remove_file(Path::new(&saved).join(left)).unwrap(); // as if the run had been killed before it wrote that
+    }
+    assert_eq!(save(&server.url("/")).status.code(), Some(0));
+}
