@@ -83,17 +83,6 @@ impl Log {
         Ok(Log { path: folder.to_owned(), writer, has_lines: false, is_alone })
     }
 
-    fn line(
-        &mut self,
-        tag: &str,
-        start: Duration,
-        length: Duration,
-        histogram: &Histogram<u64>,
-    ) -> io::Result<()> {
-        self.has_lines = true;
-        self.writer.line(tag, start, length, histogram)
-    }
-
     fn finish(mut self, report: &Report) -> io::Result<()> {
         self.has_lines = true; // it stays, also that of a run without an answer
         let length = Duration::from_nanos(report.elapsed_ns);
@@ -118,7 +107,7 @@ impl Log {
     fn write_clocks(&mut self, clocks: &[Clock<'_>], suffix: &str, length: Duration) -> io::Result<()> {
         let mut told = clocks.iter().filter(|(_, histogram)| !histogram.is_empty());
         told.try_for_each(|(tag, histogram)| {
-            self.line(&format!("{tag}{suffix}"), Duration::ZERO, length, histogram)
+            self.writer.line(&format!("{tag}{suffix}"), Duration::ZERO, length, histogram)
         })
     }
 }
@@ -183,7 +172,8 @@ impl Observer for Folder {
 
     fn glimpse(&mut self, glimpse: &Glimpse<'_>) {
         let Some(log) = &mut self.log else { return };
-        let written = log.line("response", glimpse.start, glimpse.length, glimpse.response);
+        log.has_lines = true;
+        let written = log.writer.line("response", glimpse.start, glimpse.length, glimpse.response);
         if let Err(error) = written.and_then(|()| log.writer.flush()) {
             self.trouble.get_or_insert(error);
         }
