@@ -36,6 +36,23 @@ pub enum Name {
     Other,
 }
 
+/// Which names there are among the fields of a head: most are asked for in vain.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NameSet(u32);
+
+const _: () =
+    assert!((Name::Other as u32) < u32::BITS, "there is a bit for each name, of which this is the last");
+
+impl NameSet {
+    pub(crate) fn insert(&mut self, name: Name) {
+        self.0 |= 1 << name as u32;
+    }
+
+    pub(crate) fn has(self, name: Name) -> bool {
+        self.0 & 1 << name as u32 != 0
+    }
+}
+
 /// The known names of a length that begin with a letter: nearly every name a client sends is ruled out by the two.
 fn names_like(length: usize, first: u8) -> &'static [(&'static str, Name)] {
     match (length, first) {
