@@ -183,6 +183,8 @@ impl ConnectionOptions {
 pub struct RequestHead {
     version: Version,
     method: Span,
+    /// What the method means, unless it is a token that we know nothing of.
+    known_method: Option<Method<'static>>,
     target: Span,
     lines: Lines,
     connection: ConnectionOptions,
@@ -232,6 +234,7 @@ impl RequestHead {
         let (method, target) = (parsed.method.unwrap_or("").as_bytes(), parsed.path.unwrap_or("").as_bytes());
         self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
         self.method = Span::find(method, bytes);
+        self.known_method = parsed.method.and_then(Method::known);
         self.target = Span::find(target, bytes);
         self.lines.read(parsed.headers, bytes);
         if method.len() > limits::METHOD_BYTES {
@@ -297,7 +300,7 @@ impl RequestHead {
 
     /// The method.
     pub fn method<'a>(&self, bytes: &'a [u8]) -> Method<'a> {
-        Method::from_token(text(self.method.of(bytes)))
+        self.known_method.unwrap_or_else(|| Method::Other(text(self.method.of(bytes))))
     }
 
     /// All field lines.
