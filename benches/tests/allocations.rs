@@ -1,7 +1,13 @@
 //! How often the core asks for memory while it serves a request, once its buffers have grown to their size.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
+
 use allocation_counter::measure;
 use ringgate_benches::{Case, Exchange, Message, browser, cases, crowded, plain};
+use ringgate_core::head::Fields;
+use ringgate_core::method::{Method, MethodSet};
+use ringgate_core::policy::Policy;
+use ringgate_core::route::{Pattern, Request, Route, Routes};
 
 /// Allocations of a request whose likes have been served before on its connection.
 fn allocations(message: Message) -> u64 {
@@ -37,5 +43,36 @@ fn no_step_allocates() {
         work();
         let allocations = measure(|| _ = work()).count_total;
         assert_eq!(allocations, 0, "{}", case.name);
+    }
+}
+
+fn route(host: Option<&str>, path: &str) -> Route {
+    Route {
+        name: path.into(),
+        host: host.map(Into::into),
+        pattern: Pattern::exact(path).unwrap(),
+        methods: MethodSet::any(),
+        fields: Vec::new(),
+        pool: 0,
+        policy: Policy::default(),
+    }
+}
+
+#[test]
+fn a_look_up_allocates_where_text_stands_beside_a_parameter_or_a_host_has_capitals() {
+    let routes = vec![route(Some("a.example"), "/users/me"), route(Some("a.example"), "/teams/{id}")];
+    let apart = Routes::new(routes.clone()).unwrap();
+    let beside = Routes::new([routes, vec![route(Some("a.example"), "/users/{id}")]].concat()).unwrap();
+    for (routes, authority, path, expected) in [
+        (&apart, "a.example:80", "/users/me", 0),
+        (&apart, "a.example:80", "/teams/17", 0),
+        (&apart, "A.example", "/teams/17", 1),
+        (&beside, "a.example", "/users/17", 0),
+        (&beside, "a.example", "/users/me", 1), // matchit notes where to come back to
+    ] {
+        let fields = Fields::default();
+        let request = Request { authority: Some(authority.as_bytes()), path, method: Method::Get, fields };
+        let allocations = measure(|| assert!(routes.find(&request).is_ok())).count_total;
+        assert_eq!(allocations, expected, "{authority} {path}");
     }
 }
