@@ -210,10 +210,15 @@ fn generator(a: &Generator, b: &Generator, histograms: &Histograms, answers: u64
         },
         cpu_ns,
         cpu_per_request_ns: cpu_ns.and_then(|cpu| cpu.checked_div(answers)),
-        busiest_running: a.busiest_running.max(b.busiest_running),
-        busiest_waiting: a.busiest_waiting.max(b.busiest_waiting),
+        busiest_running: larger(a.busiest_running, b.busiest_running),
+        busiest_waiting: larger(a.busiest_waiting, b.busiest_waiting),
         floor: Summary::of(&histograms.floor.0),
     }
+}
+
+/// The larger of two, where both are known.
+fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    a.zip(b).map(|(a, b)| a.max(b))
 }
 
 /// By name, the machines last. A process is watched where it runs: a part that does not tell it adds nothing.

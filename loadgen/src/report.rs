@@ -176,10 +176,10 @@ pub struct Generator {
     pub cpu_ns: Option<u64>,
     /// The same per answered request.
     pub cpu_per_request_ns: Option<u64>,
-    /// The largest part of the time (0 to 1) that one of its threads ran.
-    pub busiest_running: f64,
+    /// The largest part of the time (0 to 1) that one of its threads ran; nothing where the kernel does not tell.
+    pub busiest_running: Option<f64>,
     /// The largest part of the time that one of its threads was ready to run and got no core.
-    pub busiest_waiting: f64,
+    pub busiest_waiting: Option<f64>,
     /// The instrument's floor: how late the pacer wakes when nothing else is to do. Empty in a closed loop.
     pub floor: Summary,
 }
@@ -333,10 +333,10 @@ fn costs(run: &Run, answers: u64, elapsed: Duration) -> Vec<Cost> {
     watched.chain(machine).collect()
 }
 
-/// The largest part of its time that a thread spent so.
-fn largest(tallies: &[Tally], spent: fn(CpuTime) -> Duration) -> f64 {
-    let part = |tally: &Tally| tally.effort.cpu.map_or(0.0, |cpu| ratio(spent(cpu), tally.effort.elapsed));
-    tallies.iter().map(part).fold(0.0, f64::max)
+/// The largest part of its time that a thread spent so; nothing where the kernel does not tell.
+fn largest(tallies: &[Tally], spent: fn(CpuTime) -> Duration) -> Option<f64> {
+    let part = |tally: &Tally| tally.effort.cpu.map(|(cpu, length)| ratio(spent(cpu), length));
+    tallies.iter().map(part).try_fold(0.0, |largest, part| Some(f64::max(largest, part?)))
 }
 
 fn ratio(part: Duration, whole: Duration) -> f64 {
@@ -424,7 +424,8 @@ impl Throughput {
 
 impl Generator {
     fn new(record: &Recorder, tallies: &[Tally], floor: &Histogram<u64>) -> Generator {
-        let cpu: Option<Duration> = tallies.iter().map(|tally| tally.effort.cpu.map(|cpu| cpu.running)).sum();
+        let cpu: Option<Duration> =
+            tallies.iter().map(|tally| tally.effort.cpu.map(|(cpu, _)| cpu.running)).sum();
         let cpu_ns = cpu.map(nanoseconds);
         Generator {
             sending: record.sending,

@@ -57,7 +57,7 @@ fn tally(numbers: impl IntoIterator<Item = u64>) -> Tally {
     recorder.connected(Duration::from_micros(70));
     numbers.into_iter().for_each(|number| settle(&mut recorder, number));
     let cpu = CpuTime { running: Duration::from_millis(300), ..CpuTime::default() };
-    Tally { recorder, effort: Effort { elapsed: ELAPSED, cpu: Some(cpu) }, floor: histogram() }
+    Tally { recorder, effort: Effort { elapsed: ELAPSED, cpu: Some((cpu, ELAPSED)) }, floor: histogram() }
 }
 
 fn plan() -> Plan {

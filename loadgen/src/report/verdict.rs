@@ -89,8 +89,8 @@ pub(crate) struct Evidence<'a> {
     /// The plan asks for the same all along, so that nothing else should change either.
     pub(crate) is_level: bool,
     pub(crate) lateness_limit: Duration,
-    /// The largest part of the time that one generator thread wanted a core.
-    pub(crate) busiest: f64,
+    /// The largest part of the time that one generator thread wanted a core; nothing where the kernel does not tell.
+    pub(crate) busiest: Option<f64>,
     pub(crate) series: &'a [Interval],
     pub(crate) costs: &'a [Cost],
 }
@@ -107,7 +107,18 @@ impl Evidence<'_> {
             (Verdict::TooFewSamples, self.scarcity()),
         ];
         let found = findings.into_iter().find_map(|(verdict, reason)| Some((verdict, reason?)));
-        found.unwrap_or_else(|| (Verdict::Valid, "the generator was not the limit".to_owned()))
+        found.unwrap_or_else(|| (Verdict::Valid, self.confidence()))
+    }
+
+    /// Of a valid run.
+    fn confidence(&self) -> String {
+        match self.census.failed() {
+            0 => "the generator was not the limit".to_owned(),
+            failed => format!(
+                "the generator was not the limit, and {failed} of {} requests failed: see what became of them",
+                self.census.planned
+            ),
+        }
     }
 
     /// Who was the limit: the generator first, since it hides all others.
@@ -124,8 +135,8 @@ impl Evidence<'_> {
         let away = Duration::from_nanos(self.sending.longest_delay_ns);
         (away > self.lateness_limit.saturating_mul(ABSENCE_LIMITS)).then(|| {
             format!(
-                "the generator was away for {} while requests were due, and then sent them in a burst; find out what stops \
-                 it (a CPU quota, a suspended machine, a signal)",
+                "the generator was away for {}: what was due or came back meanwhile waited for it, and left in a burst; \
+                 find out what stops it (a CPU quota, a suspended machine, a signal)",
                 nanoseconds(self.sending.longest_delay_ns)
             )
         })
@@ -144,12 +155,11 @@ impl Evidence<'_> {
     }
 
     fn saturation(&self) -> Option<String> {
-        (self.busiest > BUSY_BOUND).then(|| {
-            format!(
-                "a generator thread wanted a core for {:.0} % of the run; use more threads, other cores or a lower rate",
-                self.busiest * 100.0
-            )
-        })
+        let busiest = self.busiest.filter(|&busiest| busiest > BUSY_BOUND)?;
+        Some(format!(
+            "a generator thread wanted a core for {:.0} % of the run; use more threads, other cores or a lower rate",
+            busiest * 100.0
+        ))
     }
 
     fn missed(&self) -> Option<String> {
@@ -253,7 +263,7 @@ mod tests {
             is_open: true,
             is_level: true,
             lateness_limit: Duration::from_millis(1),
-            busiest: 0.5,
+            busiest: Some(0.5),
             series: &[],
             costs: &[],
         }
@@ -299,8 +309,8 @@ mod tests {
 
     #[test]
     fn a_generator_without_a_core_is_the_limit() {
-        check(Evidence { busiest: 0.91, ..good() }, Verdict::ClientLimited);
-        check(Evidence { busiest: 0.91, is_open: false, ..good() }, Verdict::ClientLimited);
+        check(Evidence { busiest: Some(0.91), ..good() }, Verdict::ClientLimited);
+        check(Evidence { busiest: Some(0.91), is_open: false, ..good() }, Verdict::ClientLimited);
     }
 
     #[test]
@@ -357,7 +367,7 @@ mod tests {
         let costs = [cost("backend", 0.95), cost("proxy", 0.99), cost("other", 0.2)];
         let evidence = Evidence { costs: &costs, ..good() };
         assert_eq!(evidence.limiter(), Limiter::Process("proxy".to_owned()));
-        assert_eq!(Evidence { busiest: 0.95, ..evidence }.limiter(), Limiter::Generator);
+        assert_eq!(Evidence { busiest: Some(0.95), ..evidence }.limiter(), Limiter::Generator);
         assert_eq!(Evidence { costs: &costs[2..], ..good() }.limiter(), Limiter::None);
     }
 

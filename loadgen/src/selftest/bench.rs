@@ -137,7 +137,7 @@ impl Bench {
         mock.stop();
         let sleeps_after = self.sleeps();
         let noise = Noise {
-            generator_waiting: report.generator.busiest_waiting,
+            generator_waiting: report.generator.busiest_waiting.unwrap_or(0.0),
             mock_waiting: nanoseconds(others.total.waiting) as f64 / report.elapsed_ns.max(1) as f64,
             wake_p50_ns: sleeps_before[0].max(sleeps_after[0]),
             wake_p99_ns: sleeps_before[1].max(sleeps_after[1]),
