@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-/// Room a client's connection starts with: an armed receive pins it, and most heads fit.
-pub(crate) const CLIENT_BUFFER_BYTES: usize = 2 * 1024;
+/// Room a client's connection starts with: an armed receive pins it, idle or not. It doubles for a client whose heads need
+/// more, which costs that connection a system call each time, and stays so.
+pub(crate) const CLIENT_BUFFER_BYTES: usize = 512;
+/// A request body that has come already is received behind its head if all of it is no larger: it then goes up in one send.
+pub(crate) const WHOLE_BODY_BYTES: u64 = 8 * 1024;
 /// Room a connection to a server starts with: a head and a small body in one receive.
 pub(crate) const UPSTREAM_BUFFER_BYTES: usize = 4 * 1024;
 /// Room for what a fast sender of a body has sent already: fewer, larger receives and sends. Lent while it is passed on, never

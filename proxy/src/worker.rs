@@ -16,6 +16,7 @@ use ringgate_core::snapshot::Snapshot;
 use ringgate_io::{Arrival, Buffer, Deadlines, Either, Listener, TICK, now, race, sleep, spawn, wall};
 
 use crate::balance::{Balance, Inbox, Placed, Seat};
+use crate::client::Client;
 use crate::counters::Counters;
 use crate::limits;
 use crate::log::Log;
@@ -178,8 +179,9 @@ impl Worker {
         self.counters.connections.add(1);
         let (worker, peer) = (self.clone(), arrival.peer);
         let Ok(stream) = arrival.into_stream() else { return self.counters.accept_failures.add(1) };
+        let client = Client::new(stream, peer, &self.deadlines);
         spawn(async move {
-            if session::serve(&worker, stream, peer).await.is_err() {
+            if session::serve(&worker, client).await.is_err() {
                 worker.counters.panics.add(1);
             }
             drop(seat); // the last thing: a drain waits for it
