@@ -133,7 +133,10 @@ impl ConnectionOptions {
         for value in fields.all(Name::Connection) {
             for option in list(value) {
                 self.close |= option.eq_ignore_ascii_case(b"close");
-                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                if option.eq_ignore_ascii_case(b"keep-alive") {
+                    self.keep_alive = true;
+                    continue; // that field is dropped anyway, and nearly every browser sends this
+                }
                 if self.nominated.len() == limits::NOMINATIONS {
                     return Err(TooManyNominations);
                 }
