@@ -34,6 +34,7 @@ mod plan;
 mod record;
 mod report;
 mod response;
+mod secret;
 pub mod selftest;
 pub mod slo;
 mod statistics;

@@ -28,6 +28,7 @@ use crate::record::summary::Summary;
 use crate::report::assertion::Asserted;
 use crate::report::provenance::Provenance;
 use crate::report::verdict::{Evidence, Limiter, Verdict};
+use crate::secret;
 
 /// The form of the JSON object; it changes when a field changes its meaning or goes.
 pub(crate) const FORMAT: u32 = 2;
@@ -307,7 +308,7 @@ fn targets(plan: &Plan, record: &Recorder) -> Vec<TargetReport> {
         let histograms = Histograms::new(&record.clocks, &histogram(), &histogram());
         TargetReport {
             name: target.known_as().map(str::to_owned),
-            url: target.url(),
+            url: secret::of_url(&target.url()).into_owned(),
             weight: target.weight(),
             requests: record.census,
             latency: Latency::of(&histograms),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::plan::template::{Piece, Template, pieces};
-use crate::report::provenance::is_secret;
+use crate::secret::is_secret;
 use crate::{Error, Expect};
 
 const USER_AGENT: &str = concat!("ringload/", env!("CARGO_PKG_VERSION"));

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use crate::plan::draw::Draw;
 use crate::plan::target::Tokens;
-use crate::report::provenance::MASK;
+use crate::secret::MASK;
 
 /// A piece of a request's head.
 #[derive(Debug, Clone)]

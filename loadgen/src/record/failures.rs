@@ -14,8 +14,8 @@ use crate::engine::exchange::Exchange;
 use crate::plan::draw::scramble;
 use crate::record::census::{Fault, Outcome};
 use crate::record::recorder::nanoseconds;
-use crate::report::provenance::{MASK, is_secret};
 use crate::response::Seen;
+use crate::secret::{self, MASK, is_secret};
 
 /// Failures kept of each kind. With their heads and bodies some 50 KiB; who needs more needs the server's log.
 const KEPT: usize = 16;
@@ -96,11 +96,11 @@ impl Failures {
         let failure = Failure {
             kind: KINDS[kind].to_owned(),
             reason,
-            target,
+            target: secret::of_url(&target).into_owned(),
             number,
-            request: beginning(&request),
-            head: masked_fields(&without(&secrets, seen.head)),
-            body: without(&secrets, seen.body),
+            request: beginning(&request_without_query(&request)),
+            head: masked_fields(&secret::of_answer(&secrets, seen.head)),
+            body: secret::of_answer(&secrets, seen.body),
             planned_ns: after(exchange.planned()),
             sent_ns: after(exchange.sent),
             first_byte_ns: exchange.first_byte.map(after),
@@ -170,10 +170,11 @@ fn beginning(text: &str) -> String {
     String::from_utf8_lossy(&text.as_bytes()[..text.len().min(REQUEST_BYTES)]).into_owned()
 }
 
-fn without(secrets: &[&[u8]], bytes: &[u8]) -> String {
-    let secrets = secrets.iter().map(|secret| String::from_utf8_lossy(secret));
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    secrets.filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(&*secret, MASK))
+/// The request's head with what is secret in the query of its first line hidden.
+fn request_without_query(head: &str) -> String {
+    let (line, rest) = head.split_once('\r').unwrap_or((head, ""));
+    let (target, version) = line.rsplit_once(' ').unwrap_or((line, ""));
+    format!("{} {version}\r{rest}", secret::of_url(target))
 }
 
 fn masked_fields(head: &str) -> String {
