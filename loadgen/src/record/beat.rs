@@ -75,7 +75,7 @@ pub(crate) enum Event {
     Began,
     /// The next beat of the whole run.
     Beat(Beat),
-    /// The measured part has ended; the last beat is still to come.
+    /// The measured part has ended, for all threads; the last beat is still to come.
     Ended,
 }
 
@@ -94,11 +94,9 @@ impl Reporter {
         }
     }
 
-    /// The measured part has ended.
+    /// The measured part has ended for this thread.
     pub(crate) fn ended(&self) {
-        if self.thread == 0 {
-            let _ = self.filled.send(Told::Ended);
-        }
+        let _ = self.filled.send(Told::Ended);
     }
 
     /// Gives `beat` away.
@@ -117,6 +115,8 @@ pub(crate) struct Beats {
     filled: Receiver<Told>,
     empties: Vec<Sender<Beat>>,
     parts: Vec<Part>,
+    /// Threads whose measured part goes on.
+    measuring: usize,
 }
 
 /// What one thread has told and was not passed on.
@@ -136,7 +136,7 @@ pub(crate) fn beats(threads: usize) -> (Vec<Reporter>, Beats) {
         })
         .unzip();
     let parts = (0..threads).map(|_| Part::default()).collect();
-    (reporters, Beats { filled: received, empties, parts })
+    (reporters, Beats { filled: received, empties, parts, measuring: threads })
 }
 
 impl Beats {
@@ -145,7 +145,12 @@ impl Beats {
         while self.parts.iter().any(|part| part.waiting.is_empty() && !part.has_ended) {
             match self.filled.recv() {
                 Ok(Told::Began) => return Some(Event::Began),
-                Ok(Told::Ended) => return Some(Event::Ended),
+                Ok(Told::Ended) => {
+                    self.measuring -= 1;
+                    if self.measuring == 0 {
+                        return Some(Event::Ended);
+                    }
+                }
                 Ok(Told::Beat { thread, beat, is_last }) => {
                     self.parts[thread].waiting.push_back(beat);
                     self.parts[thread].has_ended = is_last;
@@ -204,6 +209,22 @@ mod tests {
         reporters[1].report(beat(10), false);
         reporters[1].report(beat(20), true);
         assert_eq!([next(&mut beats), next(&mut beats)].map(|beat| beat.answered), [11, 20]);
+        assert!(beats.next().is_none());
+    }
+
+    #[test]
+    fn the_measured_part_has_ended_when_every_thread_s_has() {
+        let (reporters, mut beats) = beats(2);
+        reporters.iter().for_each(Reporter::began);
+        assert!(matches!(beats.next(), Some(Event::Began)));
+        reporters[0].ended();
+        reporters[0].report(beat(1), true);
+        reporters[1].report(beat(10), false);
+        assert_eq!(next(&mut beats).answered, 11, "one thread still measures");
+        reporters[1].ended();
+        reporters[1].report(beat(20), true);
+        assert!(matches!(beats.next(), Some(Event::Ended)));
+        assert_eq!(next(&mut beats).answered, 20);
         assert!(beats.next().is_none());
     }
 
