@@ -22,9 +22,12 @@ pub struct Observation {
     pub reason: String,
     /// Whether the load was an open loop.
     pub is_open: bool,
-    /// Requests answered in full.
+    /// Requests answered in full, as expected or not.
     pub answered: u64,
-    /// Requests that failed.
+    /// Those answered as expected.
+    #[serde(default)]
+    pub ok: u64,
+    /// Requests that failed: those answered otherwise are among them.
     pub failed: u64,
     /// Answers per second.
     pub requests_per_second: f64,
@@ -59,6 +62,7 @@ impl Observation {
             reason: report.reason.clone(),
             is_open: report.setting.is_open,
             answered: report.requests.answered(),
+            ok: report.requests.ok,
             failed: report.requests.failed(),
             requests_per_second: report.throughput.requests_per_second,
             response_ns: QUANTILES.iter().filter_map(response).collect(),
@@ -81,7 +85,7 @@ impl Observation {
         if self.answered == 0 {
             return Some("no request was answered".to_owned());
         }
-        let requests = self.answered + self.failed;
+        let requests = self.ok + self.failed;
         if self.failed as f64 > requests as f64 * FAILED_BOUND {
             return Some(format!("{} of {requests} requests failed", self.failed));
         }
@@ -142,6 +146,7 @@ pub(crate) mod tests {
             reason: String::new(),
             is_open: false,
             answered: 10_000,
+            ok: 10_000,
             failed: 0,
             requests_per_second: 10_000.0,
             response_ns: [("p50".to_owned(), 1_000_000), ("p99".to_owned(), 3_000_000)].into(),
@@ -175,9 +180,17 @@ pub(crate) mod tests {
 
     #[test]
     fn failures_beyond_one_in_a_hundred_spoil_everything() {
-        spoils(&Observation { answered: 9_900, failed: 100, ..good() }, &[]);
-        spoils(&Observation { answered: 9_899, failed: 101, ..good() }, &Metric::ALL);
+        spoils(&Observation { answered: 9_900, ok: 9_900, failed: 100, ..good() }, &[]);
+        spoils(&Observation { answered: 9_899, ok: 9_899, failed: 101, ..good() }, &Metric::ALL);
         spoils(&Observation { answered: 0, ..good() }, &Metric::ALL);
+    }
+
+    #[test]
+    fn an_answer_of_a_wrong_status_is_one_request_and_not_two() {
+        // All 10,000 were answered, 100 of them wrongly: one in a hundred. One more is beyond it.
+        let wrong = |wrong| Observation { answered: 10_000, ok: 10_000 - wrong, failed: wrong, ..good() };
+        spoils(&wrong(100), &[]);
+        spoils(&wrong(101), &Metric::ALL);
     }
 
     #[test]
