@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ringgate_io::{Rung, cpu};
 
 use super::experiment::{Bench, Shown};
+use super::metric::PROXY;
 use super::observation::{Costs, Observation};
 use super::order::Side;
 use super::port;
@@ -19,8 +20,7 @@ use crate::{Error, Load, Plan, Report, Stop, Watched, run_until};
 const READY_PATIENCE: Duration = Duration::from_secs(10);
 /// How long that first answer may take.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
-/// What the two watched groups are called in a run's report.
-const PROXY: &str = "proxy";
+/// What the servers behind them are called in a run's report.
 const BACKEND: &str = "backend";
 
 /// The cores that this process may use, in ascending order.
@@ -157,12 +157,13 @@ impl<'a> Workbench<'a> {
     }
 
     fn load(&self, group: &Group, side: Side) -> Result<Report, Error> {
-        let backend = self.backends.iter().flat_map(Group::processes).collect();
-        let watched = [(PROXY, group.processes()), (BACKEND, backend)];
+        let backends = self.backends.iter().map(Group::leader).collect();
+        let watched = [(PROXY, vec![group.leader()]), (BACKEND, backends)];
+        let watched = watched.into_iter().filter(|(_, leaders)| !leaders.is_empty());
         let watched = watched.map(|(name, processes)| Watched { name: name.to_owned(), processes });
         let plan = Plan {
             cores: self.setup.load_cores.clone(),
-            watched: watched.into(),
+            watched: watched.collect(),
             driver: Some(self.driver),
             ..self.setup.system(side).plan.clone()
         };

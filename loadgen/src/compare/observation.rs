@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
 use super::order::Side;
-use crate::{Report, Verdict};
+use crate::{Report, Uncounted, Verdict};
 
 /// Failed requests, in parts of all, beyond which a run is about failures: a refusal is cheaper than an answer.
 const FAILED_BOUND: f64 = 0.01;
@@ -35,9 +35,12 @@ pub struct Observation {
     pub response_ns: BTreeMap<String, u64>,
     /// What a request cost.
     pub costs: Costs,
+    /// Why some of that is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncounted: Vec<Uncounted>,
 }
 
-/// CPU per answered request, in nanoseconds; nothing where the kernel does not tell.
+/// CPU per answered request, in nanoseconds; nothing where it is unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     /// Of the process compared, all its threads and children.
@@ -67,6 +70,7 @@ impl Observation {
             requests_per_second: report.throughput.requests_per_second,
             response_ns: QUANTILES.iter().filter_map(response).collect(),
             costs,
+            uncounted: report.uncounted.clone(),
         }
     }
 
@@ -92,10 +96,16 @@ impl Observation {
         if self.is_misled(metric) {
             return Some(format!("{}: {}", self.verdict, self.reason));
         }
-        metric
-            .of(self)
-            .is_none()
-            .then(|| format!("it does not tell its {}; make the runs longer", metric.title()))
+        metric.of(self).is_none().then(|| self.unknown(metric))
+    }
+
+    /// Why it does not tell this metric.
+    fn unknown(&self, metric: Metric) -> String {
+        let reasons = self.uncounted.iter().filter(|told| metric.watched_name() == Some(&told.name));
+        match reasons.map(|told| told.reason.as_str()).next() {
+            Some(reason) => format!("its {} is unknown: {reason}", metric.title()),
+            None => format!("it does not tell its {}; make the runs longer", metric.title()),
+        }
     }
 
     fn is_misled(&self, metric: Metric) -> bool {
@@ -151,6 +161,7 @@ pub(crate) mod tests {
             requests_per_second: 10_000.0,
             response_ns: [("p50".to_owned(), 1_000_000), ("p99".to_owned(), 3_000_000)].into(),
             costs: Costs { proxy_ns: Some(20_000.0), machine_ns: Some(90_000.0), ..Costs::default() },
+            uncounted: Vec::new(),
         }
     }
 
@@ -200,5 +211,8 @@ pub(crate) mod tests {
         run.costs.proxy_ns = None;
         run.verdict = Verdict::TooFewSamples;
         spoils(&run, &[Metric::Cpu, Metric::P99]);
+        let reason = "process 7 ended during the run".to_owned();
+        run.uncounted = vec![Uncounted { name: "proxy".to_owned(), reason }];
+        assert!(run.fault(Metric::Cpu).unwrap().contains("unknown: process 7 ended"));
     }
 }

@@ -106,8 +106,13 @@ impl Group {
         Ok(Group { name: name.to_owned(), leader, id, words })
     }
 
+    /// The process that was started, from which all others descend.
+    pub(crate) fn leader(&self) -> u32 {
+        self.leader.id()
+    }
+
     /// The processes it consists of now.
-    pub(crate) fn processes(&self) -> Vec<u32> {
+    fn processes(&self) -> Vec<u32> {
         processes_of(self.id)
     }
 

@@ -14,8 +14,10 @@ use crate::engine::shift::{Tally, work};
 use crate::engine::stop::{Gate, Place, Stop};
 use crate::engine::worker::Job;
 use crate::plan::Watched;
+use crate::record::account::{Account, Bill};
 use crate::record::beat::{Beat, Beats, Event, Reporter, beat_length, beats};
-use crate::record::cpu::{Spent, Threads, machine};
+use crate::record::cpu::Machine;
+use crate::record::kin::Kin;
 use crate::record::series::Series;
 use crate::report::provenance::Provenance;
 use crate::{Error, Plan, Report};
@@ -27,8 +29,8 @@ pub(crate) struct Run {
     pub(crate) was_stopped: bool,
     pub(crate) tallies: Vec<Tally>,
     pub(crate) series: Series,
-    /// What the watched processes spent, by name; those that were not there are missing.
-    pub(crate) spent: Vec<(String, Spent)>,
+    /// What the watched processes spent, by name, or why that is unknown.
+    pub(crate) spent: Vec<(String, Result<Bill, String>)>,
     pub(crate) machine: Option<Duration>,
 }
 
@@ -97,6 +99,7 @@ pub fn run(plan: &Plan) -> Result<Report, Error> {
 pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Result<Report, Error> {
     plan.check()?;
     check_cores(plan)?;
+    let kin = plan.watched.iter().map(find).collect::<Result<_, _>>()?;
     reserve_descriptors(plan.connections, plan.threads)?;
     let (host, port) = plan.targets.first().map(|target| target.server()).unwrap_or_default();
     let server = find_server(host, port, plan.timeout)?;
@@ -107,7 +110,7 @@ pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Resul
     let provenance = Provenance::now();
     let shared = Arc::new(plan.clone());
     let jobs = (0..plan.threads).map(|thread| Job { plan: shared.clone(), server, thread });
-    let mut watch = Watch::new(plan, observer);
+    let mut watch = Watch::new(plan, kin, observer);
     let tallies = on_threads(jobs.collect(), driver, stop, &mut watch).map_err(Error::Loop)?;
     let (spent, machine) = watch.spent();
     let was_stopped = stop.is_stopped();
@@ -115,22 +118,38 @@ pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Resul
     Ok(Report::new(plan, &Run { provenance, driver, was_stopped, tallies, series, spent, machine }))
 }
 
+/// The processes watched, which have to be there.
+fn find(watched: &Watched) -> Result<Kin, Error> {
+    let mut kin = Kin::of(&watched.processes);
+    let members = kin.members();
+    let is_there = |id: &&u32| members.iter().any(|process| process.id == **id && !process.has_ended);
+    match watched.processes.iter().find(|id| !is_there(id)) {
+        Some(id) => Err(Error::Experiment(format!(
+            "no process {id} is there to be watched as `{}`; name one that runs",
+            watched.name
+        ))),
+        None => Ok(kin),
+    }
+}
+
 /// CPU of others so far.
 struct Others {
-    threads: Vec<Threads>,
-    machine: Option<Duration>,
+    accounts: Vec<Result<Account, String>>,
+    machine: Option<Machine>,
 }
 
 impl Others {
-    fn read(watched: &[Watched]) -> Others {
-        let threads = watched.iter().map(|watched| Threads::of(&watched.processes)).collect();
-        Others { threads, machine: machine() }
+    fn read(kin: &mut [Kin]) -> Others {
+        let accounts = kin.iter_mut().map(|kin| Account::of(&kin.members())).collect();
+        Others { accounts, machine: Machine::read() }
     }
 }
 
 /// What is done with what the threads tell while they run.
 struct Watch<'a> {
     plan: &'a Plan,
+    /// Of each of the plan's watched.
+    kin: Vec<Kin>,
     observer: &'a mut dyn Observer,
     series: Series,
     beats: u32,
@@ -139,17 +158,17 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(plan: &'a Plan, observer: &'a mut dyn Observer) -> Watch<'a> {
+    fn new(plan: &'a Plan, kin: Vec<Kin>, observer: &'a mut dyn Observer) -> Watch<'a> {
         let series = Series::new(beat_length(plan.duration));
-        Watch { plan, observer, series, beats: 0, began: None, ended: None }
+        Watch { plan, kin, observer, series, beats: 0, began: None, ended: None }
     }
 
     fn follow(&mut self, mut beats: Beats) {
         while let Some(event) = beats.next() {
             match event {
-                Event::Began => self.began = Some(Others::read(&self.plan.watched)),
+                Event::Began => self.began = Some(Others::read(&mut self.kin)),
                 Event::Beat(beat) => self.beat(&beat),
-                Event::Ended => self.ended = Some(Others::read(&self.plan.watched)),
+                Event::Ended => self.ended = Some(Others::read(&mut self.kin)),
             }
         }
     }
@@ -168,15 +187,18 @@ impl<'a> Watch<'a> {
         self.beats += 1;
     }
 
-    fn spent(&self) -> (Vec<(String, Spent)>, Option<Duration>) {
-        let Some((began, ended)) = self.began.as_ref().zip(self.ended.as_ref()) else {
-            return (Vec::new(), None);
+    fn spent(&self) -> (Vec<(String, Result<Bill, String>)>, Option<Duration>) {
+        let bill = |index: usize| {
+            let both = self.began.as_ref().zip(self.ended.as_ref());
+            let (began, ended) = both.ok_or("the run did not come to its measured part")?;
+            let (ended, began) = (ended.accounts[index].as_ref(), began.accounts[index].as_ref());
+            ended.map_err(String::clone)?.since(began.map_err(String::clone)?)
         };
-        let pairs = self.plan.watched.iter().zip(began.threads.iter().zip(&ended.threads));
-        let there = pairs.filter(|(_, (_, ended))| !ended.is_empty());
-        let spent = there.map(|(watched, (began, ended))| (watched.name.clone(), ended.since(began)));
-        let machine = ended.machine.zip(began.machine).map(|(ended, began)| ended.saturating_sub(began));
-        (spent.collect(), machine)
+        let spent = self.plan.watched.iter().enumerate();
+        let spent = spent.map(|(index, watched)| (watched.name.clone(), bill(index))).collect();
+        let machine = |others: &Option<Others>| others.as_ref()?.machine;
+        let machine = machine(&self.ended).zip(machine(&self.began));
+        (spent, machine.and_then(|(ended, began)| ended.since(began)))
     }
 }
 

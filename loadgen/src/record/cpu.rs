@@ -1,8 +1,11 @@
-//! What CPU a run costs: the scheduler's own account, in nanoseconds, of the generator's threads and of other processes.
+//! What CPU threads and the machine take: the scheduler's own account. Whole processes are [`account`](super::account)'s.
 //!
-//! `/proc/PID/task/TID/schedstat` is exact (it is what the scheduler itself decides by); ticks are not, and only the
-//! machine as a whole has nothing better (`/proc/stat`, a hundredth of a second). Time that the kernel spends on
+//! What is counted: of a thread, the time that it ran and the time that it was ready and had no core, in nanoseconds
+//! (`/proc/PID/task/TID/schedstat`, what the scheduler itself decides by); of the machine, the time that its cores were not
+//! idle, in ticks (`/proc/stat`, a hundredth of a second: there is nothing better). Time that the kernel spends on
 //! receiving is charged to whoever it interrupts; on loopback that is the sender.
+//! Unknown, never zero: where the kernel was built without CONFIG_SCHED_INFO, or has it turned off, there is no such file
+//! or its three fields are 0; where `/proc/stat` stands still or is hidden, the machine tells nothing.
 
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, Sub};
@@ -20,7 +23,7 @@ pub(crate) struct CpuTime {
 }
 
 impl CpuTime {
-    /// Of the calling thread so far; nothing where the kernel does not tell.
+    /// Of the calling thread so far; nothing where the kernel does not tell: a thread that asks has run.
     pub(crate) fn of_this_thread() -> Option<CpuTime> {
         CpuTime::read(Path::new("/proc/thread-self"))
     }
@@ -30,9 +33,12 @@ impl CpuTime {
     }
 
     fn parse(schedstat: &str) -> Option<CpuTime> {
-        let mut fields =
-            schedstat.split_ascii_whitespace().map(|field| field.parse().map(Duration::from_nanos));
-        Some(CpuTime { running: fields.next()?.ok()?, waiting: fields.next()?.ok()? })
+        let mut fields = schedstat.split_ascii_whitespace().map(|field| field.parse().ok());
+        let [running, waiting, turns] = [fields.next()??, fields.next()??, fields.next()??];
+        let is_told = running > 0 || turns > 0;
+        let time =
+            || CpuTime { running: Duration::from_nanos(running), waiting: Duration::from_nanos(waiting) };
+        is_told.then(time)
     }
 
     /// Time in which the thread wanted a core, whether it got one or not.
@@ -73,8 +79,9 @@ pub(crate) struct Spent {
 }
 
 impl Threads {
-    /// Of the processes that are there; threads that end are missing from the later reading, with all they did.
-    pub(crate) fn of(processes: &[u32]) -> Threads {
+    /// Of the processes that are there; threads that end are missing from the later reading, with all they did. Nothing
+    /// where the kernel does not tell.
+    pub(crate) fn of(processes: &[u32]) -> Option<Threads> {
         let mut threads = Threads::default();
         for process in processes {
             let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else { continue };
@@ -83,7 +90,7 @@ impl Threads {
                 threads.0.extend(number.zip(CpuTime::read(&task.path())));
             }
         }
-        threads
+        Some(threads).filter(|threads| !threads.0.is_empty())
     }
 
     /// What was spent since the `earlier` reading.
@@ -96,24 +103,38 @@ impl Threads {
         }
         spent
     }
+}
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+/// What all cores together have done so far, in ticks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Machine {
+    busy: u64,
+    /// Busy or not.
+    all: u64,
+}
+
+impl Machine {
+    /// Nothing where the kernel does not tell.
+    pub(crate) fn read() -> Option<Machine> {
+        Machine::parse(&std::fs::read_to_string("/proc/stat").ok()?)
     }
-}
 
-/// Time that all cores together were not idle, interrupts included, in steps of 10 ms.
-pub(crate) fn machine() -> Option<Duration> {
-    busy(&std::fs::read_to_string("/proc/stat").ok()?)
-}
+    /// The first line of `/proc/stat` (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal. Stolen time was
+    /// somebody else's.
+    fn parse(stat: &str) -> Option<Machine> {
+        let ticks: Vec<u64> =
+            stat.lines().next()?.split_ascii_whitespace().skip(1).map_while(|f| f.parse().ok()).collect();
+        let [user, nice, system, idle, iowait, irq, softirq, ..] = ticks[..] else { return None };
+        let busy = user + nice + system + irq + softirq;
+        Some(Machine { busy, all: busy + idle + iowait })
+    }
 
-/// The first line of `/proc/stat` (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal. Stolen time was
-/// somebody else's.
-fn busy(stat: &str) -> Option<Duration> {
-    let ticks: Vec<u64> =
-        stat.lines().next()?.split_ascii_whitespace().skip(1).map_while(|f| f.parse().ok()).collect();
-    let [user, nice, system, _, _, irq, softirq, ..] = ticks[..] else { return None };
-    Some(Duration::from_millis((user + nice + system + irq + softirq) * TICK_MS))
+    /// Time that they were not idle since the `earlier` reading, interrupts included, in steps of 10 ms; nothing where no
+    /// tick has passed.
+    pub(crate) fn since(self, earlier: Machine) -> Option<Duration> {
+        let busy = Duration::from_millis(self.busy.saturating_sub(earlier.busy) * TICK_MS);
+        (self.all > earlier.all).then_some(busy)
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +148,8 @@ mod tests {
         assert_eq!(parsed.wanted(), Duration::from_nanos(72_538 + 54_772));
         assert_eq!(CpuTime::parse("0"), None);
         assert_eq!(CpuTime::parse("x 1 2"), None);
+        assert_eq!(CpuTime::parse("0 0 0"), None, "accounting is turned off");
+        assert!(CpuTime::parse("0 700 1").is_some());
     }
 
     #[test]
@@ -141,15 +164,19 @@ mod tests {
 
     #[test]
     fn this_process_has_threads_and_one_that_is_gone_has_none() {
-        assert!(!Threads::of(&[std::process::id()]).is_empty());
-        assert!(Threads::of(&[u32::MAX]).is_empty());
+        assert!(Threads::of(&[std::process::id()]).is_some());
+        assert!(Threads::of(&[u32::MAX]).is_none());
     }
 
     #[test]
     fn the_machine_is_busy_when_it_is_neither_idle_nor_stolen() {
         let stat = "cpu  1 2 3 1000 50 4 5 600 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
-        assert_eq!(busy(stat), Some(Duration::from_millis(150)));
-        assert_eq!(busy("cpu 1 2"), None);
-        assert!(machine().is_some());
+        let told = Machine::parse(stat).unwrap();
+        assert_eq!(told, Machine { busy: 15, all: 1065 });
+        let earlier = Machine { busy: 5, all: 1000 };
+        assert_eq!(told.since(earlier), Some(Duration::from_millis(100)));
+        assert_eq!(told.since(told), None, "a clock that stands still is none");
+        assert_eq!(Machine::parse("cpu 1 2"), None);
+        assert!(Machine::read().is_some());
     }
 }

@@ -133,7 +133,8 @@ impl Bench {
         let sleeps_before = self.sleeps();
         let before = Threads::of(&[std::process::id()]);
         let report = crate::run_until(&plan, stop, &mut ())?;
-        let others = Threads::of(&[std::process::id()]).since(&before); // the generator's thread has ended
+        let others = Threads::of(&[std::process::id()]).zip(before); // the generator's thread has ended
+        let others = others.map(|(after, before)| after.since(&before)).unwrap_or_default();
         mock.stop();
         let sleeps_after = self.sleeps();
         let noise = Noise {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ringload::compare::{Comparison, Outcome, Pass, SavedComparison, Side};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{command, free_address};
+use crate::server::{command, command_of_fresh_threads, free_address};
 
 /// As short as an experiment can be.
 const SHORT: [&str; 11] = [
@@ -78,6 +78,18 @@ fn a_side_that_costs_many_times_more_is_found_and_every_run_is_kept() {
     std::fs::remove_dir_all(folder).unwrap();
     assert!(!is_served(&address), "a server was left behind");
     assert!(!runs(&idle["exec ".len()..]), "a backend was left behind");
+}
+
+#[test]
+fn threads_that_end_in_the_middle_of_a_run_cost_what_they_did() {
+    let address = free_address();
+    let (line, url) = (command_of_fresh_threads(&address, 1000), format!("http://{address}/"));
+    let output = run(&[&SHORT[..], &["--a", &line, "--b", &line, "--url", &url]].concat());
+    let found = Comparison::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
+    let mut costs: Vec<f64> = found.runs.iter().filter_map(|run| run.observation.costs.proxy_ns).collect();
+    costs.sort_by(f64::total_cmp);
+    // A millisecond by the clock, of which a thread may not have had its core for all; by the middle of 24 runs.
+    assert!(costs[costs.len() / 2] > 500_000.0, "{costs:?}");
 }
 
 /// Whether a process of this command line is there.
