@@ -14,7 +14,7 @@ use super::order::Side;
 use super::port;
 use super::process::{Group, LOOK, Launch};
 use crate::report::MACHINE;
-use crate::{Error, Load, Plan, Report, Stop, Watched, run_until};
+use crate::{Error, Load, Plan, Report, Stop, Uncounted, Watched, run_until};
 
 /// How long a side may take from its start to its first good answer.
 const READY_PATIENCE: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ pub(crate) struct Workbench<'a> {
 impl<'a> Workbench<'a> {
     /// Starts the backends.
     pub(crate) fn new(setup: &'a Setup, stop: &'a Stop) -> Result<Workbench<'a>, Error> {
-        let start = |launch| Group::start("the backend", launch, &setup.load_cores);
+        let start = |launch| Group::start("the backend", launch, &setup.load_cores, stop);
         let backends = setup.backends.iter().map(start).collect::<Result<_, _>>()?;
         let driver = match setup.systems[0].plan.driver {
             Some(driver) => driver,
@@ -175,14 +175,18 @@ impl Bench for Workbench<'_> {
     fn observe(&mut self, side: Side) -> Result<Option<Shown>, Error> {
         let setup = self.setup;
         let system = setup.system(side);
-        port::wait_until_free(&addresses(&system.plan)?)?;
-        let mut group = Group::start(&side.to_string(), &system.launch, &setup.proxy_cores)?;
+        port::wait_until_free(&addresses(&system.plan)?, self.stop)?;
+        if self.stop.is_stopped() {
+            return Ok(None);
+        }
+        let mut group = Group::start(&side.to_string(), &system.launch, &setup.proxy_cores, self.stop)?;
         if !self.is_ready(&mut group, side)? {
             return Ok(None);
         }
         let report = self.load(&group, side);
         self.check_alive(&mut group)?; // its end explains everything else that went wrong
-        let report = report?;
+        let mut report = report?;
+        group.strays().first().inspect(|stray| discount(&mut report, stray.id));
         let observation = Observation::of(&report, costs(&report));
         let detail = serde_json::to_value(&report).map_err(|error| Error::Output(io::Error::other(error)))?;
         Ok(Some(Shown { observation, response: report.histograms.response.0, detail }))
@@ -191,6 +195,13 @@ impl Bench for Workbench<'_> {
 
 fn addresses(plan: &Plan) -> Result<Vec<SocketAddr>, Error> {
     plan.targets.first().map_or(Ok(Vec::new()), port::addresses)
+}
+
+/// What has put itself into the background is not in the account.
+fn discount(report: &mut Report, stray: u32) {
+    report.costs.retain(|cost| cost.name != PROXY);
+    let reason = format!("process {stray} went into the background, uncounted; keep all in the foreground");
+    report.uncounted.push(Uncounted { name: PROXY.to_owned(), reason });
 }
 
 fn costs(report: &Report) -> Costs {

@@ -2,7 +2,8 @@
 //!
 //! Owns: what the kernel tells of a process in `/proc/PID/stat`, and who belongs. Descent decides. A process whose parent
 //! has ended is handed to another one; where that is this process (an experiment sees to it), it still belongs if it is in
-//! the process group that a named one leads. One that has left the group as well belongs to nobody.
+//! the process group that one of them leads. Who has been seen to belong does so for good. One that lost its parent and left
+//! the group before anybody looked belongs to nobody.
 //! Assumes: `/proc` shows them, and no number is given to another process while it is asked for.
 
 use std::collections::{BTreeMap, HashSet};
@@ -60,7 +61,8 @@ pub(crate) fn own_children() -> Vec<Process> {
 
 /// Some processes and all that they have started.
 pub(crate) struct Kin {
-    named: Vec<u32>,
+    /// The named ones, and those that have been seen.
+    known: HashSet<u32>,
     /// Those that were there and did not belong: they never will. Whoever looks again reads only what is new, which takes
     /// a tenth of the time; it is spent on a core that is being measured.
     strangers: HashSet<u32>,
@@ -68,10 +70,10 @@ pub(crate) struct Kin {
 
 impl Kin {
     pub(crate) fn of(named: &[u32]) -> Kin {
-        Kin { named: named.to_owned(), strangers: HashSet::new() }
+        Kin { known: named.iter().copied().collect(), strangers: HashSet::new() }
     }
 
-    /// Those there are now.
+    /// Those there are now, and those that have ended and were not waited for.
     pub(crate) fn members(&mut self) -> Vec<Process> {
         let mut others = everybody(&self.strangers);
         let mut members = BTreeMap::new();
@@ -84,12 +86,13 @@ impl Kin {
             members.extend(found);
         }
         self.strangers.extend(others.into_keys());
+        self.known.extend(members.keys());
         members.into_values().collect()
     }
 
     fn has(&self, process: &Process, members: &BTreeMap<u32, Process>) -> bool {
-        let is_orphan_of_group = process.parent == std::process::id() && self.named.contains(&process.group);
-        self.named.contains(&process.id) || members.contains_key(&process.parent) || is_orphan_of_group
+        let is_orphan_of_group = process.parent == std::process::id() && self.known.contains(&process.group);
+        self.known.contains(&process.id) || members.contains_key(&process.parent) || is_orphan_of_group
     }
 }
 

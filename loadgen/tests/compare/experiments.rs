@@ -172,6 +172,40 @@ fn an_interrupt_ends_the_experiment_undecided_and_leaves_nothing_behind() {
     assert!(!is_served(&address), "a server was left behind");
 }
 
+/// A sleep of a length that no other process has.
+fn sleep_of_its_own(part: &str) -> String {
+    format!("sleep 60.{}{part}", std::process::id())
+}
+
+#[test]
+fn what_puts_itself_into_the_background_is_ended_and_spoils_the_account() {
+    let (address, sleep) = (free_address(), sleep_of_its_own("1"));
+    let (line, url) = (command(&address, 0), format!("http://{address}/"));
+    let line = format!("(setsid {sleep} &); {line}");
+    let output = run(&[&SHORT[..], &["--a", &line, "--b", &line, "--url", &url]].concat());
+    assert!(!runs(&sleep), "a process in the background was left behind");
+    assert_eq!(output.status.code(), Some(21), "{}", said(&output));
+    assert!(said(&output).contains("went into the background"), "{}", said(&output));
+}
+
+#[test]
+fn an_interrupt_while_a_side_gets_ready_is_heard_soon_whatever_the_side_does_about_it() {
+    let (address, sleep) = (free_address(), sleep_of_its_own("2"));
+    let url = format!("http://{address}/");
+    let line = format!("trap '' TERM; while :; do {sleep}; done");
+    let more = ["--a", &line, "--b", &line, "--url", &url, "--backend", &line];
+    let mut child = start(&[&SHORT[..], &more].concat());
+    let until = Instant::now() + Duration::from_secs(10);
+    while !runs(&sleep) {
+        assert!(Instant::now() < until, "it never began");
+    }
+    let begun = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    child.wait().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(!runs(&sleep), "a process was left behind");
+}
+
 #[test]
 fn a_second_interrupt_ends_everything_at_once() {
     let (output, address) = interrupted(2);
