@@ -22,6 +22,9 @@ use crate::record::series::Series;
 use crate::report::provenance::Provenance;
 use crate::{Error, Plan, Report};
 
+/// What watched processes spent, with their name, or why that is unknown.
+pub(crate) type Spent = (String, Result<Bill, String>);
+
 /// What a whole run brought home.
 pub(crate) struct Run {
     pub(crate) provenance: Provenance,
@@ -29,8 +32,8 @@ pub(crate) struct Run {
     pub(crate) was_stopped: bool,
     pub(crate) tallies: Vec<Tally>,
     pub(crate) series: Series,
-    /// What the watched processes spent, by name, or why that is unknown.
-    pub(crate) spent: Vec<(String, Result<Bill, String>)>,
+    /// Of all that were watched.
+    pub(crate) spent: Vec<Spent>,
     pub(crate) machine: Option<Duration>,
 }
 
@@ -187,7 +190,7 @@ impl<'a> Watch<'a> {
         self.beats += 1;
     }
 
-    fn spent(&self) -> (Vec<(String, Result<Bill, String>)>, Option<Duration>) {
+    fn spent(&self) -> (Vec<Spent>, Option<Duration>) {
         let bill = |index: usize| {
             let both = self.began.as_ref().zip(self.ended.as_ref());
             let (began, ended) = both.ok_or("the run did not come to its measured part")?;

@@ -151,12 +151,14 @@ fn interrupted(count: usize) -> (Output, String) {
     let mut child = start(&[&long[..], &["--a", &line, "--b", &line, "--url", &url]].concat());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("floor        1.1 A")), "it never began");
+    let begun = Instant::now();
     for _ in 0..count {
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         std::thread::sleep(Duration::from_millis(20)); // two at once are one signal
     }
     let rest = std::thread::spawn(move || lines.for_each(drop));
     let output = child.wait_with_output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     rest.join().unwrap();
     (output, address)
 }
