@@ -34,7 +34,8 @@ pub fn cores() -> io::Result<Vec<usize>> {
 /// One of the two things compared.
 #[derive(Debug, Clone)]
 pub struct System {
-    /// How it is started. It must stay in the foreground.
+    /// How it is started. It must stay in the foreground. Nobody: the load goes straight to a backend, for what is left
+    /// without a proxy.
     pub launch: Launch,
     /// The load on it: where it listens, what is requested, for how long. Cores and watched processes are filled in.
     pub plan: Plan,
@@ -64,6 +65,11 @@ impl Setup {
             )));
         }
         self.systems.iter().try_for_each(|system| system.plan.check())
+    }
+
+    /// Whether one of the two has no processes whose CPU could decide.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.systems.iter().any(|system| system.launch.is_direct())
     }
 
     /// What the cores mean for the numbers, if they mean anything.
@@ -103,7 +109,7 @@ impl<'a> Workbench<'a> {
 
     /// Waits until the side gives the first target's answer as expected, and with it everything behind it. Says whether
     /// it does; if not, it was interrupted.
-    fn is_ready(&mut self, group: &mut Group, side: Side) -> Result<bool, Error> {
+    fn is_ready(&mut self, group: &mut Option<Group>, side: Side) -> Result<bool, Error> {
         let plan = &self.setup.system(side).plan;
         let addresses = addresses(plan)?;
         let until = Instant::now() + READY_PATIENCE;
@@ -151,14 +157,14 @@ impl<'a> Workbench<'a> {
         }
     }
 
-    fn check_alive(&mut self, group: &mut Group) -> Result<(), Error> {
-        let mut groups = self.backends.iter_mut().chain([group]);
+    fn check_alive(&mut self, group: &mut Option<Group>) -> Result<(), Error> {
+        let mut groups = self.backends.iter_mut().chain(group);
         groups.find_map(Group::end_of_its_own).map_or(Ok(()), |end| Err(Error::Experiment(end)))
     }
 
-    fn load(&self, group: &Group, side: Side) -> Result<Report, Error> {
-        let backends = self.backends.iter().map(Group::leader).collect();
-        let watched = [(PROXY, vec![group.leader()]), (BACKEND, backends)];
+    fn load(&self, group: &Option<Group>, side: Side) -> Result<Report, Error> {
+        let backends: Vec<u32> = self.backends.iter().map(Group::leader).collect();
+        let watched = [(PROXY, group.iter().map(Group::leader).collect()), (BACKEND, backends)];
         let watched = watched.into_iter().filter(|(_, leaders)| !leaders.is_empty());
         let watched = watched.map(|(name, processes)| Watched { name: name.to_owned(), processes });
         let plan = Plan {
@@ -175,18 +181,23 @@ impl Bench for Workbench<'_> {
     fn observe(&mut self, side: Side) -> Result<Option<Shown>, Error> {
         let setup = self.setup;
         let system = setup.system(side);
-        port::wait_until_free(&addresses(&system.plan)?, self.stop)?;
+        if !system.launch.is_direct() {
+            port::wait_until_free(&addresses(&system.plan)?, self.stop)?;
+        }
         if self.stop.is_stopped() {
             return Ok(None);
         }
-        let mut group = Group::start(&side.to_string(), &system.launch, &setup.proxy_cores, self.stop)?;
+        let start = |launch| Group::start(&side.to_string(), launch, &setup.proxy_cores, self.stop);
+        let started = Some(&system.launch).filter(|launch| !launch.is_direct());
+        let mut group = started.map(start).transpose()?;
         if !self.is_ready(&mut group, side)? {
             return Ok(None);
         }
         let report = self.load(&group, side);
         self.check_alive(&mut group)?; // its end explains everything else that went wrong
         let mut report = report?;
-        group.strays().first().inspect(|stray| discount(&mut report, stray.id));
+        let strays = group.as_ref().map(Group::strays).unwrap_or_default();
+        strays.first().inspect(|stray| discount(&mut report, stray.id));
         let observation = Observation::of(&report, costs(&report));
         let detail = serde_json::to_value(&report).map_err(|error| Error::Output(io::Error::other(error)))?;
         Ok(Some(Shown { observation, response: report.histograms.response.0, detail }))

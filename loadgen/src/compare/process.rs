@@ -34,26 +34,44 @@ pub(crate) const LOOK: Duration = Duration::from_millis(5);
 /// How much of what a process said is kept, in bytes: the end, where the reason stands.
 const WORDS_BOUND: usize = 2048;
 
-/// A program and its arguments.
+/// A program and its arguments; or nobody, where the load goes straight to a server that is there anyway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    program: String,
+    /// None: nobody is started.
+    program: Option<String>,
     arguments: Vec<String>,
     shown: String,
 }
 
 impl Launch {
+    /// What stands for nobody on a command line, and in what is told.
+    pub const DIRECT: &str = "direct";
+
+    /// Nobody.
+    pub fn direct() -> Launch {
+        Launch { program: None, arguments: Vec::new(), shown: Launch::DIRECT.to_owned() }
+    }
+
+    /// Whether nobody is started.
+    pub fn is_direct(&self) -> bool {
+        self.program.is_none()
+    }
+
     /// A line for the shell.
     pub fn of_line(line: &str) -> Launch {
         let arguments = vec!["-c".to_owned(), line.to_owned()];
-        Launch { program: "/bin/sh".to_owned(), arguments, shown: line.to_owned() }
+        Launch { program: Some("/bin/sh".to_owned()), arguments, shown: line.to_owned() }
     }
 
     /// A program with its arguments, as they are.
     pub fn of_program(program: &Path, arguments: &[&str]) -> Launch {
         let program = program.display().to_string();
         let shown = [&[program.as_str()], arguments].concat().join(" ");
-        Launch { program, arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(), shown }
+        Launch {
+            program: Some(program),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            shown,
+        }
     }
 }
 
@@ -133,7 +151,8 @@ impl Group {
         let failed = |cause| Error::Experiment(format!("{name} cannot be started: `{launch}`: {cause}"));
         set_child_subreaper(Some(getpid())).map_err(|cause| refuse_reaper(name, cause.into()))?;
         let before = own_children().iter().map(|process| process.id).collect();
-        let mut command = Command::new(&launch.program);
+        let program = launch.program.as_ref().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+        let mut command = Command::new(program);
         command.args(&launch.arguments).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut alive = alive();

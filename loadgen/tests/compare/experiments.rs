@@ -174,6 +174,27 @@ fn an_interrupt_ends_the_experiment_undecided_and_leaves_nothing_behind() {
     assert!(!is_served(&address), "a server was left behind");
 }
 
+#[test]
+fn a_server_behind_is_compared_directly_with_what_stands_before_it() {
+    let (behind, before) = (free_address(), free_address());
+    let [url, url_b] = [&behind, &before].map(|address| format!("http://{address}/"));
+    let (server, slow) = (command(&behind, 0), command(&before, 2000));
+    let lines = ["--a", "direct", "--url", &url, "--b", &slow, "--url-b", &url_b, "--backend", &server];
+    let output = run(&[&SHORT[..], &lines, &["--metric", "machine"]].concat());
+    assert_eq!(output.status.code(), Some(20), "{}", said(&output));
+    let found = Comparison::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
+    assert_eq!(found.conditions.commands[0], "direct");
+    let told = |side| {
+        let runs = found.runs.iter().filter(move |run| run.pass == Pass::Comparison && run.side == side);
+        runs.map(|run| run.observation.costs)
+    };
+    assert!(told(Side::A).all(|costs| costs.proxy_ns.is_none() && costs.backend_ns > Some(0.0)));
+    assert!(told(Side::B).all(|costs| costs.proxy_ns > Some(0.0)));
+    let output = run(&[&SHORT[..], &lines].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("has no process whose CPU could decide"), "{}", said(&output));
+}
+
 /// A sleep of a length that no other process has.
 fn sleep_of_its_own(part: &str) -> String {
     format!("sleep 60.{}{part}", std::process::id())
