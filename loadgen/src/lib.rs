@@ -61,6 +61,8 @@ pub use report::assertion::{Asserted, Assertion};
 pub use report::provenance::Provenance;
 pub use report::table::nanoseconds as words;
 pub use report::verdict::{Limiter, Verdict};
-pub use report::{Cost, Generator, Histograms, Latency, Report, Setting, TargetReport, Throughput};
+pub use report::{
+    Cost, Generator, Histograms, Latency, Report, Setting, TargetReport, Throughput, Uncounted,
+};
 pub use ringgate_io::Rung;
 pub use statistics::Estimate;

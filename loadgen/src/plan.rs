@@ -10,12 +10,14 @@ pub(crate) mod target;
 pub(crate) mod template;
 pub(crate) mod units;
 
+use std::collections::HashSet;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ringgate_io::Rung;
 
+use crate::report::MACHINE;
 use crate::report::assertion::Assertion;
 use crate::{Error, Expect, Load, Target};
 
@@ -143,6 +145,12 @@ impl Plan {
         }
     }
 
+    /// Whether two of those watched, or one and the whole machine, would be told under the same name.
+    fn has_watched_twice(&self) -> bool {
+        let mut names: HashSet<&str> = HashSet::from([MACHINE]);
+        !self.watched.iter().all(|watched| names.insert(&watched.name))
+    }
+
     /// What is wrong with it, if anything.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let server = self.targets.first().map(Target::server);
@@ -159,11 +167,8 @@ impl Plan {
                 "a request that says `Connection: close` is the last of its connection; leave out one of the two",
             ),
             (
-                self.watched
-                    .iter()
-                    .enumerate()
-                    .any(|(place, one)| self.watched[..place].iter().any(|other| other.name == one.name)),
-                "two watched processes have the same name; give each its own, or name=PID,PID for both together",
+                self.has_watched_twice(),
+                "each --watch needs a name of its own, other than `machine`; several processes are NAME=PID,PID",
             ),
             (self.duration.is_zero(), "the duration must be longer than nothing"),
             (self.timeout.is_zero(), "the timeout must be longer than nothing"),

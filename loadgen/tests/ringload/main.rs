@@ -11,3 +11,4 @@ mod selftest;
 mod server;
 mod slo;
 mod stopped;
+mod watch;
