@@ -17,6 +17,7 @@ use std::time::Duration;
 use ringgate_io::Rung;
 
 use crate::report::assertion::Assertion;
+use crate::secret::Secrets;
 use crate::{Error, Expect, Load, Target};
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
@@ -141,6 +142,11 @@ impl Plan {
             Some(requests) => requests.get(),
             None => u64::MAX,
         }
+    }
+
+    /// All that nobody may read of it.
+    pub fn secrets(&self) -> Secrets {
+        Secrets::new(self.targets.iter().flat_map(Target::secrets))
     }
 
     /// What is wrong with it, if anything.

@@ -256,7 +256,7 @@ impl Report {
             generator: Generator::new(&record, tallies, &floor),
             costs,
             assertions: Vec::new(),
-            failures: record.failures.list(),
+            failures: record.failures.list(&plan.secrets()),
             targets: targets(plan, &record),
             series,
             transport_errors: record.errors,

@@ -140,7 +140,8 @@ impl CompareOptions {
         announce(&setup, &design);
         let mut clerk = Clerk { folder, told: 0, runs: design.runs() };
         let mut comparison = compare::carry_out(&setup, &design, &stop, &mut clerk)?;
-        comparison.provenance = comparison.provenance.of_command(std::env::args_os());
+        let secrets = setup.systems[0].plan.secrets(); // those of both: they differ in where they are sent
+        comparison.provenance = comparison.provenance.of_command(std::env::args_os(), &secrets);
         let kept = clerk.keep(&comparison);
         self.print(&comparison, || comparison.markdown()).map_err(Error::Output)?; // also when it could not be kept
         kept.map_err(Error::Output)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ringload::interchange::{run, save};
-use ringload::{Error, Report};
+use ringload::{Error, Report, Secrets};
 
 use crate::cli::run::print;
 use crate::exit::Exit;
@@ -42,7 +42,7 @@ impl MergeOptions {
     pub(super) fn run(&self) -> Result<Exit, Error> {
         let runs = self.runs.iter().map(|path| parsed(path)).collect::<Result<Vec<_>, _>>()?;
         let mut sum = ringload::merge(runs).map_err(Error::Files)?;
-        sum.provenance = sum.provenance.of_command(std::env::args_os());
+        sum.provenance = sum.provenance.of_command(std::env::args_os(), &Secrets::default());
         let kept = self.save.as_ref().map_or(Ok(()), |folder| save::save(&sum, folder));
         print(&sum, self.json).map_err(Error::Output)?; // also when the folder could not take it
         kept?;

@@ -61,7 +61,7 @@ impl RunOptions {
         let folder = self.save.as_deref().map(Folder::create).transpose()?;
         let mut observers = (Live::new(self.progress, self.json, plan.duration), folder);
         let mut report = ringload::run_until(&plan, &stop, &mut observers)?;
-        report.provenance = report.provenance.of_command(std::env::args_os());
+        report.provenance = report.provenance.of_command(std::env::args_os(), &plan.secrets());
         let (live, folder) = observers;
         drop(live); // the report takes its place
         let kept = folder.map_or(Ok(()), |folder| folder.finish(&report));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ringload::selftest::{self, Case, Floor, Outcome, Scale, Watch};
-use ringload::{Error, Stop};
+use ringload::{Error, Secrets, Stop};
 
 use crate::cli::run::{print, stop_on_signal};
 use crate::exit::Exit;
@@ -65,7 +65,7 @@ impl SelftestOptions {
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
         let scale = if self.full { Scale::Full } else { Scale::Quick };
         let mut test = selftest::run(scale, &self.cases, &stop, &mut Shown { as_json: self.json })?;
-        test.provenance = test.provenance.of_command(std::env::args_os());
+        test.provenance = test.provenance.of_command(std::env::args_os(), &Secrets::default());
         if let Some(folder) = &self.save {
             test.save(folder).map_err(Error::Output)?;
         }

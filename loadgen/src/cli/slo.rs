@@ -98,7 +98,7 @@ impl SloOptions {
         let quest = self.quest()?;
         let stop = Stop::new();
         stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-        self.show(&format!("{}: {}", self.ask.words(), quest.objective));
+        self.show(&format!("{}: {}", self.ask.words(&quest.plan), quest.objective));
         let found = seek(&quest, &stop, |run: &Run| self.show(&run.to_string()))?;
         print(&found, self.json).map_err(Error::Output)?;
         Ok(exit(&found))

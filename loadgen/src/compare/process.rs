@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Error;
+use crate::secret::{Secrets, command};
 
 /// How long a group may take to end when asked to, before it is made to; and how long that may take.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -29,6 +30,7 @@ const WORDS_BOUND: usize = 2048;
 pub struct Launch {
     program: String,
     arguments: Vec<String>,
+    /// Without its secrets.
     shown: String,
 }
 
@@ -36,14 +38,15 @@ impl Launch {
     /// A line for the shell.
     pub fn of_line(line: &str) -> Launch {
         let arguments = vec!["-c".to_owned(), line.to_owned()];
-        Launch { program: "/bin/sh".to_owned(), arguments, shown: line.to_owned() }
+        Launch { program: "/bin/sh".to_owned(), arguments, shown: command::line(line) }
     }
 
     /// A program with its arguments, as they are.
     pub fn of_program(program: &Path, arguments: &[&str]) -> Launch {
         let program = program.display().to_string();
-        let shown = [&[program.as_str()], arguments].concat().join(" ");
-        Launch { program, arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(), shown }
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let shown = command::words([&[program.clone()][..], &arguments].concat()).join(" ");
+        Launch { program, arguments, shown }
     }
 }
 
@@ -209,7 +212,7 @@ impl Words {
             thread::sleep(LOOK);
         }
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        match String::from_utf8_lossy(&said).trim() {
+        match Secrets::default().hide(&*said).trim() {
             "" => String::new(),
             words => format!("; it said: {words}"),
         }
