@@ -7,7 +7,7 @@ use clap::Args;
 use ringload::interchange::{run, save};
 use ringload::{Error, Report, Secrets};
 
-use crate::cli::run::print;
+use crate::cli::terminal::print;
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\

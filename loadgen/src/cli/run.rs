@@ -1,19 +1,14 @@
 //! `ringload run`: the options, the plan they make, and the run.
 
-use std::fmt::Display;
-use std::io::{self, Write};
 use std::path::PathBuf;
-use std::thread;
 
 use clap::Args;
 use ringload::interchange::save::Folder;
-use ringload::{Assertion, Error, Plan, Rung, Stop, Watched};
-use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use ringload::{Assertion, Error, Plan, Rung, Watched};
 
 use crate::cli::live::{Live, Progress};
 use crate::cli::plan::PlanOptions;
+use crate::cli::terminal::{print, stop_on_signal};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -56,8 +51,7 @@ impl RunOptions {
     /// Runs the plan and prints the report.
     pub(super) fn run(&self) -> Result<Exit, Error> {
         let plan = self.plan()?;
-        let stop = Stop::new();
-        stop_on_signal(stop.clone()).map_err(Error::Loop)?;
+        let stop = stop_on_signal().map_err(Error::Loop)?;
         let folder = self.save.as_deref().map(Folder::create).transpose()?;
         let mut observers = (Live::new(self.progress, self.json, plan.duration), folder);
         let mut report = ringload::run_until(&plan, &stop, &mut observers)?;
@@ -77,29 +71,6 @@ impl RunOptions {
         plan.assertions.extend(self.assertions.iter().cloned());
         Ok(plan)
     }
-}
-
-/// Prints what was found, as one JSON object or for people. A reader that has seen enough is not an error.
-pub(super) fn print<T: Serialize + Display>(found: &T, as_json: bool) -> io::Result<()> {
-    let text = if as_json { serde_json::to_string(found)? + "\n" } else { found.to_string() };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// The first signal ends the run with a report, the second one ends the process.
-pub(super) fn stop_on_signal(stop: Stop) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            if stop.is_stopped() {
-                std::process::exit(Exit::Interrupted.code().into());
-            }
-            stop.stop();
-        }
-    })?;
-    Ok(())
 }
 
 pub(super) fn driver_help() -> String {
