@@ -24,6 +24,8 @@ pub enum Error {
     },
     /// A process of an experiment did not start, did not answer or ended; or its port belongs to somebody else.
     Experiment(String),
+    /// It was told to stop before anything was sent.
+    Interrupted,
     /// The event loop of a thread could not be built or failed.
     Loop(io::Error),
     /// A file cannot be read as what it was given for, or files do not go together.
@@ -44,6 +46,7 @@ impl fmt::Display for Error {
                 "this run needs {needed} open files and the limit is {limit}; raise it (`ulimit -n {needed}`) or use \
                  fewer connections"
             ),
+            Error::Interrupted => f.write_str("interrupted before anything was sent"),
             Error::Output(cause) => write!(f, "the report could not be written ({cause}); is the disk full?"),
             Error::Loop(cause) => {
                 write!(
@@ -59,7 +62,11 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Unreachable { cause, .. } | Error::Loop(cause) | Error::Output(cause) => Some(cause),
-            Error::Plan(_) | Error::Experiment(_) | Error::Files(_) | Error::Descriptors { .. } => None,
+            Error::Plan(_)
+            | Error::Experiment(_)
+            | Error::Files(_)
+            | Error::Descriptors { .. }
+            | Error::Interrupted => None,
         }
     }
 }

@@ -70,6 +70,7 @@ impl Exit {
                 Exit::NoStart
             }
             Error::Output(_) => Exit::NoReport,
+            Error::Interrupted => Exit::Interrupted,
             Error::Files(_) => Exit::Files,
         }
     }

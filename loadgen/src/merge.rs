@@ -3,21 +3,22 @@
 //! Owns: what it means to add runs. Counts and histograms are added, bucket for bucket, and everything computed from them
 //! is computed anew, so the sum of the parts is the record that one generator would have kept. The sum does not depend on
 //! the order of the parts, nor on whether some were added up before.
-//! Refuses: to add what cannot be: runs with other targets, another length, warm-up, patience or kind of loop.
-//! Assumes: the parts ran at the same time; the length of the whole is that of the longest. Where only a part's result is
-//! kept and not what it rests on, the whole gets the worst: the verdict, and the quantiles of a row over time, which are
-//! the largest among the parts' (the true one is not above it).
+//! Refuses: to add what cannot be: runs with other targets, another length, warm-up, patience or kind of loop; and a run
+//! that is among them already.
+//! Assumes: each run agrees with itself, as one does that was measured here or [parsed](crate::interchange::run::parse), and
+//! so counts no more than can be added; the sum is held to the same. The parts ran at the same time; the length of the whole
+//! is that of the longest. Where only a part's result is kept and not what it rests on, the whole gets the worst: the
+//! verdict, and the quantiles of a row over time, which are the largest among the parts' (the true one is not above it).
 
 mod rows;
 mod words;
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
-
+use crate::interchange::accounts;
 use crate::merge::words::{counted, distinct};
 use crate::record::failures;
-use crate::record::recorder::{add, histogram};
+use crate::record::recorder::add;
 use crate::record::summary::Summary;
 use crate::report::verdict::{SAMPLES_NEEDED, scarcity};
 use crate::report::{Generator, Histograms, Latency, MACHINE, Setting, TargetReport, Throughput};
@@ -29,18 +30,40 @@ use crate::{
 /// What stands before the reason of a verdict that only some of the parts have.
 const OF_A_PART: &str = "of one of the runs added up: ";
 
-/// Adds up `runs`.
+/// Adds up `runs`, each with a name for what is wrong with it.
 ///
 /// # Errors
-/// There are none, or they cannot be added; says in what they differ.
-pub fn merge(runs: impl IntoIterator<Item = Report>) -> Result<Report, String> {
+/// There are none, or they cannot be added; says which, and in what they differ.
+pub fn merge(runs: impl IntoIterator<Item = (String, Report)>) -> Result<Report, String> {
     let mut runs = runs.into_iter();
-    let first = runs.next().ok_or("give the runs to add up")?;
-    runs.try_fold(first, |sum, next| sum_of(&sum, &next))
+    let (first, mut sum) = runs.next().ok_or("give the runs to add up")?;
+    let mut seen = BTreeMap::from([(identity(&sum), first.clone())]);
+    for (name, next) in runs {
+        if let Some(same) = seen.insert(identity(&next), name.clone()) {
+            return Err(twice(&name, &same, &next));
+        }
+        check(&sum, &next).map_err(|reason| format!("{name}: differs from {first} {reason}"))?;
+        sum = sum_of(&sum, &next);
+        accounts::check(&sum)
+            .map_err(|what| format!("{name}: cannot be added ({what}); no run is that large"))?;
+    }
+    Ok(sum)
 }
 
-fn sum_of(a: &Report, b: &Report) -> Result<Report, String> {
-    check(a, b)?;
+/// What no two runs have in common, unless nobody gave them seeds.
+fn identity(run: &Report) -> (String, u64, Vec<String>) {
+    (run.provenance.started.clone(), run.setting.seed, run.provenance.command.clone())
+}
+
+fn twice(name: &str, same: &str, run: &Report) -> String {
+    format!(
+        "{name}: the same run as {same} (started {}, seed {}, by the same command); give each run once, and each machine a \
+         --seed of its own",
+        run.provenance.started, run.setting.seed
+    )
+}
+
+fn sum_of(a: &Report, b: &Report) -> Report {
     let requests = census(a.requests, b.requests);
     let elapsed_ns = a.elapsed_ns.max(b.elapsed_ns);
     let throughput = throughput(a.throughput, b.throughput, elapsed_ns);
@@ -57,7 +80,7 @@ fn sum_of(a: &Report, b: &Report) -> Result<Report, String> {
         requests,
         census_holds: a.census_holds && b.census_holds && requests.adds_up(),
         transport_errors: transport_errors(&a.transport_errors, &b.transport_errors),
-        latency: latency(&histograms),
+        latency: Latency::of(&histograms),
         statuses: added(&a.statuses, &b.statuses),
         throughput,
         connections: connections(a.connections, b.connections),
@@ -71,7 +94,7 @@ fn sum_of(a: &Report, b: &Report) -> Result<Report, String> {
         samples: Vec::new(), // instants of several machines do not stand on one clock
     };
     sum.assertions = assertions(a, b, &sum);
-    Ok(sum)
+    sum
 }
 
 /// What of the settings must be equal, with its name.
@@ -100,10 +123,9 @@ fn check(a: &Report, b: &Report) -> Result<(), String> {
     let differences: Vec<String> = pairs.map(|((name, a), (_, b))| format!("{name}: {a} and {b}")).collect();
     match differences.is_empty() {
         true => Ok(()),
-        false => Err(format!(
-            "runs that differ in their settings do not add up ({}); make all parts with the same options",
-            differences.join("; ")
-        )),
+        false => {
+            Err(format!("in its settings ({}); make all parts with the same options", differences.join("; ")))
+        }
     }
 }
 
@@ -165,19 +187,6 @@ fn histograms(a: &Histograms, b: &Histograms) -> Histograms {
     }
 }
 
-fn latency(histograms: &Histograms) -> Latency {
-    let none: Histogram<u64> = histogram();
-    let summary = |samples: &Blob| Summary::bounded(&samples.0, &none);
-    Latency {
-        response: Summary::bounded(&histograms.response.0, &histograms.unanswered.0),
-        service: summary(&histograms.service),
-        lateness: summary(&histograms.lateness),
-        first_byte: summary(&histograms.first_byte),
-        connect: summary(&histograms.connect),
-        added: summary(&histograms.added),
-    }
-}
-
 fn target(a: &TargetReport, b: &TargetReport) -> TargetReport {
     let histograms = histograms(&a.histograms, &b.histograms);
     TargetReport {
@@ -185,7 +194,7 @@ fn target(a: &TargetReport, b: &TargetReport) -> TargetReport {
         url: a.url.clone(),
         weight: a.weight,
         requests: census(a.requests, b.requests),
-        latency: latency(&histograms),
+        latency: Latency::of(&histograms),
         histograms,
     }
 }
@@ -201,10 +210,15 @@ fn generator(a: &Generator, b: &Generator, histograms: &Histograms, answers: u64
         },
         cpu_ns,
         cpu_per_request_ns: cpu_ns.and_then(|cpu| cpu.checked_div(answers)),
-        busiest_running: a.busiest_running.max(b.busiest_running),
-        busiest_waiting: a.busiest_waiting.max(b.busiest_waiting),
+        busiest_running: larger(a.busiest_running, b.busiest_running),
+        busiest_waiting: larger(a.busiest_waiting, b.busiest_waiting),
         floor: Summary::of(&histograms.floor.0),
     }
+}
+
+/// The larger of two, where both are known.
+fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    a.zip(b).map(|(a, b)| a.max(b))
 }
 
 /// By name, the machines last. A process is watched where it runs: a part that does not tell it adds nothing.

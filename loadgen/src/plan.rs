@@ -164,6 +164,13 @@ impl Plan {
                 self.close && self.requests_per_connection.is_some_and(|requests| requests.get() > 1),
                 "a request that says `Connection: close` is the last of its connection; leave out one of the two",
             ),
+            (
+                self.watched
+                    .iter()
+                    .enumerate()
+                    .any(|(place, one)| self.watched[..place].iter().any(|other| other.name == one.name)),
+                "two watched processes have the same name; give each its own, or name=PID,PID for both together",
+            ),
             (self.duration.is_zero(), "the duration must be longer than nothing"),
             (self.timeout.is_zero(), "the timeout must be longer than nothing"),
             (

@@ -176,10 +176,10 @@ pub struct Generator {
     pub cpu_ns: Option<u64>,
     /// The same per answered request.
     pub cpu_per_request_ns: Option<u64>,
-    /// The largest part of the time (0 to 1) that one of its threads ran.
-    pub busiest_running: f64,
+    /// The largest part of the time (0 to 1) that one of its threads ran; nothing where the kernel does not tell.
+    pub busiest_running: Option<f64>,
     /// The largest part of the time that one of its threads was ready to run and got no core.
-    pub busiest_waiting: f64,
+    pub busiest_waiting: Option<f64>,
     /// The instrument's floor: how late the pacer wakes when nothing else is to do. Empty in a closed loop.
     pub floor: Summary,
 }
@@ -238,6 +238,7 @@ impl Report {
             costs: &costs,
         };
         let (verdict, reason) = evidence.verdict();
+        let histograms = Histograms::new(&record.clocks(), &record.connect, &floor);
         let mut report = Report {
             format: FORMAT,
             provenance: run.provenance.clone(),
@@ -248,8 +249,8 @@ impl Report {
             elapsed_ns: nanoseconds(elapsed),
             requests: census,
             census_holds: record.adds_up() && (run.was_stopped || was_planned(plan, &census)),
-            latency: Latency::new(&record.clocks(), &record.connect),
-            histograms: Histograms::new(&record.clocks(), &record.connect, &floor),
+            latency: Latency::of(&histograms),
+            histograms,
             statuses: statuses(&record.statuses),
             throughput: Throughput::new(&record, elapsed),
             connections: record.connections,
@@ -302,13 +303,16 @@ fn statuses(counts: &[u64]) -> BTreeMap<u16, u64> {
 }
 
 fn targets(plan: &Plan, record: &Recorder) -> Vec<TargetReport> {
-    let report = |(target, record): (&crate::Target, &TargetRecord)| TargetReport {
-        name: target.known_as().map(str::to_owned),
-        url: target.url(),
-        weight: target.weight(),
-        requests: record.census,
-        latency: Latency::new(&record.clocks, &histogram()),
-        histograms: Histograms::new(&record.clocks, &histogram(), &histogram()),
+    let report = |(target, record): (&crate::Target, &TargetRecord)| {
+        let histograms = Histograms::new(&record.clocks, &histogram(), &histogram());
+        TargetReport {
+            name: target.known_as().map(str::to_owned),
+            url: target.url(),
+            weight: target.weight(),
+            requests: record.census,
+            latency: Latency::of(&histograms),
+            histograms,
+        }
     };
     plan.targets.iter().zip(&record.targets).map(report).collect()
 }
@@ -329,10 +333,10 @@ fn costs(run: &Run, answers: u64, elapsed: Duration) -> Vec<Cost> {
     watched.chain(machine).collect()
 }
 
-/// The largest part of its time that a thread spent so.
-fn largest(tallies: &[Tally], spent: fn(CpuTime) -> Duration) -> f64 {
-    let part = |tally: &Tally| tally.effort.cpu.map_or(0.0, |cpu| ratio(spent(cpu), tally.effort.elapsed));
-    tallies.iter().map(part).fold(0.0, f64::max)
+/// The largest part of its time that a thread spent so; nothing where the kernel does not tell.
+fn largest(tallies: &[Tally], spent: fn(CpuTime) -> Duration) -> Option<f64> {
+    let part = |tally: &Tally| tally.effort.cpu.map(|(cpu, length)| ratio(spent(cpu), length));
+    tallies.iter().map(part).try_fold(0.0, |largest, part| Some(f64::max(largest, part?)))
 }
 
 fn ratio(part: Duration, whole: Duration) -> f64 {
@@ -358,14 +362,15 @@ impl Setting {
 }
 
 impl Latency {
-    fn new(clocks: &Clocks, connect: &Histogram<u64>) -> Latency {
+    /// What `histograms` say.
+    pub(crate) fn of(histograms: &Histograms) -> Latency {
         Latency {
-            response: Summary::bounded(&clocks.response, &clocks.unanswered),
-            service: Summary::of(&clocks.service),
-            lateness: Summary::of(&clocks.lateness),
-            first_byte: Summary::of(&clocks.first_byte),
-            connect: Summary::of(connect),
-            added: Summary::of(&clocks.added),
+            response: Summary::bounded(&histograms.response.0, &histograms.unanswered.0),
+            service: Summary::of(&histograms.service.0),
+            lateness: Summary::of(&histograms.lateness.0),
+            first_byte: Summary::of(&histograms.first_byte.0),
+            connect: Summary::of(&histograms.connect.0),
+            added: Summary::of(&histograms.added.0),
         }
     }
 
@@ -419,7 +424,8 @@ impl Throughput {
 
 impl Generator {
     fn new(record: &Recorder, tallies: &[Tally], floor: &Histogram<u64>) -> Generator {
-        let cpu: Option<Duration> = tallies.iter().map(|tally| tally.effort.cpu.map(|cpu| cpu.running)).sum();
+        let cpu: Option<Duration> =
+            tallies.iter().map(|tally| tally.effort.cpu.map(|(cpu, _)| cpu.running)).sum();
         let cpu_ns = cpu.map(nanoseconds);
         Generator {
             sending: record.sending,

@@ -125,13 +125,13 @@ impl Parser {
         let parsed =
             ParserConfig::default().parse_response_with_uninit_headers(&mut response, data, &mut fields);
         match parsed.map_err(|error| Malformed(describe(error)))? {
-            Status::Partial if data.len() >= HEAD_BOUND => Err(Malformed("a head of more than 64 KiB")),
-            Status::Partial => Ok(None),
-            Status::Complete(head_bytes) => {
+            Status::Partial if data.len() < HEAD_BOUND => Ok(None),
+            Status::Complete(head_bytes) if head_bytes <= HEAD_BOUND => {
                 self.frame(&response, to_head)?;
                 self.content.begin(&data[..head_bytes]);
                 Ok(Some(head_bytes))
             }
+            _ => Err(Malformed("a head of more than 64 KiB")),
         }
     }
 
@@ -425,6 +425,25 @@ mod tests {
         check("SSH-2.0-OpenSSH\r\n", false, Err("bytes that do not begin with HTTP/1.0 or HTTP/1.1"));
         check("HTTP/1.1 099 Odd\r\n\r\n", false, Err("a status below 100"));
         check("HTTP/1.1 101 Up\r\n\r\n", false, Err("status 101, and no upgrade was asked for"));
+    }
+
+    #[test]
+    fn a_head_has_a_bound_to_the_byte_however_it_arrives() {
+        let head = |bytes: usize| {
+            let (start, end) = ("HTTP/1.1 204 No Content\r\nField: ", "\r\n\r\n");
+            format!("{start}{}{end}", "x".repeat(bytes - start.len() - end.len()))
+        };
+        let whole = head(HEAD_BOUND);
+        assert_eq!(read(&[whole.as_bytes()], false), Ok(vec![answer(204, 0, HEAD_BOUND, true)]));
+        let longer = head(HEAD_BOUND + 1);
+        for cut in [0, HEAD_BOUND - 1, HEAD_BOUND, HEAD_BOUND + 1] {
+            let (first, second) = longer.as_bytes().split_at(cut);
+            assert_eq!(
+                read(&[first, second], false),
+                Err(Malformed("a head of more than 64 KiB")),
+                "cut at {cut}"
+            );
+        }
     }
 
     #[test]

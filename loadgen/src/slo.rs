@@ -25,7 +25,7 @@ use crate::{Error, Load, Plan, Report, Schedule, Stop, Verdict};
 const FORMAT: u32 = 1;
 /// Answers planned for each one that a quantile needs: some may fail.
 const SPARE: f64 = 1.1;
-/// The longest run made for the sake of samples. Rates at which that is too short are not tried.
+/// The longest run made for the sake of samples. Rates at which that is too short are refused.
 pub const LONGEST_RUN: Duration = Duration::from_secs(60);
 
 /// What to find out.
@@ -79,10 +79,15 @@ pub struct Found {
     pub runs: Vec<Run>,
 }
 
-/// The lowest rate at which a run of [`LONGEST_RUN`] tells the quantiles of `objective`.
-pub fn lowest_rate(objective: &Objective) -> u64 {
-    let needed = objective.samples_needed() as f64 * SPARE;
-    (needed / LONGEST_RUN.as_secs_f64()).ceil() as u64
+/// The lowest rate at which a run of [`LONGEST_RUN`], or of `duration` if that is longer, tells the quantiles of
+/// `objective`.
+pub fn lowest_rate(objective: &Objective, duration: Duration) -> u64 {
+    (planned(objective) / duration.max(LONGEST_RUN).as_secs_f64()).ceil() as u64
+}
+
+/// Requests in the shortest run that tells the quantiles.
+fn planned(objective: &Objective) -> f64 {
+    objective.samples_needed() as f64 * SPARE
 }
 
 /// Carries out `quest`; `watch` sees each run when it has ended.
@@ -91,6 +96,7 @@ pub fn lowest_rate(objective: &Objective) -> u64 {
 /// The quest is contradictory, or a run could not begin.
 pub fn seek(quest: &Quest, stop: &Stop, mut watch: impl FnMut(&Run)) -> Result<Found, Error> {
     let mut search = Search::new(quest.bounds)?;
+    quest.check()?;
     let mut runs: Vec<Run> = Vec::new();
     let mut step = Step::Run(search.first());
     let answer = loop {
@@ -125,9 +131,26 @@ fn rest(pause: Duration, stop: &Stop) {
 }
 
 impl Quest {
+    /// A search makes dozens of runs, those at the lowest rate the longest ones.
+    fn check(&self) -> Result<(), Error> {
+        let (lowest, supported) = (self.bounds.lowest, lowest_rate(&self.objective, self.plan.duration));
+        if lowest >= supported {
+            return Ok(());
+        }
+        let planned = planned(&self.objective);
+        let (needed, longest) = ((planned / lowest as f64).ceil(), self.plan.duration.max(LONGEST_RUN));
+        Err(Error::Plan(format!(
+            "at {lowest} requests/s a run needs {needed} s for the {planned:.0} answers it plans ({} tell the quantiles), \
+             and none lasts longer than {} s; try rates from {supported} on (--lowest {supported}), or longer runs \
+             (--duration {needed}s)",
+            self.objective.samples_needed(),
+            longest.as_secs(),
+        )))
+    }
+
     fn plan_at(&self, rate: u64) -> Result<Plan, Error> {
         let schedule = Schedule::constant(rate)?;
-        let needed = Duration::from_secs_f64(self.objective.samples_needed() as f64 * SPARE / rate as f64);
+        let needed = Duration::from_secs_f64(planned(&self.objective) / rate as f64);
         Ok(Plan {
             load: Load::Open { schedule },
             duration: self.plan.duration.max(needed),
@@ -240,8 +263,24 @@ mod tests {
         let seconds = |rate| quest().plan_at(rate).unwrap().duration.as_secs_f64();
         assert_eq!(seconds(1000), 5.0);
         assert!((seconds(100) - 11.0).abs() < 1e-6);
-        assert_eq!(lowest_rate(&quest().objective), 19); // 1100 answers in a minute
+        assert_eq!(lowest_rate(&quest().objective, Duration::ZERO), 19); // 1100 answers in a minute
         assert!(quest().plan_at(19).unwrap().duration <= LONGEST_RUN);
+    }
+
+    #[test]
+    fn a_lowest_rate_whose_runs_would_take_for_ever_is_refused_with_the_arithmetic() {
+        let low = |lowest, duration| {
+            let (bounds, plan) = (Bounds { lowest, ..quest().bounds }, Plan { duration, ..quest().plan });
+            seek(&Quest { bounds, plan, ..quest() }, &Stop::new(), |_| ()).unwrap_err().to_string()
+        };
+        let error = low(1, Duration::from_secs(5));
+        assert_eq!(
+            error,
+            "at 1 requests/s a run needs 1100 s for the 1100 answers it plans (1000 tell the quantiles), and none lasts \
+             longer than 60 s; try rates from 19 on (--lowest 19), or longer runs (--duration 1100s)"
+        );
+        assert!(low(10, Duration::from_secs(100)).contains("than 100 s; try rates from 11 on"));
+        assert!(low(19, Duration::from_secs(5)).contains("nothing answers"));
     }
 
     #[test]

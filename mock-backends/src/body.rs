@@ -106,9 +106,9 @@ impl Body {
         let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(CHUNK_LINE_BYTES)]) else {
             return match input.len() < CHUNK_LINE_BYTES {
                 true => Ok(Piece::Unfinished),
-                false => {
-                    Err(Refusal::malformed("a chunk's size line is over 1024 bytes; send no such extensions"))
-                }
+                false => Err(Refusal::malformed(format!(
+                    "a chunk's size line is over {CHUNK_LINE_BYTES} bytes; send no such extensions"
+                ))),
             };
         };
         let line = input[..end].strip_suffix(b"\r").ok_or_else(bad_chunk_line)?;
@@ -133,7 +133,7 @@ impl Body {
     fn read_trailers(&mut self, input: &[u8]) -> Result<Piece, Refusal> {
         let mut room = [httparse::EMPTY_HEADER; TRAILER_FIELDS];
         match httparse::parse_headers(input, &mut room).map_err(bad_trailers)? {
-            Status::Complete((length, fields)) => {
+            Status::Complete((length, fields)) if length <= TRAILER_BYTES => {
                 require_line_ends(&input[..length])?;
                 self.trailers =
                     fields.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect();
@@ -141,7 +141,7 @@ impl Body {
                 Ok(Piece::Framing(length))
             }
             Status::Partial if input.len() < TRAILER_BYTES => Ok(Piece::Unfinished),
-            Status::Partial => Err(Refusal::malformed("the trailers are over 16384 bytes; send fewer")),
+            _ => Err(Refusal::malformed(format!("the trailers are over {TRAILER_BYTES} bytes; send fewer"))),
         }
     }
 }
@@ -234,6 +234,10 @@ mod tests {
     fn framing_without_end_is_refused() {
         assert!(read(format!("1;{}", "a".repeat(CHUNK_LINE_BYTES)).as_bytes(), 100).is_err());
         assert!(read(format!("0\r\na: {}", "a".repeat(TRAILER_BYTES)).as_bytes(), 1000).is_err());
+        let trailers = |bytes: usize| format!("0\r\na: {}\r\n\r\n", "a".repeat(bytes - "a: \r\n\r\n".len()));
+        let step = 2 * TRAILER_BYTES; // all of it at once
+        assert!(read(trailers(TRAILER_BYTES).as_bytes(), step).is_ok());
+        assert!(read(trailers(TRAILER_BYTES + 1).as_bytes(), step).is_err());
     }
 
     #[test]

@@ -7,12 +7,17 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream};
+use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream, sleep};
 
 /// First size of the input: a usual request in one receive, and little to hold for an idle connection.
 const INPUT_BYTES: usize = 4 * 1024;
 /// Output gathered before it is sent: more would only be copied for nothing.
 const OUTPUT_BYTES: usize = 16 * 1024;
+/// Bytes moved for one client before the others get their turn. A socket that always has room, or always has more, is never
+/// waited for: without this, one large download keeps the thread from everybody else and from the order to stop. A few
+/// milliseconds of copying, and then the shortest sleep there is.
+const TURN_BYTES: usize = 8 * 1024 * 1024;
+const REST: Duration = Duration::from_millis(1);
 /// How long, and over how many bytes, a client is read after the last answer. Closing while bytes arrive makes the
 /// kernel send a reset, which destroys the answer on its way.
 const LINGER: Duration = Duration::from_secs(1);
@@ -24,13 +29,15 @@ pub(crate) struct Client {
     stream: Stream,
     input: Buffer,
     output: Vec<u8>,
+    /// Bytes moved since its turn began.
+    moved: usize,
 }
 
 impl Client {
     /// From here on `deadlines` can end the connection.
     pub(crate) fn new(stream: Stream, deadlines: &Deadlines) -> Client {
         let guard = deadlines.guard(stream.closer());
-        Client { guard, stream, input: Buffer::with_capacity(INPUT_BYTES), output: Vec::new() }
+        Client { guard, stream, input: Buffer::with_capacity(INPUT_BYTES), output: Vec::new(), moved: 0 }
     }
 
     /// What arrived and was not consumed.
@@ -49,7 +56,22 @@ impl Client {
         self.input.make_room(room);
         match self.stream.recv(&mut self.input).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
+            // A socket that was shut down still gives what keeps arriving.
+            _ if self.is_ended() => Err(io::ErrorKind::ConnectionAborted.into()),
+            count => {
+                self.take_turns(count).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets others have the thread if this client has had it for long enough. By a sleep: a task that only gives way is
+    /// ready again at once, and keeps the loop from looking at its sockets.
+    async fn take_turns(&mut self, bytes: usize) {
+        self.moved += bytes;
+        if self.moved >= TURN_BYTES {
+            self.moved = 0;
+            sleep(REST).await;
         }
     }
 
@@ -60,6 +82,7 @@ impl Client {
 
     /// Writes `bytes` behind the output; large ones leave at once, uncopied.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.take_turns(bytes.len()).await;
         write(&self.stream, &mut self.output, bytes).await
     }
 
@@ -111,6 +134,15 @@ impl Client {
             };
         }
         Ok(())
+    }
+
+    /// Sends what was written if it is much. To be called between answers: requests that arrived together need no wait for
+    /// the next, at which output leaves by itself.
+    pub(crate) async fn relieve(&mut self) -> io::Result<()> {
+        match self.output.len() > OUTPUT_BYTES {
+            true => self.flush().await,
+            false => Ok(()),
+        }
     }
 
     /// Sends what was written.

@@ -128,7 +128,9 @@ impl Connection {
         if self.station.is_deaf() {
             return self.leave_unread().await;
         }
-        while self.exchange().await? {}
+        while self.exchange().await? {
+            self.client.relieve().await?;
+        }
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 //! fail, to break the protocol), and remembers what it received. Being the other end of the wire, it is strict: what a gateway
 //! must not send, it refuses with 400.
 //! Refuses: to share a parser with the gateway (a bug must not hide on both sides), and to store bodies.
-//! Assumes: whoever reaches it may make it work as hard as they please; it is a tool for loopback and test networks.
+//! Assumes: whoever reaches it may make it work as hard as they please; it is a tool for loopback and test networks. No
+//! request has its thread for longer than a second at a time, nor keeps the server from stopping.
 //!
 //! Requests in a test, with the record of what arrived:
 //!

@@ -4,11 +4,14 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 use ringgate_io::Rung;
 use ringmock::{File, Kind, Mock, Options, Route, order};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 #[global_allocator]
@@ -37,9 +40,13 @@ Examples:
       all that can be ordered
 
 Exit codes:
-  0  ended by SIGINT or SIGTERM
-  1  could not start: address in use, driver not permitted
-  2  the command line makes no sense";
+  0    ended by SIGINT or SIGTERM
+  1    could not start: address in use, driver not permitted
+  2    the command line makes no sense
+  130  ended at once by a second signal";
+
+/// Of a second signal, as shells tell it.
+const INTERRUPTED: i32 = 130;
 
 /// A mock server behind the gateway: answers fast, names itself, does what requests ask of it.
 #[derive(Parser)]
@@ -132,11 +139,22 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     if arguments.orders {
         return io::stdout().write_all(order::TABLE.as_bytes());
     }
+    end_at_second_signal()?;
     let mut signals = Signals::new([SIGINT, SIGTERM])?; // before the ready line: whoever reads it may signal at once
     let options = arguments.options()?;
     let mocks = Mock::start_workers(&options, arguments.workers)?;
     announce(&options, &mocks)?;
     signals.forever().next();
+    Ok(())
+}
+
+/// Within the signal's handler, whatever the threads are doing.
+fn end_at_second_signal() -> io::Result<()> {
+    let is_first_heard = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, INTERRUPTED, is_first_heard.clone())?;
+        flag::register(signal, is_first_heard.clone())?;
+    }
     Ok(())
 }
 

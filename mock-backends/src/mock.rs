@@ -159,6 +159,7 @@ impl Mock {
     /// # Panics
     /// If the server's thread has panicked.
     pub fn stop(&mut self) {
+        self.server.stop();
         self.waker.wake();
         let Some(thread) = self.thread.take() else { return };
         if let Err(panic) = thread.join()

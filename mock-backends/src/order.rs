@@ -23,7 +23,7 @@ pub(crate) use fault::Fault;
 pub(crate) use latency::{Latency, Queue, Service};
 pub(crate) use mix::Mix;
 pub(crate) use value::decoded;
-use value::{duration, number, switch};
+use value::{MAX_DURATION, duration, number, switch};
 
 /// The tables of this module's documentation, for people who have only the program.
 pub const TABLE: &str = include_str!("order/table.md");
@@ -49,8 +49,8 @@ const NAMES: [&str; 18] = [
     "quit_after",
     "fault",
 ];
-/// Largest head: what is sent is also held in memory.
-const MAX_HEAD_BYTES: u64 = 16 * 1024 * 1024;
+/// Largest head: it is held in memory, once for each connection. Sixteen times what any gateway takes.
+const MAX_HEAD_BYTES: u64 = 1024 * 1024;
 /// Most interim answers of a kind, for the same reason.
 const MAX_INTERIM: u64 = 1000;
 /// Least alike a name must be to be suggested (Jaro-Winkler, where 1 is the same).
@@ -127,7 +127,10 @@ impl Order {
             "hints" => self.hints = number(name, value, 0, MAX_INTERIM)?,
             "continues" => self.continues = number(name, value, 0, MAX_INTERIM)?,
             "latency" => self.latency = Latency::parse(value)?,
-            "delay_ms" => self.latency = Latency::of_milliseconds(number(name, value, 0, latency::MAX_MS)?),
+            "delay_ms" => {
+                let most = MAX_DURATION.as_millis() as u64;
+                self.latency = Latency::of_milliseconds(number(name, value, 0, most)?);
+            }
             "instants" => self.instants = switch(name, value)?,
             "close" => self.close = switch(name, value)?,
             "close_after" => self.close_after = Some(number(name, value, 1, u64::MAX)?),
@@ -230,7 +233,12 @@ mod tests {
             ("close=yes", "`close=yes`: give 1 or 0"),
             ("dribble=5", "`dribble=5`: give bytes and a pause, such as `100/5ms`"),
             ("dribble=0/5ms", "`dribble=0`: give a whole number from 1 to 18446744073709551615"),
-            ("dribble=1/5", "`dribble=5`: give a duration such as 250us, 20ms or 1s, at most an hour"),
+            (
+                "latency=compute(1001ms)",
+                "`latency=compute(1001ms)`: at most 1s of computing may be ordered for a request",
+            ),
+            ("head_bytes=1048577", "`head_bytes=1048577`: give a whole number from 0 to 1048576"),
+            ("dribble=1/5", "`dribble=5`: give a duration such as 250us, 20ms or 1s, at most 1h"),
         ] {
             assert_eq!(of_query(query), Err(reason.to_owned()), "{query}");
         }
@@ -249,6 +257,19 @@ mod tests {
     fn the_table_names_every_order() {
         for name in NAMES {
             assert!(TABLE.contains(&format!("`{name}=")), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_table_tells_the_bounds() {
+        for (order, bound) in [
+            ("`head_bytes=N`", MAX_HEAD_BYTES.to_string()),
+            ("`hints=N`", MAX_INTERIM.to_string()),
+            ("`compute(D)`", humantime::format_duration(latency::MAX_COMPUTED).to_string()),
+            ("Durations", humantime::format_duration(MAX_DURATION).to_string()),
+        ] {
+            let line = TABLE.lines().find(|line| line.contains(order)).unwrap();
+            assert!(line.contains(&format!("at most {bound}")), "{line} but {bound}");
         }
     }
 

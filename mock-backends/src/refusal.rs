@@ -29,7 +29,7 @@ impl Refusal {
     }
 
     /// 431: over [`HEAD_BYTES`](crate::request::HEAD_BYTES) or [`HEAD_FIELDS`](crate::request::HEAD_FIELDS).
-    pub(crate) fn head_too_large(reason: &'static str) -> Refusal {
+    pub(crate) fn head_too_large(reason: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal { status: 431, reason: reason.into() }
     }
 }

@@ -51,9 +51,9 @@ impl Request {
                 Ok(Some(length))
             }
             Status::Partial if input.len() < HEAD_BYTES => Ok(None),
-            _ => Err(Refusal::head_too_large(
-                "the head is longer than 65536 bytes; send fewer or shorter fields",
-            )),
+            _ => Err(Refusal::head_too_large(format!(
+                "the head is longer than {HEAD_BYTES} bytes; send fewer or shorter fields"
+            ))),
         }
     }
 
@@ -129,7 +129,7 @@ fn take_orders(fields: &[httparse::Header<'_>], to: &mut String) -> Result<(), R
 fn unreadable(error: httparse::Error) -> Refusal {
     match error {
         httparse::Error::TooManyHeaders => {
-            Refusal::head_too_large("there are more than 128 fields; send fewer")
+            Refusal::head_too_large(format!("there are more than {HEAD_FIELDS} fields; send fewer"))
         }
         error => Refusal::malformed(format!(
             "the head is not HTTP/1.0 or HTTP/1.1 ({error}); see RFC 9112 section 2"

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ringgate_io::{Deadlines, Listener, race, sleep, spawn};
@@ -41,6 +42,7 @@ pub struct Server {
     worker: u64,
     admin: bool,
     instants: bool,
+    is_stopping: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -83,8 +85,19 @@ impl Server {
             worker,
             admin: options.admin,
             instants: options.instants,
+            is_stopping: AtomicBool::new(false),
             shared,
         }))
+    }
+
+    /// Has whoever computes give up: the loop cannot hear of a stop meanwhile.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed); // orders nothing but itself
+    }
+
+    /// Whether it was told to [stop](Self::stop).
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     /// Which paths it knows.
@@ -232,6 +245,7 @@ fn accept_batch(listener: &Listener, station: &Rc<Station>, deadlines: &Deadline
 /// Ends every connection, and waits until their tasks have ended: what a loop still has pending when it is left belongs
 /// to the kernel for ever.
 async fn end_all(deadlines: &Deadlines, station: &Station) {
+    station.server.stop();
     deadlines.expire_all();
     deadlines.end_all();
     station.timetable.end(); // last: whoever is called finds the connection ended

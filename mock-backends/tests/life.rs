@@ -63,6 +63,52 @@ fn stopping_ends_connections_whatever_they_are_doing() {
     }
 }
 
+/// Whoever always has room for more, or more to say, keeps the server's thread from ever waiting by itself.
+#[test]
+fn a_client_that_is_never_waited_for_leaves_the_thread_to_others() {
+    const CONTENT: u64 = 1_000_000_000_000;
+    for driver in rungs() {
+        let server = Mock::start(Options { driver: Some(driver), ..Options::default() }).unwrap();
+        let mut reader = Client::connect(server.address());
+        reader.ask(&format!("/?bytes={CONTENT}"));
+        let mut reader = reader.stream().try_clone().unwrap();
+        let mut writer = TcpStream::connect(server.address()).unwrap();
+        write!(writer, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {CONTENT}\r\n\r\n").unwrap();
+        thread::scope(|scope| {
+            scope.spawn(move || while reader.read(&mut vec![0; 1 << 20]).is_ok_and(|count| count > 0) {});
+            scope.spawn(move || while writer.write_all(&vec![0; 1 << 20]).is_ok() {});
+            (0..20).for_each(|_| assert_eq!(get(&server, "/").status, 200, "{driver}"));
+            drop(server); // which the two clients notice
+        });
+    }
+}
+
+/// A minute of the processor's time was ordered, which nobody has to wait for.
+#[test]
+fn a_stop_is_heard_by_a_thread_that_computes() {
+    for driver in rungs() {
+        let mut server = Mock::start(Options { driver: Some(driver), ..Options::default() }).unwrap();
+        let mut clients: Vec<Client> = (0..60).map(|_| Client::connect(server.address())).collect();
+        clients.iter_mut().for_each(|client| client.ask("/?latency=compute(1s)"));
+        assert!(server.wait_for_requests(1, PATIENCE)); // from here on the thread computes
+        let begin = Instant::now();
+        server.stop();
+        assert!(begin.elapsed() < Duration::from_secs(30), "{driver}: {:?}", begin.elapsed());
+    }
+}
+
+/// Requests that arrive together, to whose answers nobody listens.
+#[test]
+fn what_a_client_does_not_read_is_not_gathered() {
+    const REQUESTS: u64 = 50;
+    let server = mock(Kind::Any, "any-1");
+    let mut client = Client::connect(server.address());
+    let request = "GET /?status=204&head_bytes=1000000 HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.send(request.repeat(REQUESTS as usize));
+    assert!(server.wait_for_requests(1, PATIENCE));
+    assert!(!server.wait_for_requests(REQUESTS, Duration::from_secs(1)), "50 MB are held for a client");
+}
+
 #[test]
 fn a_stop_under_load_costs_connections_and_nothing_else() {
     let mut server = mock(Kind::Any, "any-1");

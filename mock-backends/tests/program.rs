@@ -42,6 +42,15 @@ fn it_serves_and_ends_with_0_on_either_signal() {
 }
 
 #[test]
+fn a_second_signal_ends_it_at_once() {
+    let (mut child, address) = start(&["--listen", "127.0.0.1:0"]);
+    assert_eq!(Client::connect(address).get("/").status, 200);
+    // Both are there before it can do anything about the first.
+    ["-STOP", "-TERM", "-INT", "-CONT"].into_iter().for_each(|name| signal(&child, name));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 fn it_serves_a_fixed_body_with_several_workers() {
     let (mut child, address) = start(&["--body-bytes", "128", "--workers", "2", "--listen", "127.0.0.1:0"]);
     for _ in 0..16 {

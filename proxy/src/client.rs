@@ -34,8 +34,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(stream: Stream, peer: SocketAddr, deadlines: &Deadlines) -> Client {
-        Client {
+    /// Boxed: every future it is handed through would keep a place of its size.
+    pub(crate) fn new(stream: Stream, peer: SocketAddr, deadlines: &Deadlines) -> Box<Client> {
+        Box::new(Client {
             connection: Connection::new(stream, deadlines),
             buffer: Buffer::with_capacity(limits::CLIENT_BUFFER_BYTES),
             bounds: HeadBounds { start: 0, end: 0 },
@@ -46,7 +47,7 @@ impl Client {
             is_trusted: false,
             address: None,
             request_id: String::new(),
-        }
+        })
     }
 
     /// Waits for the next request head. `false`: the client ended the connection, or idled too long.
@@ -67,6 +68,9 @@ impl Client {
             if !had_begun && scanner.has_begun() {
                 self.connection.deadline().within(clients.head_timeout, Side::Receive);
             }
+            if self.gather(self.buffer.capacity()) {
+                continue;
+            }
             self.buffer.make_room(1);
             match self.connection.recv(&mut self.buffer, usize::MAX).await {
                 Ok(_) => {}
@@ -82,7 +86,24 @@ impl Client {
             let fields = self.head.fields(self.head_bytes());
             self.address = Some(clients.trusted.client(self.peer, fields).to_string());
         }
+        self.gather_body();
         Ok(true)
+    }
+
+    /// Takes `most` more bytes if the buffer is full and something has come that did not fit; whether it did.
+    fn gather(&mut self, most: usize) -> bool {
+        if self.buffer.room() > 0 || most == 0 {
+            return false;
+        }
+        self.buffer.make_room(most);
+        self.connection.recv_waiting(&mut self.buffer, most) > 0
+    }
+
+    /// Takes the rest of a small body that has come already.
+    fn gather_body(&mut self) {
+        if let Framing::Length(length @ ..=limits::WHOLE_BODY_BYTES) = self.head.framing() {
+            self.gather((length as usize).saturating_sub(self.buffered_body().len()));
+        }
     }
 
     /// Names the request: by the client's own id if it has a usable one, else by a new one. A head that could not be read
@@ -171,7 +192,7 @@ impl Client {
 
     /// Ends the connection so that the client can still read the last answer: unread bytes at a close would become a
     /// reset, which destroys it (RFC 9112 section 9.6).
-    pub(crate) async fn linger(mut self) {
+    pub(crate) async fn linger(mut self: Box<Self>) {
         self.connection.shutdown(Side::Send);
         self.connection.deadline().end_revival();
         let (mut left, end) = (limits::DISCARDED_BYTES, now() + limits::LINGER_IN_ALL);

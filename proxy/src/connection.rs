@@ -3,6 +3,7 @@
 //! Owns: the pairing of every wait with a deadline, and reading each result together with that deadline's state, so that
 //! a timeout is never taken for the end of a message.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 
 use ringgate_io::{Armed, Buffer, Deadlines, Either, Side, Stream, TICK, Watch, race, sleep};
@@ -13,6 +14,8 @@ use crate::patience::Patience;
 pub(crate) struct Connection {
     deadline: Armed, // before the stream: it has to be dropped first
     stream: Stream,
+    /// A reset was met where nobody waited for an answer; the kernel does not tell it twice.
+    was_reset: Cell<bool>,
 }
 
 /// Why nothing more comes, or goes.
@@ -28,11 +31,14 @@ pub(crate) enum Broken {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, deadlines: &Deadlines) -> Connection {
-        Connection { deadline: deadlines.guard(stream.closer()), stream }
+        Connection { deadline: deadlines.guard(stream.closer()), stream, was_reset: Cell::new(false) }
     }
 
     /// Receives at least one byte, at most `limit`, within the deadline that is set.
     pub(crate) async fn recv(&self, buffer: &mut Buffer, limit: usize) -> Result<usize, Broken> {
+        if self.was_reset.get() {
+            return Err(Broken::Reset);
+        }
         loop {
             match self.stream.recv_at_most(buffer, limit).await {
                 Ok(count) if count > 0 => return Ok(count),
@@ -41,6 +47,17 @@ impl Connection {
                 Ok(_) if self.deadline.has_revived() => sleep(TICK).await,
                 Ok(_) => return Err(Broken::Ended),
                 Err(_) => return Err(Broken::Reset),
+            }
+        }
+    }
+
+    /// Receives what has come already, at most `limit` bytes: possibly none, and why none is what [`recv`](Self::recv) says.
+    pub(crate) fn recv_waiting(&self, buffer: &mut Buffer, limit: usize) -> usize {
+        match self.stream.try_recv(buffer, limit) {
+            Ok(count) => count,
+            Err(error) => {
+                self.was_reset.set(error.kind() != io::ErrorKind::WouldBlock);
+                0
             }
         }
     }
@@ -67,7 +84,7 @@ impl Connection {
             match self.stream.try_send(rest) {
                 Ok(sent) => IoSlice::advance_slices(&mut rest, sent),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait_for_room(patience).await?;
+                    Box::pin(self.wait_for_room(patience)).await?; // rare, and large
                 }
                 Err(_) => return Err(Broken::Reset),
             }

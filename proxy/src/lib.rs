@@ -25,6 +25,7 @@ mod relay;
 mod session;
 #[cfg(test)]
 mod simulation;
+mod spares;
 pub mod standard;
 mod tunnel;
 mod upload;

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-/// Room a client's connection starts with: an armed receive pins it, and most heads fit.
-pub(crate) const CLIENT_BUFFER_BYTES: usize = 2 * 1024;
+/// Room a client's connection starts with: an armed receive pins it, idle or not. It doubles for a client whose heads need
+/// more, which costs that connection a system call each time, and stays so.
+pub(crate) const CLIENT_BUFFER_BYTES: usize = 512;
+/// A request body that has come already is received behind its head if all of it is no larger: it then goes up in one send.
+pub(crate) const WHOLE_BODY_BYTES: u64 = 8 * 1024;
 /// Room a connection to a server starts with: a head and a small body in one receive.
 pub(crate) const UPSTREAM_BUFFER_BYTES: usize = 4 * 1024;
-/// Room for a body that does not fit: fewer, larger receives. Beyond this a larger one gained nothing on loopback.
+/// Room for what a fast sender of a body has sent already: fewer, larger receives and sends. Lent while it is passed on, never
+/// while more is awaited.
 pub(crate) const BODY_BUFFER_BYTES: usize = 128 * 1024;
-/// By what a body's buffer grows each time it has been filled by one receive: 4, 32, 128 KiB.
-pub(crate) const BODY_BUFFER_GROWTH: usize = 8;
 /// A buffer larger than this is given back before its connection idles.
 pub(crate) const KEPT_BUFFER_BYTES: usize = 16 * 1024;
-/// Spare output buffers a worker keeps; an exchange borrows one from its first byte out to its last.
-pub(crate) const SPARE_OUTPUTS: usize = 64;
+/// Spare things of a kind that a worker keeps. Requests borrow them for a step, not across a wait, but for those whose client or
+/// server is slow to take what it is sent.
+pub(crate) const SPARES: usize = 16;
 /// How often idle connections to servers are looked over while there are any: one lives that much too long at most, and a
 /// drain waits that long for the task to end.
 pub(crate) const SWEEP: Duration = Duration::from_millis(100);

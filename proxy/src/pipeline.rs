@@ -7,7 +7,7 @@ use ringgate_core::answer::{BadReply, Cause, Fault, Reject};
 use ringgate_core::body::BodyReader;
 use ringgate_core::forward::{self, ToClient, ToServer};
 use ringgate_core::framing::Framing;
-use ringgate_core::head::{HeadBounds, HeadScanner, Version};
+use ringgate_core::head::{HeadBounds, HeadScanner, ResponseHead, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
 use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
@@ -18,6 +18,7 @@ use crate::connection::{Broken, Connection};
 use crate::patience::Terms;
 use crate::record::Record;
 use crate::relay::{Relay, Sink, Source, Stopped};
+use crate::spares::{Lent, Output, Spares};
 use crate::tunnel::{BrokenBy, Tunnel};
 use crate::upload::{Progress, Upload, Uploaded};
 use crate::upstream::{Reply, Reuse, Upstream, Wanted};
@@ -127,7 +128,7 @@ impl Exchange<'_> {
         let obtained = worker.upstreams.obtain(server, wanted, || client.connection.is_reset()).await;
         let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
         record.sent_to(server);
-        let mut out = worker.outputs.take();
+        let mut head = worker.outputs.take();
         let to = ToServer {
             server,
             peer: client.peer(),
@@ -135,13 +136,12 @@ impl Exchange<'_> {
             upgrade: self.upgrade,
             node: &worker.snapshot().node,
         };
-        forward::request(&mut out, client.head(), client.head_bytes(), to);
+        forward::request(&mut head, client.head(), client.head_bytes(), to);
         let result = match client.whole_body() {
-            Some(body) => self.request_then_answer(&mut upstream, body, &mut out, record).await,
+            Some(body) => self.request_then_answer(&mut upstream, head, body, record).await,
             // Boxed: rare, and large; an idle connection would carry its size.
-            None => Box::pin(self.request_while_answer(&mut upstream, &mut out, record)).await,
+            None => Box::pin(self.request_while_answer(&mut upstream, head, record)).await,
         };
-        worker.outputs.give_back(out);
         let (finished, keeps_server) = result.map_err(|reject| self.blame(reject))?;
         if keeps_server && upstream.reply.buffer.is_empty() {
             worker.upstreams.put_back(upstream);
@@ -163,17 +163,18 @@ impl Exchange<'_> {
     async fn request_then_answer(
         &self,
         upstream: &mut Upstream,
+        head: Output<'_>,
         body: usize,
-        out: &mut Vec<u8>,
         record: &mut Record<'_>,
     ) -> Result<(Finished, bool), Reject> {
         let Upstream { connection, reply, .. } = upstream;
         let progress = Progress::default();
         // A server may answer and close without having read everything; its answer counts, if there is one.
         let body_bytes = &self.client.buffered_body()[..body];
-        progress.sent_at_once(connection.send([out, body_bytes], self.terms.server()).await);
+        progress.sent_at_once(connection.send([&head, body_bytes], self.terms.server()).await);
+        drop(head);
         connection.deadline().within(self.terms.at_most(self.terms.policy.timeouts.response), Side::Both);
-        let answered = self.answer(connection, reply, &progress, out, record).await?;
+        let answered = self.answer(connection, reply, &progress, record).await?;
         let finished = Finished { after: answered.after, body, surplus: Buffer::default() };
         Ok((finished, answered.keeps_server && progress.is_uploaded.get()))
     }
@@ -182,19 +183,18 @@ impl Exchange<'_> {
     async fn request_while_answer(
         &self,
         upstream: &mut Upstream,
-        out: &mut Vec<u8>,
+        head: Output<'_>,
         record: &mut Record<'_>,
     ) -> Result<(Finished, bool), Reject> {
         let Upstream { connection, reply, .. } = upstream;
         let progress = Progress::default();
-        let head = out.clone(); // the answer is written to `out` meanwhile
-        let upload = Upload::new(self.client, connection, &progress, &self.terms);
+        let upload = Upload::new(self.client, connection, &self.worker.body_buffers, &progress, &self.terms);
         let download = async {
-            let answered = self.answer(connection, reply, &progress, out, record).await;
+            let answered = self.answer(connection, reply, &progress, record).await;
             progress.answer_is_over(self.client, connection);
             answered
         };
-        let ((uploaded, surplus), answered) = join(upload.run(&head), download).await;
+        let ((uploaded, surplus), answered) = join(upload.run(head), download).await;
         let answered = match (&uploaded, answered) {
             (Uploaded::Failed(reject), Err(_)) => return Err(reject.clone()), // what failed first
             (_, answered) => answered?,
@@ -218,20 +218,19 @@ impl Exchange<'_> {
         connection: &Connection,
         reply: &mut Reply,
         progress: &Progress,
-        out: &mut Vec<u8>,
         record: &mut Record<'_>,
     ) -> Result<Answered, Reject> {
         let watch = self.client.connection.watch(connection);
-        let bounds = match self.final_head(connection, reply, out).await {
+        let (head, bounds) = match self.final_head(connection, reply).await {
             Err(Fault::Reset | Fault::ReusedReset) if progress.has_stalled.get() => Err(Fault::Timeout),
-            bounds => bounds,
+            head => head,
         }?;
         connection.deadline().clear(); // the client may take its time with what follows
         progress.is_answering.set(true);
         let bytes = &reply.buffer.data()[bounds.start..bounds.end];
-        if let (101, Some(protocol)) = (reply.head.status(), self.upgrade) {
-            out.clear();
-            forward::switching(out, &reply.head, bytes, protocol, self.client.request_id());
+        let mut out = self.worker.outputs.take();
+        if let (101, Some(protocol)) = (head.status(), self.upgrade) {
+            forward::switching(&mut out, &head, bytes, protocol, self.client.request_id());
             reply.buffer.consume(bounds.end);
             record.answered(101);
             drop(watch); // two orderly ends of a tunnel look like a reset, and a receive is pending all the time
@@ -239,18 +238,18 @@ impl Exchange<'_> {
         }
         let client = self.client.head();
         let method = client.method(self.client.head_bytes());
-        let framing = reply.head.framing(method, bytes).map_err(Fault::BadReply)?;
-        let persists = self.client.persists()
-            && !self.worker.is_draining()
-            && progress.can_end(reply.head.persists(method));
+        let framing = head.framing(method, bytes).map_err(Fault::BadReply)?;
+        let (status, server_persists) = (head.status(), head.persists(method));
+        let persists =
+            self.client.persists() && !self.worker.is_draining() && progress.can_end(server_persists);
         let date = self.worker.date();
         let (request_id, date) = (self.client.request_id(), date.as_str());
         let to = ToClient { request_id, date, method, version: client.version(), framing, persists };
-        out.clear();
-        let client_framing = forward::response(out, &reply.head, bytes, to);
+        let client_framing = forward::response(&mut out, &head, bytes, to);
+        drop(head);
         reply.buffer.consume(bounds.end);
         let mut relay = Relay {
-            from: Source::new(connection, &mut reply.buffer, self.terms.server()),
+            from: Source::new(connection, &mut reply.buffer, &self.worker.body_buffers, self.terms.server()),
             reader: BodyReader::new(framing),
             allowed: u64::MAX,
             to: Sink {
@@ -259,14 +258,15 @@ impl Exchange<'_> {
                 patience: self.terms.client(),
             },
         };
+        relay.gather();
         let piece = relay.decode().map_err(|_| Fault::BadReply(BadReply::Body))?; // while 502 can still be said
-        record.answered(reply.head.status());
+        record.answered(status);
         if let Err(stopped) = relay.pass_on(out, piece).await {
             record.truncated(self.cause_of_truncation(stopped));
             return Ok(Answered { after: After::Reset, keeps_server: false });
         }
         let ends = !persists || client_framing == Framing::UntilClose;
-        let keeps_server = reply.head.persists(method) && framing != Framing::UntilClose;
+        let keeps_server = server_persists && framing != Framing::UntilClose;
         Ok(Answered { after: if ends { After::Linger } else { After::Next }, keeps_server })
     }
 
@@ -275,23 +275,22 @@ impl Exchange<'_> {
         &self,
         connection: &Connection,
         reply: &mut Reply,
-        out: &mut Vec<u8>,
-    ) -> Result<HeadBounds, Fault> {
+    ) -> Result<(Lent<'_, ResponseHead>, HeadBounds), Fault> {
         for _ in 0..INTERIM_RESPONSES {
-            let bounds = receive_head(connection, reply).await?;
+            let (head, bounds) = receive_head(connection, reply, &self.worker.reply_heads).await?;
             let bytes = &reply.buffer.data()[bounds.start..bounds.end];
-            match reply.head.status() {
-                101 if self.upgrade.is_some_and(|protocol| reply.head.switches_to(protocol, bytes)) => {
-                    return Ok(bounds);
+            match head.status() {
+                101 if self.upgrade.is_some_and(|protocol| head.switches_to(protocol, bytes)) => {
+                    return Ok((head, bounds));
                 }
                 101 => return Err(BadReply::Switch.into()), // nobody asked for it
-                200.. => return Ok(bounds),
+                200.. => return Ok((head, bounds)),
                 status => {
                     // 100 is between us and the server: the client has had ours if it asked for one.
                     if status != 100 && self.client.head().version() == Version::Http11 {
-                        out.clear();
-                        forward::interim(out, &reply.head, bytes);
-                        let _ = self.client.connection.send([out], self.terms.client()).await; // the final one tells
+                        let mut out = self.worker.outputs.take();
+                        forward::interim(&mut out, &head, bytes);
+                        let _ = self.client.connection.send([&out], self.terms.client()).await; // the final one tells
                     }
                     reply.buffer.consume(bounds.end);
                     reply.is_reused = false; // it has spoken: if it breaks now, that is not because it was old
@@ -306,11 +305,12 @@ impl Exchange<'_> {
         &self,
         server: &Connection,
         said: &mut Buffer,
-        head: &[u8],
+        head: Output<'_>,
         record: &mut Record<'_>,
     ) -> Answered {
         let client = &self.client.connection;
-        let mut outcome = client.send([head], self.terms.client()).await.map_err(|_| BrokenBy::Client);
+        let mut outcome = client.send([&head], self.terms.client()).await.map_err(|_| BrokenBy::Client);
+        drop(head);
         if outcome.is_ok() {
             let tunnel = Tunnel::new(client, server, self.terms.policy.timeouts.tunnel);
             outcome = tunnel.run(self.client.buffered_body(), said).await;
@@ -342,12 +342,17 @@ impl Exchange<'_> {
 }
 
 /// Receives one head from a server.
-async fn receive_head(connection: &Connection, reply: &mut Reply) -> Result<HeadBounds, Fault> {
+async fn receive_head<'a>(
+    connection: &Connection,
+    reply: &mut Reply,
+    heads: &'a Spares<ResponseHead>,
+) -> Result<(Lent<'a, ResponseHead>, HeadBounds), Fault> {
     let mut scanner = HeadScanner::of_response();
     loop {
         if let Some(bounds) = scanner.scan(reply.buffer.data()).map_err(BadReply::from)? {
-            reply.head.parse(&reply.buffer.data()[bounds.start..bounds.end])?;
-            return Ok(bounds);
+            let mut head = heads.take();
+            head.parse(&reply.buffer.data()[bounds.start..bounds.end])?;
+            return Ok((head, bounds));
         }
         reply.buffer.make_room(1);
         match connection.recv(&mut reply.buffer, usize::MAX).await {

@@ -11,6 +11,7 @@ use ringgate_io::{Buffer, Side};
 use crate::connection::{Broken, Connection};
 use crate::limits;
 use crate::patience::Patience;
+use crate::spares::{Lent, Output, Spares};
 
 /// One body being passed on.
 pub(crate) struct Relay<'a> {
@@ -24,11 +25,12 @@ pub(crate) struct Relay<'a> {
 /// Where a body comes from.
 pub(crate) struct Source<'a> {
     connection: &'a Connection,
-    /// What came from there and was not passed on yet.
+    /// What came from there and was not passed on yet, unless it is in `large`.
     buffer: &'a mut Buffer,
+    /// What a fast sender had sent already, and what was in `buffer` before it.
+    large: Option<Lent<'a, Buffer>>,
+    larges: &'a Spares<Buffer>,
     patience: Patience,
-    /// The last receive has filled the buffer.
-    is_fast: bool,
     /// How long it may still do nothing: waiting spends it, bytes earn it back at the rate that patience asks for.
     credit: Duration,
 }
@@ -55,39 +57,75 @@ pub(crate) enum Stopped {
 }
 
 impl<'a> Source<'a> {
-    pub(crate) fn new(connection: &'a Connection, buffer: &'a mut Buffer, patience: Patience) -> Source<'a> {
-        Source { connection, buffer, patience, is_fast: false, credit: patience.stall }
+    pub(crate) fn new(
+        connection: &'a Connection,
+        buffer: &'a mut Buffer,
+        larges: &'a Spares<Buffer>,
+        patience: Patience,
+    ) -> Source<'a> {
+        Source { connection, buffer, large: None, larges, patience, credit: patience.stall }
     }
 
-    /// Receives at least one byte, at most `limit`, within patience.
+    /// What has come and was not passed on.
+    fn received(&mut self) -> &mut Buffer {
+        self.large.as_deref_mut().unwrap_or(self.buffer)
+    }
+
+    /// Receives at least one byte, at most `limit`, within patience; and what else has come by then.
     async fn receive(&mut self, limit: usize) -> Result<(), Broken> {
-        self.make_room(limit);
+        self.buffer.make_room(1);
         let deadline = self.connection.deadline();
         deadline.within(self.patience.at_most(self.credit), Side::Receive); // a client is still owed an answer
         let begun = deadline.time();
         let received = self.connection.recv(self.buffer, limit).await;
         deadline.clear(); // passing it on may take longer
         let count = received?;
-        self.is_fast = self.buffer.room() == 0;
         let left = self.credit.saturating_sub(deadline.time() - begun);
-        self.credit = (left + self.patience.earned_by(count)).min(self.patience.stall);
+        self.earn(left, count);
+        self.gather(limit - count);
         Ok(())
     }
-}
 
-impl Source<'_> {
-    /// More room for who has filled what there was, and only then: a thousand bodies that dribble pin little.
-    fn make_room(&mut self, most: usize) {
-        let capacity = self.buffer.capacity();
-        let wanted = if self.is_fast { capacity * limits::BODY_BUFFER_GROWTH } else { capacity };
-        self.buffer.make_room(wanted.clamp(1, limits::BODY_BUFFER_BYTES).min(most));
+    fn earn(&mut self, left: Duration, count: usize) {
+        self.credit = (left + self.patience.earned_by(count)).min(self.patience.stall);
+    }
+
+    /// Takes what else has come by now, at most `limit` bytes: where more came than was awaited, there is mostly much more. It
+    /// goes into a large buffer, which nobody keeps while waiting for a sender.
+    fn gather(&mut self, limit: usize) {
+        if self.buffer.room() > 0 || limit == 0 {
+            return;
+        }
+        let mut large = self.larges.take();
+        large.make_room(limits::BODY_BUFFER_BYTES);
+        large.extend(self.buffer.data());
+        let count = self.connection.recv_waiting(&mut large, limit);
+        if count > 0 {
+            self.earn(self.credit, count);
+            self.buffer.clear();
+            self.large = Some(large);
+        }
+    }
+
+    /// `count` bytes were passed on. What is left is little: half a line of chunked framing, or what lies behind the body.
+    fn passed_on(&mut self, count: usize) {
+        self.received().consume(count);
+        if let Some(large) = self.large.take() {
+            self.buffer.extend(large.data());
+        }
     }
 }
 
 impl Relay<'_> {
-    /// Takes what has arrived of the body, to be [sent](Self::send) next.
+    /// Takes what has come of the body by now, of which a part may have been received already.
+    pub(crate) fn gather(&mut self) {
+        let received = self.from.buffer.len();
+        self.from.gather(self.reader.at_most().saturating_sub(received));
+    }
+
+    /// Takes what was received of the body, to be [sent](Self::send) next.
     pub(crate) fn decode(&mut self) -> Result<Decoded, Stopped> {
-        let piece = self.reader.read(self.from.buffer.data_mut()).map_err(Stopped::Framing)?;
+        let piece = self.reader.read(self.from.received().data_mut()).map_err(Stopped::Framing)?;
         self.allowed = self.allowed.checked_sub(piece.data as u64).ok_or(Stopped::TooLarge)?;
         Ok(piece)
     }
@@ -99,20 +137,21 @@ impl Relay<'_> {
             (Framing::Chunked, true) => last_chunk(&self.reader, &mut end).map_err(Stopped::Framing)?,
             _ => &[],
         };
-        let data = &self.from.buffer.data()[..piece.data];
+        let data = &self.from.received().data()[..piece.data];
         let mut line = [0; 18];
         let (line, line_end): (&[u8], &[u8]) = match self.to.framing {
             Framing::Chunked if !data.is_empty() => (chunk_line(data.len(), &mut line), b"\r\n"),
             _ => (&[], &[]),
         };
         let sent = self.to.connection.send([first, line, data, line_end, last], self.to.patience).await;
-        self.from.buffer.consume(piece.consumed); // sent or not: the reader has counted it
+        self.from.passed_on(piece.consumed); // sent or not: the reader has counted it
         sent.map_err(Stopped::Sink)
     }
 
     /// Sends `first` (a head), `piece`, and all that is left of the body.
-    pub(crate) async fn pass_on(&mut self, first: &[u8], piece: Decoded) -> Result<(), Stopped> {
-        self.send(first, piece).await?;
+    pub(crate) async fn pass_on(&mut self, first: Output<'_>, piece: Decoded) -> Result<(), Stopped> {
+        self.send(&first, piece).await?;
+        drop(first);
         while !self.reader.is_done() {
             self.receive().await?;
             let piece = self.decode()?;

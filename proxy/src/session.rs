@@ -2,14 +2,12 @@
 
 use std::any::Any;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 
 use ringgate_core::answer::{self, Delivery, Reject};
-use ringgate_io::{Buffer, Stream, now};
+use ringgate_io::{Buffer, now};
 
 use crate::client::Client;
 use crate::limits;
@@ -22,12 +20,8 @@ use crate::worker::Worker;
 ///
 /// # Errors
 /// It panicked: a defect, which costs this connection and no other.
-pub(crate) async fn serve(
-    worker: &Rc<Worker>,
-    stream: Stream,
-    peer: SocketAddr,
-) -> Result<(), Box<dyn Any + Send>> {
-    let mut session = pin!(requests(worker, stream, peer));
+pub(crate) async fn serve(worker: &Worker, client: Box<Client>) -> Result<(), Box<dyn Any + Send>> {
+    let mut session = pin!(requests(worker, client));
     poll_fn(|context| {
         // What a panic may have left half-done is the client's own state, which is dropped, and worker state that is only
         // changed by code that does not panic in between.
@@ -39,16 +33,16 @@ pub(crate) async fn serve(
     .await
 }
 
-async fn requests(worker: &Worker, stream: Stream, peer: SocketAddr) {
-    let mut client = Client::new(stream, peer, &worker.deadlines);
+async fn requests(worker: &Worker, mut client: Box<Client>) {
     loop {
         let arrived = client.receive_head(&worker.snapshot().clients).await;
         if arrived == Ok(false) {
             return;
         }
-        match request(worker, &mut client, arrived.map(drop)).await {
+        // Boxed: an idle connection does not carry its size.
+        match Box::pin(request(worker, &mut client, arrived.map(drop))).await {
             After::Next => {}
-            After::Linger => return client.linger().await,
+            After::Linger => return Box::pin(client.linger()).await,
             After::Reset => return client.connection.reset_on_close(),
         }
     }
@@ -92,7 +86,7 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     let is_gone = *reject == Reject::ClientGone || {
         client.connection.send([&out], Patience::of(limits::REFUSAL)).await.is_err()
     };
-    worker.outputs.give_back(out);
+    drop(out);
     let after = match persists {
         _ if is_gone => After::Reset,
         true => After::Next,
@@ -102,4 +96,22 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
         record.departed_before_answer();
     }
     Finished { after, body: body.unwrap_or(0), surplus: Buffer::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a call returns, by the size of it.
+    fn size_of_output<A, B, F: Future>(_: impl FnOnce(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Every connection carries this, idle or not; thousands of them must stay in the cache, and be cheap to keep.
+    #[test]
+    fn a_connection_is_small() {
+        let bytes =
+            size_of_output(|worker: &'static Worker, client| serve(worker, client)) + size_of::<Client>();
+        assert!(bytes <= 1024, "{bytes} bytes");
+    }
 }

@@ -23,6 +23,7 @@ use crate::connection::{Broken, Connection};
 use crate::limits;
 use crate::patience::Terms;
 use crate::relay::{Relay, Sink, Source, Stopped};
+use crate::spares::{Output, Spares};
 
 /// What both directions of one exchange know of each other.
 #[derive(Debug, Default)]
@@ -80,6 +81,7 @@ pub(crate) enum Uploaded {
 pub(crate) struct Upload<'a> {
     client: &'a Client,
     server: &'a Connection,
+    buffers: &'a Spares<Buffer>,
     progress: &'a Progress,
     terms: &'a Terms<'a>,
 }
@@ -88,20 +90,21 @@ impl<'a> Upload<'a> {
     pub(crate) fn new(
         client: &'a Client,
         server: &'a Connection,
+        buffers: &'a Spares<Buffer>,
         progress: &'a Progress,
         terms: &'a Terms<'a>,
     ) -> Self {
-        Upload { client, server, progress, terms }
+        Upload { client, server, buffers, progress, terms }
     }
 
     /// Sends `head` and the body. Ends the server's connection if the request cannot be completed. Returns what was read
     /// behind the body, too.
-    pub(crate) async fn run(self, head: &[u8]) -> (Uploaded, Buffer) {
+    pub(crate) async fn run(self, head: Output<'_>) -> (Uploaded, Buffer) {
         let mut buffer = Buffer::with_capacity(limits::UPSTREAM_BUFFER_BYTES);
         buffer.extend(self.client.buffered_body());
         let framing = self.client.head().framing();
         let mut relay = Relay {
-            from: Source::new(&self.client.connection, &mut buffer, self.terms.client()),
+            from: Source::new(&self.client.connection, &mut buffer, self.buffers, self.terms.client()),
             reader: BodyReader::new(framing),
             allowed: self.terms.policy.body_bytes,
             to: Sink { connection: self.server, framing, patience: self.terms.server() },
@@ -113,12 +116,14 @@ impl<'a> Upload<'a> {
         self.progress.is_uploaded.set(matches!(uploaded, Uploaded::Whole));
         self.progress.has_ended.set(true);
         self.client.connection.deadline().clear();
+        drop(relay);
         (uploaded, buffer)
     }
 
-    async fn pass_on(&self, relay: &mut Relay<'_>, head: &[u8]) -> Result<(), Stopped> {
+    async fn pass_on(&self, relay: &mut Relay<'_>, head: Output<'_>) -> Result<(), Stopped> {
         let piece = relay.decode()?;
-        relay.send(head, piece).await?;
+        relay.send(&head, piece).await?;
+        drop(head);
         let client = self.client;
         let waits = client.head().expects_continue(client.head_bytes()) && client.buffered_body().is_empty();
         if waits && !self.progress.is_answering.get() {

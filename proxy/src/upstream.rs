@@ -11,7 +11,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringgate_core::answer::{Fault, Reject};
-use ringgate_core::head::ResponseHead;
 use ringgate_core::pool::{Place, Server};
 use ringgate_core::snapshot::Kept;
 use ringgate_io::{Buffer, Deadlines, Either, Stream, TICK, now, race, sleep, spawn};
@@ -33,7 +32,6 @@ pub(crate) struct Upstream {
 pub(crate) struct Reply {
     /// What the server sent and was not read yet.
     pub(crate) buffer: Buffer,
-    pub(crate) head: ResponseHead,
     /// Whether an earlier request was answered on it: if it breaks before the first byte, that is most likely why.
     pub(crate) is_reused: bool,
 }
@@ -75,7 +73,7 @@ struct Idle {
 impl Reply {
     fn new() -> Reply {
         let buffer = Buffer::with_capacity(limits::UPSTREAM_BUFFER_BYTES);
-        Reply { buffer, head: ResponseHead::default(), is_reused: false }
+        Reply { buffer, is_reused: false }
     }
 
     /// Before its connection idles.
@@ -126,6 +124,17 @@ impl Upstreams {
             let connection = Connection::new(stream, &self.deadlines);
             return Ok(Upstream { connection, reply, place, server: server.index, made });
         }
+        // Boxed: rare, and large; an idle connection would carry its size.
+        Box::pin(self.make(server, wanted, is_moot)).await
+    }
+
+    /// A new connection to `server`.
+    async fn make(
+        &self,
+        server: &Server,
+        wanted: Wanted,
+        is_moot: impl Fn() -> bool,
+    ) -> Result<Upstream, Reject> {
         let place = self.place(server, wanted.is_last).await?;
         let stream = match self.connect(server, &wanted, &is_moot).await {
             Err(Reject::Fault(Fault::Exhausted)) if self.let_all_go() => {

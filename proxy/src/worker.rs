@@ -4,28 +4,36 @@
 //! workers but the snapshot and the counters.
 //! Refuses: to block, to lock, to resolve names, to open files.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::pending;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use ringgate_core::head::ResponseHead;
 use ringgate_core::snapshot::Snapshot;
-use ringgate_io::{Arrival, Deadlines, Either, Listener, TICK, now, race, sleep, spawn, wall};
+use ringgate_io::{Arrival, Buffer, Deadlines, Either, Listener, TICK, now, race, sleep, spawn, wall};
 
 use crate::balance::{Balance, Inbox, Placed, Seat};
+use crate::client::Client;
 use crate::counters::Counters;
 use crate::limits;
 use crate::log::Log;
 use crate::session;
+use crate::spares::Spares;
 use crate::upstream::Upstreams;
 
 /// What the requests of one worker share.
 pub(crate) struct Worker {
     snapshot: Arc<Snapshot>,
     pub(crate) upstreams: Rc<Upstreams>,
-    pub(crate) outputs: Outputs,
+    /// Where heads are written to.
+    pub(crate) outputs: Spares<Vec<u8>>,
+    /// Where bodies of fast senders are received.
+    pub(crate) body_buffers: Spares<Buffer>,
+    /// Where the heads of answers are taken apart.
+    pub(crate) reply_heads: Spares<ResponseHead>,
     pub(crate) deadlines: Deadlines,
     pub(crate) log: Rc<Log>,
     pub(crate) counters: Arc<Counters>,
@@ -48,7 +56,9 @@ impl Worker {
         Rc::new(Worker {
             upstreams: Rc::new(Upstreams::new(snapshot.servers(), snapshot.kept, deadlines.clone())),
             snapshot,
-            outputs: Outputs::default(),
+            outputs: Spares::default(),
+            body_buffers: Spares::default(),
+            reply_heads: Spares::default(),
             deadlines,
             log,
             counters,
@@ -169,8 +179,9 @@ impl Worker {
         self.counters.connections.add(1);
         let (worker, peer) = (self.clone(), arrival.peer);
         let Ok(stream) = arrival.into_stream() else { return self.counters.accept_failures.add(1) };
+        let client = Client::new(stream, peer, &self.deadlines);
         spawn(async move {
-            if session::serve(&worker, stream, peer).await.is_err() {
+            if session::serve(&worker, client).await.is_err() {
                 worker.counters.panics.add(1);
             }
             drop(seat); // the last thing: a drain waits for it
@@ -247,27 +258,5 @@ impl Date {
 
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.text).unwrap_or("")
-    }
-}
-
-/// Buffers that heads are written to, lent for the time of one exchange.
-#[derive(Debug, Default)]
-pub(crate) struct Outputs {
-    spare: RefCell<Vec<Vec<u8>>>,
-}
-
-impl Outputs {
-    /// An empty buffer.
-    pub(crate) fn take(&self) -> Vec<u8> {
-        self.spare.borrow_mut().pop().unwrap_or_default()
-    }
-
-    /// Keeps it for the next one, unless it has grown large or there are enough.
-    pub(crate) fn give_back(&self, mut output: Vec<u8>) {
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < limits::SPARE_OUTPUTS && output.capacity() <= limits::KEPT_BUFFER_BYTES {
-            output.clear();
-            spare.push(output);
-        }
     }
 }

@@ -446,8 +446,8 @@ fn a_file_that_cannot_be_read_says_what_to_do() {
         directory.contains("Is a directory") && directory.contains("path of a file in it"),
         "{directory}"
     );
-    let large = folder.refusal("large.toml", &vec![b'\n'; 4 * 1024 * 1024 + 1]);
-    assert!(large.contains("file too large") && large.contains("4 MiB"), "{large}");
+    let large = folder.refusal("large.toml", &vec![b'\n'; 64 * 1024 * 1024 + 1]);
+    assert!(large.contains("file too large") && large.contains("64 MiB"), "{large}");
     let latin = folder.refusal("latin.toml", b"# caf\xe9\n");
     assert!(latin.starts_with("error: the file is not text in UTF-8") && latin.contains(":1:6\n"), "{latin}");
 }

@@ -40,7 +40,8 @@ pub(super) struct MergeOptions {
 impl MergeOptions {
     /// Adds up the runs and prints the sum; the exit code is that of its verdict.
     pub(super) fn run(&self) -> Result<Exit, Error> {
-        let runs = self.runs.iter().map(|path| parsed(path)).collect::<Result<Vec<_>, _>>()?;
+        let named = |path: &PathBuf| Ok((path.display().to_string(), parsed(path)?));
+        let runs = self.runs.iter().map(named).collect::<Result<Vec<_>, Error>>()?;
         let mut sum = ringload::merge(runs).map_err(Error::Files)?;
         sum.provenance = sum.provenance.of_command(std::env::args_os(), &Secrets::default());
         let kept = self.save.as_ref().map_or(Ok(()), |folder| save::save(&sum, folder));

@@ -52,7 +52,7 @@ impl RunOptions {
     pub(super) fn run(&self) -> Result<Exit, Error> {
         let plan = self.plan()?;
         let stop = stop_on_signal().map_err(Error::Loop)?;
-        let folder = self.save.as_deref().map(Folder::create).transpose()?;
+        let folder = self.save.as_deref().map(Folder::new).transpose()?;
         let mut observers = (Live::new(self.progress, self.json, plan.duration), folder);
         let mut report = ringload::run_until(&plan, &stop, &mut observers)?;
         report.provenance = report.provenance.of_command(std::env::args_os(), &plan.secrets());

@@ -18,8 +18,8 @@ Examples:
   ringload slo --p50 2ms --p99 20ms --p999 50ms --errors 0.01% --duration 10s http://localhost:8080/
   ringload slo --p99 5ms --first 5000 --highest 40000 --pin 0 http://localhost:8080/
 
-Of a scenario, its load, duration and warm-up do not count here. A rate is refused by its second run that misses, and the answer is what held in --confirm more runs. Runs are made as
-long as the quantiles need.";
+Of a scenario, its load, duration and warm-up do not count here. A rate is refused by its second run that misses, and the answer is what held in --confirm more runs. A run
+whose median rises all through it has missed: its queue grows. Runs are made as long as the quantiles need.";
 
 pub(super) fn help() -> String {
     format!("{EXAMPLES}\n\n{}", Exit::help())
@@ -77,7 +77,7 @@ struct Range {
     /// The rate to begin with, in requests per second.
     #[arg(long, value_name = "RATE", default_value_t = 1000)]
     first: u64,
-    /// The lowest rate worth trying [default: the lowest at which a run of a minute has answers enough for the quantiles].
+    /// The lowest rate worth trying [default: the lowest that may be given, at which a run of a minute, or of --duration, has answers enough for the quantiles].
     #[arg(long, value_name = "RATE")]
     lowest: Option<u64>,
     /// The highest rate that may be tried.
@@ -111,7 +111,7 @@ impl SloOptions {
 
     fn quest(&self) -> Result<Quest, Error> {
         let objective = self.limits.objective()?;
-        let bounds = self.range.bounds(&objective);
+        let bounds = self.range.bounds(&objective, self.duration);
         let mut scenario = self.ask.scenario()?;
         scenario.load = LoadWords::default(); // each run has the rate that is being tried
         scenario.duration = Some(self.duration);
@@ -134,8 +134,8 @@ impl Limits {
 }
 
 impl Range {
-    fn bounds(&self, objective: &Objective) -> Bounds {
-        let lowest = self.lowest.unwrap_or_else(|| lowest_rate(objective).min(self.highest));
+    fn bounds(&self, objective: &Objective, duration: Duration) -> Bounds {
+        let lowest = self.lowest.unwrap_or_else(|| lowest_rate(objective, duration).min(self.highest));
         Bounds {
             first: self.first.clamp(lowest, self.highest.max(lowest)),
             lowest,

@@ -22,10 +22,12 @@ pub struct Observation {
     pub reason: String,
     /// Whether the load was an open loop.
     pub is_open: bool,
-    /// Requests answered in full.
+    /// Requests answered in full, as expected or not.
     pub answered: u64,
-    /// Requests that failed.
+    /// Requests that failed: answered otherwise than expected, or not at all.
     pub failed: u64,
+    /// Requests of which it is known: planned, less those under way at the end.
+    pub requests: u64,
     /// Answers per second.
     pub requests_per_second: f64,
     /// Quantiles of the response time by name, in nanoseconds; those that the run had too few answers for are missing.
@@ -60,6 +62,7 @@ impl Observation {
             is_open: report.setting.is_open,
             answered: report.requests.answered(),
             failed: report.requests.failed(),
+            requests: report.requests.planned.saturating_sub(report.requests.censored),
             requests_per_second: report.throughput.requests_per_second,
             response_ns: QUANTILES.iter().filter_map(response).collect(),
             costs,
@@ -81,9 +84,8 @@ impl Observation {
         if self.answered == 0 {
             return Some("no request was answered".to_owned());
         }
-        let requests = self.answered + self.failed;
-        if self.failed as f64 > requests as f64 * FAILED_BOUND {
-            return Some(format!("{} of {requests} requests failed", self.failed));
+        if self.failed as f64 > self.requests as f64 * FAILED_BOUND {
+            return Some(format!("{} of {} requests failed", self.failed, self.requests));
         }
         if self.is_misled(metric) {
             return Some(format!("{}: {}", self.verdict, self.reason));
@@ -143,6 +145,7 @@ pub(crate) mod tests {
             is_open: false,
             answered: 10_000,
             failed: 0,
+            requests: 10_000,
             requests_per_second: 10_000.0,
             response_ns: [("p50".to_owned(), 1_000_000), ("p99".to_owned(), 3_000_000)].into(),
             costs: Costs { proxy_ns: Some(20_000.0), machine_ns: Some(90_000.0), ..Costs::default() },
@@ -175,8 +178,8 @@ pub(crate) mod tests {
 
     #[test]
     fn failures_beyond_one_in_a_hundred_spoil_everything() {
-        spoils(&Observation { answered: 9_900, failed: 100, ..good() }, &[]);
-        spoils(&Observation { answered: 9_899, failed: 101, ..good() }, &Metric::ALL);
+        spoils(&Observation { requests: 10_000, failed: 100, ..good() }, &[]);
+        spoils(&Observation { requests: 10_000, failed: 101, ..good() }, &Metric::ALL);
         spoils(&Observation { answered: 0, ..good() }, &Metric::ALL);
     }
 

@@ -149,7 +149,12 @@ impl Client {
         self.answers += 1;
         self.worker.answered(connection, answer, self.parser.content(), has_excess, at);
         let is_used_up = self.answers >= self.answers_bound;
-        if has_excess || !answer.keep_alive || connection.is_sending() || is_used_up {
+        if has_excess
+            || !answer.keep_alive
+            || connection.is_sending()
+            || connection.has_expired()
+            || is_used_up
+        {
             return Next::Leave;
         }
         self.worker.release(self.slot);

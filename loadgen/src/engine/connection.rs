@@ -49,6 +49,11 @@ impl Connection {
         self.is_sending.set(false);
     }
 
+    /// The exchange under way.
+    pub(crate) fn exchange(&self) -> Option<Exchange> {
+        self.exchange.get()
+    }
+
     /// The exchange under way. Notes the instant of its first byte.
     pub(crate) fn receiving(&self, at: Instant) -> Option<Exchange> {
         let mut exchange = self.exchange.get()?;

@@ -2,18 +2,43 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Error;
+use crate::engine::stop::{STOP_CHECK, Stop};
 
 /// Descriptors a thread's event loop has beside its connections: ring or epoll, timer, and one in use for a moment.
 const PER_THREAD: u64 = 8;
 
 /// Resolves `host` once and returns its first address that accepts a connection; that one is closed again at once.
 /// A name may have several, of which not all are served: `localhost` mostly stands for `::1` and `127.0.0.1`.
-pub(crate) fn find_server(host: &str, port: u16, timeout: Duration) -> Result<SocketAddr, Error> {
+///
+/// # Errors
+/// Nobody answers, or `stop` did not wait for it.
+pub(crate) fn find_server(
+    host: &str,
+    port: u16,
+    timeout: Duration,
+    stop: &Stop,
+) -> Result<SocketAddr, Error> {
+    let (tell, told) = channel();
+    let host = host.to_owned();
+    // Neither a name server nor a connect hears of a stop: whoever waits for them is left behind.
+    thread::spawn(move || tell.send(first_that_answers(&host, port, timeout)));
+    loop {
+        match told.recv_timeout(STOP_CHECK) {
+            Ok(found) => return found,
+            Err(RecvTimeoutError::Timeout) if !stop.is_stopped() => {}
+            Err(_) => return Err(Error::Interrupted),
+        }
+    }
+}
+
+fn first_that_answers(host: &str, port: u16, timeout: Duration) -> Result<SocketAddr, Error> {
     let unreachable = |cause| Error::Unreachable { server: format!("{host}:{port}"), cause };
     let mut cause = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in (host, port).to_socket_addrs().map_err(unreachable)? {
@@ -55,9 +80,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let second = Duration::from_secs(1);
-        assert_eq!(find_server("localhost", address.port(), second).unwrap(), address);
+        assert_eq!(find_server("localhost", address.port(), second, &Stop::new()).unwrap(), address);
         drop(listener);
-        let error = find_server("127.0.0.1", address.port(), second).unwrap_err();
+        let error = find_server("127.0.0.1", address.port(), second, &Stop::new()).unwrap_err();
         assert!(error.to_string().contains("start the server"), "{error}");
     }
 }

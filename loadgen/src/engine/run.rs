@@ -2,6 +2,7 @@
 
 use std::io;
 use std::panic;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::engine::stop::{Gate, Place, Stop};
 use crate::engine::worker::Job;
 use crate::plan::Watched;
 use crate::record::beat::{Beat, Beats, Event, Reporter, beat_length, beats};
-use crate::record::cpu::{Spent, Threads, machine};
+use crate::record::cpu::{Processes, Spent, machine};
 use crate::record::series::Series;
 use crate::report::provenance::Provenance;
 use crate::{Error, Plan, Report};
@@ -27,7 +28,7 @@ pub(crate) struct Run {
     pub(crate) was_stopped: bool,
     pub(crate) tallies: Vec<Tally>,
     pub(crate) series: Series,
-    /// What the watched processes spent, by name; those that were not there are missing.
+    /// What the watched processes spent, by name; those of which that cannot be told are missing.
     pub(crate) spent: Vec<(String, Spent)>,
     pub(crate) machine: Option<Duration>,
 }
@@ -52,6 +53,14 @@ pub struct Glimpse<'a> {
 /// Somebody who looks on while a run goes on. Called on the thread that started the run, never on one that sends: an
 /// observer that is slow sees later, and slows nothing down.
 pub trait Observer {
+    /// The run is about to begin: what must hold before it holds.
+    ///
+    /// # Errors
+    /// Why it shall not; nothing has been sent then.
+    fn begin(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// About twenty times in a short run, once a second in a long one.
     fn glimpse(&mut self, glimpse: &Glimpse<'_>);
 }
@@ -63,6 +72,10 @@ impl Observer for () {
 
 /// Perhaps somebody.
 impl<O: Observer> Observer for Option<O> {
+    fn begin(&mut self) -> Result<(), Error> {
+        self.as_mut().map_or(Ok(()), O::begin)
+    }
+
     fn glimpse(&mut self, glimpse: &Glimpse<'_>) {
         if let Some(observer) = self {
             observer.glimpse(glimpse);
@@ -72,6 +85,10 @@ impl<O: Observer> Observer for Option<O> {
 
 /// Both.
 impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn begin(&mut self) -> Result<(), Error> {
+        self.0.begin().and_then(|()| self.1.begin())
+    }
+
     fn glimpse(&mut self, glimpse: &Glimpse<'_>) {
         self.0.glimpse(glimpse);
         self.1.glimpse(glimpse);
@@ -97,13 +114,15 @@ pub fn run(plan: &Plan) -> Result<Report, Error> {
 pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Result<Report, Error> {
     plan.check()?;
     check_cores(plan)?;
+    check_watched(plan)?;
     reserve_descriptors(plan.connections, plan.threads)?;
     let (host, port) = plan.targets.first().map(|target| target.server()).unwrap_or_default();
-    let server = find_server(host, port, plan.timeout)?;
+    let server = find_server(host, port, plan.timeout, stop)?;
     let driver = match plan.driver {
         Some(driver) => driver,
         None => Rung::best().map_err(Error::Loop)?.0,
     };
+    observer.begin()?;
     let provenance = Provenance::now();
     let shared = Arc::new(plan.clone());
     let jobs = (0..plan.threads).map(|thread| Job { plan: shared.clone(), server, thread });
@@ -117,14 +136,14 @@ pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Resul
 
 /// CPU of others so far.
 struct Others {
-    threads: Vec<Threads>,
+    watched: Vec<Processes>,
     machine: Option<Duration>,
 }
 
 impl Others {
     fn read(watched: &[Watched]) -> Others {
-        let threads = watched.iter().map(|watched| Threads::of(&watched.processes)).collect();
-        Others { threads, machine: machine() }
+        let watched = watched.iter().map(|watched| Processes::of(&watched.processes)).collect();
+        Others { watched, machine: machine() }
     }
 }
 
@@ -172,11 +191,21 @@ impl<'a> Watch<'a> {
         let Some((began, ended)) = self.began.as_ref().zip(self.ended.as_ref()) else {
             return (Vec::new(), None);
         };
-        let pairs = self.plan.watched.iter().zip(began.threads.iter().zip(&ended.threads));
-        let there = pairs.filter(|(_, (_, ended))| !ended.is_empty());
-        let spent = there.map(|(watched, (began, ended))| (watched.name.clone(), ended.since(began)));
+        let pairs = self.plan.watched.iter().zip(began.watched.iter().zip(&ended.watched));
+        let spent =
+            pairs.filter_map(|(watched, (began, ended))| Some((watched.name.clone(), ended.since(began)?)));
         let machine = ended.machine.zip(began.machine).map(|(ended, began)| ended.saturating_sub(began));
         (spent.collect(), machine)
+    }
+}
+
+/// One that ends later is missing from the report; one that was never there is a slip.
+fn check_watched(plan: &Plan) -> Result<(), Error> {
+    let is_there = |process: &&u32| Path::new(&format!("/proc/{process}")).exists();
+    let mut processes = plan.watched.iter().flat_map(|watched| &watched.processes);
+    match processes.find(|process| !is_there(process)) {
+        Some(process) => Err(Error::Plan(format!("no process {process} is there to be watched"))),
+        None => Ok(()),
     }
 }
 

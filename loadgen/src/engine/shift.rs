@@ -23,6 +23,9 @@ use crate::record::recorder::{Recorder, histogram, nanoseconds};
 /// Shortest sleep between two looks at the schedule. Below it a timer has passed before it is waited for, and on epoll the
 /// loop would never get to receive; requests due within it leave together. It stays under the floor of most hosts.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
+/// Requests sent, or found to have to wait, before anybody else gets a turn: a schedule beyond what the machine can do would
+/// never let the thread receive, or hear of a stop.
+const ARRIVALS_BATCH: u32 = 1024;
 /// Wake-ups of the pacer measured before an open loop, a millisecond apart: 50 ms.
 const FLOOR_WAKES: u32 = 50;
 
@@ -38,7 +41,9 @@ pub(crate) struct Tally {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Effort {
     pub(crate) elapsed: Duration,
-    pub(crate) cpu: Option<CpuTime>,
+    /// With the time between the two readings, which is a little longer: one is taken before the first request, and the end of
+    /// a run that is finished early is noticed some milliseconds later.
+    pub(crate) cpu: Option<(CpuTime, Duration)>,
 }
 
 /// Does `job` on the calling thread's loop; nothing if another thread failed before the start.
@@ -51,7 +56,15 @@ pub(crate) async fn work(
     let pacer = Pacer::new()?;
     let worker = Rc::new(Worker::new(job));
     Client::start_all(&worker);
-    let shift = Shift { worker: worker.clone(), pacer, stop, reporter, beat_end: None, measured_end: None };
+    let shift = Shift {
+        worker: worker.clone(),
+        pacer,
+        stop,
+        reporter,
+        beat_end: None,
+        measured_end: None,
+        woke: now(),
+    };
     let played = shift.work(place).await;
     Ok(played?.map(|(effort, floor)| Tally { recorder: worker.recorder(), effort, floor }))
 }
@@ -64,6 +77,8 @@ struct Shift<'a> {
     /// When the beat under way ends; nothing outside of the measured part.
     beat_end: Option<Instant>,
     measured_end: Option<Instant>,
+    /// When it last woke.
+    woke: Instant,
 }
 
 impl Shift<'_> {
@@ -85,7 +100,7 @@ impl Shift<'_> {
     async fn play_all(&mut self, start: Instant) -> io::Result<Effort> {
         self.warm_up(start).await?;
         let effort = self.measure(start + self.worker.job.plan.warmup).await?;
-        self.drain().await;
+        self.drain().await?;
         Ok(effort)
     }
 
@@ -115,15 +130,16 @@ impl Shift<'_> {
         self.reporter.began(); // this and the accounts take half a millisecond: before the start, if there is time
         self.measured_end = Some(start + self.worker.job.plan.duration);
         self.begin_beat(start);
-        let before = CpuTime::of_this_thread();
+        let before = Reading::now();
         self.pacer.until(start).await?;
+        self.woke = now();
         self.worker.dispatcher.borrow_mut().measure(start);
         self.play(start, self.worker.job.plan.duration).await?;
-        let after = CpuTime::of_this_thread();
+        let after = Reading::now();
         self.beat_end = None;
         self.reporter.ended();
         let closed = self.worker.close(now());
-        let cpu = before.zip(after).map(|(before, after)| after - before);
+        let cpu = before.zip(after).map(|(before, after)| (after.cpu - before.cpu, after.at - before.at));
         Ok(Effort { elapsed: closed.saturating_duration_since(start), cpu })
     }
 
@@ -169,22 +185,34 @@ impl Shift<'_> {
             let at = now();
             self.look(at);
             let wake = due.clamp(at + SHORTEST_SLEEP, at + STOP_CHECK);
-            self.pacer.until(wake).await?;
+            self.sleep_until(wake).await?;
             self.send_due(&mut arrivals, start, wake, end);
         }
-        self.send_due(&mut arrivals, start, now(), end);
+        let at = now();
+        while self.send_due(&mut arrivals, start, at, end) {}
         Ok(())
     }
 
-    /// Sends all that is due at `at`, and by the time that takes.
-    fn send_due(&self, arrivals: &mut Arrivals, start: Instant, mut at: Instant, end: Instant) {
-        loop {
+    /// Sends what is due at `at`, and by the time that takes: a batch of it. Whether more may be due.
+    fn send_due(&self, arrivals: &mut Arrivals, start: Instant, mut at: Instant, end: Instant) -> bool {
+        for _ in 0..ARRIVALS_BATCH {
             let due = start + arrivals.offset();
             if due > at || due >= end {
-                return;
+                return false;
             }
             at = self.worker.arrive(arrivals.take(), due).unwrap_or(at);
         }
+        true
+    }
+
+    /// Sleeps, and remembers how much too long; and for how long it was awake before, which may have been a stop, too.
+    async fn sleep_until(&mut self, wake: Instant) -> io::Result<()> {
+        let awake = now().saturating_duration_since(self.woke);
+        self.pacer.until(wake).await?;
+        self.woke = now();
+        let overslept = self.woke.saturating_duration_since(wake);
+        self.worker.dispatcher.borrow_mut().was_away(overslept.max(awake));
+        Ok(())
     }
 
     async fn rest_until(&mut self, end: Instant) -> io::Result<()> {
@@ -194,15 +222,28 @@ impl Shift<'_> {
             if at >= end || self.stop.is_stopped() || self.worker.dispatcher.borrow().is_finished() {
                 return Ok(());
             }
-            self.pacer.until(end.min(at + STOP_CHECK)).await?;
+            self.sleep_until(end.min(at + STOP_CHECK)).await?;
         }
     }
 
     /// Waits for the answers under way.
-    async fn drain(&self) {
+    async fn drain(&mut self) -> io::Result<()> {
         let until = now() + self.worker.job.plan.drain;
         while self.worker.dispatcher.borrow().in_flight() > 0 && now() < until {
-            sleep(LOOK).await;
+            self.sleep_until(now() + LOOK).await?;
         }
+        Ok(())
+    }
+}
+
+/// The thread's account at an instant.
+struct Reading {
+    cpu: CpuTime,
+    at: Instant,
+}
+
+impl Reading {
+    fn now() -> Option<Reading> {
+        CpuTime::of_this_thread().map(|cpu| Reading { cpu, at: now() })
     }
 }

@@ -225,6 +225,12 @@ impl Worker {
         has_excess: bool,
         at: Instant,
     ) {
+        let timeout = self.job.plan.timeout;
+        // Deadlines are looked at every 10 ms: an answer may still be received after its own.
+        if connection.exchange().is_some_and(|exchange| at.saturating_duration_since(exchange.sent) > timeout)
+        {
+            return self.unanswered(connection, Outcome::Timeout, content.seen(), at);
+        }
         let Some(exchange) = connection.take_exchange() else { return };
         let (expect, hash) = (&self.requests[exchange.ticket.target].expect, content.hash());
         let outcome = if has_excess { Outcome::InvalidBody } else { expect.judge(answer, hash) };
@@ -286,7 +292,8 @@ impl Worker {
     /// Ends every connection and waits for the clients. What is under way is censored by them.
     pub(crate) async fn end(&self) {
         self.is_over.set(true);
-        self.deadlines.expire_all();
+        self.deadlines.expire_all(); // first the cause
+        self.deadlines.end_all(); // who is flooded or cannot send would not notice the end of one direction
         while self.clients.get() > 0 {
             sleep(LOOK).await;
         }

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
+
 use super::*;
 use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::run::Run;
@@ -8,13 +10,13 @@ use crate::interchange::run::parse;
 use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
 use crate::record::cpu::CpuTime;
-use crate::record::recorder::Recorder;
+use crate::record::recorder::{Recorder, histogram};
 use crate::record::series::Series;
 use crate::response::Answer;
 use crate::{Load, Plan};
 use crate::{Rung, Schedule, Target};
 
-const ELAPSED: Duration = Duration::from_secs(2);
+pub(crate) const ELAPSED: Duration = Duration::from_secs(2);
 const URLS: [&str; 2] = ["http://h/a", "http://h/b"];
 
 /// Numbers that look random: splitmix64's scrambling.
@@ -55,7 +57,7 @@ fn tally(numbers: impl IntoIterator<Item = u64>) -> Tally {
     recorder.connected(Duration::from_micros(70));
     numbers.into_iter().for_each(|number| settle(&mut recorder, number));
     let cpu = CpuTime { running: Duration::from_millis(300), ..CpuTime::default() };
-    Tally { recorder, effort: Effort { elapsed: ELAPSED, cpu: Some(cpu) }, floor: histogram() }
+    Tally { recorder, effort: Effort { elapsed: ELAPSED, cpu: Some((cpu, ELAPSED)) }, floor: histogram() }
 }
 
 fn plan() -> Plan {
@@ -69,6 +71,11 @@ fn report(mut tallies: Vec<Tally>) -> Report {
     tallies.iter_mut().for_each(|tally| beat.merge(&tally.recorder.take_beat(Beat::new())));
     let mut series = Series::new(ELAPSED);
     series.push(&beat);
+    report_over(tallies, series)
+}
+
+/// The same, where somebody has followed it over time.
+pub(crate) fn report_over(tallies: Vec<Tally>, series: Series) -> Report {
     let run = Run {
         provenance: Provenance::now(),
         driver: Rung::ALL[0],
@@ -81,9 +88,16 @@ fn report(mut tallies: Vec<Tally>) -> Report {
     Report::new(&plan(), &run)
 }
 
-/// Three runs of the same plan, with failures of several kinds.
+/// Three runs of the same plan, each with its seed, and with failures of several kinds.
 pub(crate) fn parts() -> [Report; 3] {
-    [0..700, 700..1300, 1300..3000].map(|numbers| report(vec![tally(numbers)]))
+    let mut parts = [0..700, 700..1300, 1300..3000].map(|numbers| report(vec![tally(numbers)]));
+    parts.iter_mut().zip(1..).for_each(|(part, seed)| part.setting.seed = seed);
+    parts
+}
+
+/// Adds up runs that are called a, b and so on.
+fn merge(runs: impl IntoIterator<Item = Report>) -> Result<Report, String> {
+    super::merge(('a'..).map(String::from).zip(runs))
 }
 
 /// Bucket for bucket and word for word.
@@ -170,8 +184,32 @@ fn runs_that_differ_are_refused_with_what_differs() {
     let error = merge([a.clone(), b]).unwrap_err();
     assert!(error.contains("warm-up: 0 ns and 5.00 s") && error.contains("loop: open and closed"), "{error}");
     c.targets[1].url = "http://h/other".to_owned();
-    assert!(merge([a, c]).unwrap_err().contains("targets: 1@http://h/a 1@http://h/b and"));
+    let error = merge([a, c]).unwrap_err();
+    assert!(
+        error.starts_with("b: differs from a in its settings (targets: 1@http://h/a 1@http://h/b and"),
+        "{error}"
+    );
     assert!(merge([]).unwrap_err().contains("give the runs"));
+}
+
+#[test]
+fn a_run_given_twice_is_refused_with_both_its_names() {
+    let [a, b, _] = parts();
+    let error = merge([a.clone(), b.clone(), a.clone()]).unwrap_err();
+    assert!(error.starts_with("c: the same run as a (started "), "{error}");
+    assert!(error.contains("--seed"), "{error}");
+    let other = Report { setting: Setting { seed: 9, ..a.setting.clone() }, ..a.clone() };
+    assert!(merge([a, b, other]).is_ok());
+}
+
+#[test]
+fn a_sum_that_is_larger_than_any_run_is_refused() {
+    let [mut a, mut b, _] = parts();
+    for run in [&mut a, &mut b] {
+        run.throughput.received_bytes = 1 << 62;
+    }
+    let error = merge([a, b]).unwrap_err();
+    assert!(error.starts_with("b: cannot be added (bytes received: 9223372036854775808"), "{error}");
 }
 
 #[test]

@@ -15,7 +15,8 @@ pub(super) fn distinct(a: &str, b: &str) -> String {
 pub(super) fn counted(a: &str, b: &str) -> String {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for (count, text) in a.split(AND).chain(b.split(AND)).map(count) {
-        *counts.entry(text).or_default() += count;
+        let sum = counts.entry(text).or_default();
+        *sum = sum.saturating_add(count); // a text of somebody else's may say any number
     }
     let parts = counts.into_iter().map(|(text, count)| match count {
         1 => text.to_owned(),
@@ -39,6 +40,7 @@ mod tests {
         assert_eq!(counted(&counted("a", "b"), "a"), "2 x a + b");
         assert_eq!(counted("a", &counted("b", "a")), "2 x a + b");
         assert_eq!(counted("2 x a", "3 x a"), "5 x a");
+        assert_eq!(counted("18446744073709551615 x a", "3 x a"), "18446744073709551615 x a");
     }
 
     #[test]

@@ -94,11 +94,9 @@ impl Reporter {
         }
     }
 
-    /// The measured part has ended.
+    /// The measured part has ended for this thread: they may end up to a look apart.
     pub(crate) fn ended(&self) {
-        if self.thread == 0 {
-            let _ = self.filled.send(Told::Ended);
-        }
+        let _ = self.filled.send(Told::Ended);
     }
 
     /// Gives `beat` away.
@@ -117,6 +115,8 @@ pub(crate) struct Beats {
     filled: Receiver<Told>,
     empties: Vec<Sender<Beat>>,
     parts: Vec<Part>,
+    /// Threads whose measured part goes on.
+    running: usize,
 }
 
 /// What one thread has told and was not passed on.
@@ -136,7 +136,7 @@ pub(crate) fn beats(threads: usize) -> (Vec<Reporter>, Beats) {
         })
         .unzip();
     let parts = (0..threads).map(|_| Part::default()).collect();
-    (reporters, Beats { filled: received, empties, parts })
+    (reporters, Beats { filled: received, empties, parts, running: threads })
 }
 
 impl Beats {
@@ -145,7 +145,12 @@ impl Beats {
         while self.parts.iter().any(|part| part.waiting.is_empty() && !part.has_ended) {
             match self.filled.recv() {
                 Ok(Told::Began) => return Some(Event::Began),
-                Ok(Told::Ended) => return Some(Event::Ended),
+                Ok(Told::Ended) => {
+                    self.running -= 1;
+                    if self.running == 0 {
+                        return Some(Event::Ended);
+                    }
+                }
                 Ok(Told::Beat { thread, beat, is_last }) => {
                     self.parts[thread].waiting.push_back(beat);
                     self.parts[thread].has_ended = is_last;
@@ -205,6 +210,17 @@ mod tests {
         reporters[1].report(beat(20), true);
         assert_eq!([next(&mut beats), next(&mut beats)].map(|beat| beat.answered), [11, 20]);
         assert!(beats.next().is_none());
+    }
+
+    #[test]
+    fn the_measured_part_has_ended_when_it_has_for_the_last_thread() {
+        let (reporters, mut beats) = beats(2);
+        reporters[0].ended();
+        reporters[0].report(beat(1), true);
+        reporters[1].ended();
+        reporters[1].report(beat(2), true);
+        assert!(matches!(beats.next(), Some(Event::Ended)));
+        assert_eq!(next(&mut beats).answered, 3);
     }
 
     #[test]

@@ -63,6 +63,14 @@ impl Census {
         self.bad_status + self.invalid_body + self.transport_error + self.timeout + self.shed
     }
 
+    /// What an assertion and an objective mean by errors: the part (0 to 1) of the planned requests that brought no good
+    /// answer, all but `ok`. Censored ones are among them, for nobody knows that they would have been answered. Nothing where
+    /// no request was planned.
+    pub fn errors(&self) -> Option<f64> {
+        let without = self.planned.saturating_sub(self.ok);
+        (self.planned > 0).then(|| without as f64 / self.planned as f64)
+    }
+
     /// Whether the places add up to what was planned. If not, the load generator itself is broken.
     pub fn adds_up(&self) -> bool {
         self.planned == self.ok + self.failed() + self.censored
@@ -167,6 +175,16 @@ mod tests {
             census.settle(outcome);
             assert!(!census.adds_up(), "{outcome:?}");
         }
+    }
+
+    #[test]
+    fn errors_are_all_requests_that_brought_no_good_answer() {
+        for outcome in ALL {
+            let mut census = Census { planned: 4, ok: 3, ..Census::default() };
+            census.settle(outcome);
+            assert_eq!(census.errors(), Some(if outcome == Outcome::Ok { 0.0 } else { 0.25 }), "{outcome:?}");
+        }
+        assert_eq!(Census::default().errors(), None);
     }
 
     #[test]

@@ -78,7 +78,8 @@ pub struct Sending {
     /// Requests that the generator itself was late with: it sent them, or found that they had to wait for a connection,
     /// later after their planned instant than the lateness limit.
     pub late: u64,
-    /// The longest such delay, late or not.
+    /// The longest time that the generator itself was away: such a delay, late or not, or a wake-up so much later than it was
+    /// asked for.
     #[serde(default)]
     pub longest_delay_ns: u64,
 }
@@ -175,6 +176,11 @@ impl Recorder {
         let is_late = u64::from(delay > self.lateness_limit);
         self.sending.late += is_late;
         self.beat.late += is_late;
+        self.was_away(delay);
+    }
+
+    /// The thread did nothing for so long, and not because there was nothing to do.
+    pub(crate) fn was_away(&mut self, delay: Duration) {
         self.sending.longest_delay_ns = self.sending.longest_delay_ns.max(nanoseconds(delay));
     }
 
@@ -208,15 +214,19 @@ impl Recorder {
     }
 
     /// No response, `waited` after the planned instant. Where patience ended first (a timeout, the end of the run) that is
-    /// a lower bound of the response time; where the request failed or never left there is nothing to bound.
+    /// a lower bound of the response time. So it is for a request that the full queue did not take, which is told how long the
+    /// oldest one in the queue has waited: behind it, in order, it would have waited as long, unless the target had become
+    /// faster at that moment. A request that failed was answered in a way, and has no time.
     pub(crate) fn unanswered(&mut self, target: usize, outcome: Outcome, waited: Duration) {
         let TargetRecord { census, clocks } = &mut self.targets[target];
         census.settle(outcome);
         self.beat.unanswered(outcome);
         match outcome {
             Outcome::TransportError(fault) => self.errors.count(fault),
-            Outcome::Timeout | Outcome::Censored => clocks.unanswered.saturating_record(nanoseconds(waited)),
-            Outcome::Ok | Outcome::BadStatus | Outcome::InvalidBody | Outcome::Shed => {}
+            Outcome::Timeout | Outcome::Censored | Outcome::Shed => {
+                clocks.unanswered.saturating_record(nanoseconds(waited));
+            }
+            Outcome::Ok | Outcome::BadStatus | Outcome::InvalidBody => {}
         }
     }
 
@@ -293,7 +303,7 @@ impl TargetRecord {
                 .iter()
                 .all(|h| h.len() == census.answered())
             && clocks.added.len() <= census.answered()
-            && clocks.unanswered.len() == census.timeout + census.censored
+            && clocks.unanswered.len() == census.timeout + census.censored + census.shed
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Assertion {
 enum Metric {
     /// A reading of a clock, in nanoseconds.
     Reading { clock: String, name: String },
-    /// Failed requests, in parts of those planned. Censored ones did not fail: many of them make the run `target_missed`.
+    /// [`Census::errors`](crate::Census::errors).
     Errors,
     /// Answers per second.
     Throughput,
@@ -101,11 +101,10 @@ impl Metric {
                     _ => (None, "too few samples".to_owned()),
                 }
             }
-            Metric::Errors if report.requests.planned == 0 => (None, "no requests".to_owned()),
-            Metric::Errors => {
-                let part = report.requests.failed() as f64 / report.requests.planned as f64;
-                (Some(part), format!("{:.3} %", part * 100.0))
-            }
+            Metric::Errors => match report.requests.errors() {
+                Some(part) => (Some(part), format!("{:.3} %", part * 100.0)),
+                None => (None, "no requests".to_owned()),
+            },
             Metric::Throughput => {
                 let rate = report.throughput.requests_per_second;
                 (Some(rate), format!("{rate:.1}/s"))

@@ -165,9 +165,18 @@ impl Generator {
 impl Display for Generator {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let cost = self.cpu_per_request_ns.map_or("n/a".to_owned(), nanoseconds);
-        let (running, waiting) = (self.busiest_running * 100.0, self.busiest_waiting * 100.0);
-        write!(f, "generator   {cost} CPU per request; busiest thread ran {running:.0} % of the time")?;
-        write!(f, " and waited for a core {waiting:.0} %; {} sent", self.sending.sent)?;
+        write!(f, "generator   {cost} CPU per request; ")?;
+        match self.busiest_running.zip(self.busiest_waiting) {
+            Some((running, waiting)) => {
+                let (running, waiting) = (running * 100.0, waiting * 100.0);
+                write!(
+                    f,
+                    "busiest thread ran {running:.0} % of the time and waited for a core {waiting:.0} %"
+                )?;
+            }
+            None => write!(f, "the kernel does not tell how busy it was (no schedstat)")?,
+        }
+        write!(f, "; {} sent", self.sending.sent)?;
         let counts = [("waited for a connection", self.sending.waited), ("left late", self.sending.late)];
         writeln!(f, "{}", nonzero(&counts))
     }

@@ -89,8 +89,8 @@ pub(crate) struct Evidence<'a> {
     /// The plan asks for the same all along, so that nothing else should change either.
     pub(crate) is_level: bool,
     pub(crate) lateness_limit: Duration,
-    /// The largest part of the time that one generator thread wanted a core.
-    pub(crate) busiest: f64,
+    /// The largest part of the time that one generator thread wanted a core; nothing where the kernel does not tell.
+    pub(crate) busiest: Option<f64>,
     pub(crate) series: &'a [Interval],
     pub(crate) costs: &'a [Cost],
 }
@@ -107,7 +107,18 @@ impl Evidence<'_> {
             (Verdict::TooFewSamples, self.scarcity()),
         ];
         let found = findings.into_iter().find_map(|(verdict, reason)| Some((verdict, reason?)));
-        found.unwrap_or_else(|| (Verdict::Valid, "the generator was not the limit".to_owned()))
+        found.unwrap_or_else(|| (Verdict::Valid, self.confidence()))
+    }
+
+    /// Of a valid run.
+    fn confidence(&self) -> String {
+        match self.census.failed() {
+            0 => "the generator was not the limit".to_owned(),
+            failed => format!(
+                "the generator was not the limit, and {failed} of {} requests failed: see what became of them",
+                self.census.planned
+            ),
+        }
     }
 
     /// Who was the limit: the generator first, since it hides all others.
@@ -124,8 +135,8 @@ impl Evidence<'_> {
         let away = Duration::from_nanos(self.sending.longest_delay_ns);
         (away > self.lateness_limit.saturating_mul(ABSENCE_LIMITS)).then(|| {
             format!(
-                "the generator was away for {} while requests were due, and then sent them in a burst; find out what stops \
-                 it (a CPU quota, a suspended machine, a signal)",
+                "the generator was away for {}: what was due or came back meanwhile waited for it, and left in a burst; \
+                 find out what stops it (a CPU quota, a suspended machine, a signal)",
                 nanoseconds(self.sending.longest_delay_ns)
             )
         })
@@ -144,12 +155,11 @@ impl Evidence<'_> {
     }
 
     fn saturation(&self) -> Option<String> {
-        (self.busiest > BUSY_BOUND).then(|| {
-            format!(
-                "a generator thread wanted a core for {:.0} % of the run; use more threads, other cores or a lower rate",
-                self.busiest * 100.0
-            )
-        })
+        let busiest = self.busiest.filter(|&busiest| busiest > BUSY_BOUND)?;
+        Some(format!(
+            "a generator thread wanted a core for {:.0} % of the run; use more threads, other cores or a lower rate",
+            busiest * 100.0
+        ))
     }
 
     fn missed(&self) -> Option<String> {
@@ -163,34 +173,26 @@ impl Evidence<'_> {
         })
     }
 
-    /// In an open loop the median response time of the rows, in a closed loop their throughput: if every row of the last
-    /// third lies on one side of every row of the first, and the medians differ by a quarter, the run was not in one state.
-    /// With five rows in each third chance alone separates them so in 1 of 126 runs, and then seldom by a quarter.
+    /// In an open loop the median response time of the rows must not drift, in a closed loop their throughput.
     fn drift(&self) -> Option<String> {
-        let rows = self.series.split_last().map_or(&[][..], |(_, rows)| rows); // the last one may be short
-        if !self.is_level || rows.len() < ROWS_NEEDED {
+        if !self.is_level {
             return None;
         }
-        let value = |row: &Interval| match self.is_open {
-            true => row.response_p50_ns,
-            false => (row.answered * 1_000_000_000).checked_div(row.length_ns),
+        let (what, before, after) = match self.is_open {
+            true => {
+                let Drift { before, after } = drift_of_median(self.series)?;
+                ("median response time", nanoseconds(before), nanoseconds(after))
+            }
+            false => {
+                let rate = |row: &Interval| (row.answered * 1_000_000_000).checked_div(row.length_ns);
+                let Drift { before, after } = drift(self.series, rate)?;
+                ("throughput", format!("{before}/s"), format!("{after}/s"))
+            }
         };
-        let third = rows.len() / 3;
-        let first = sorted(rows[..third].iter().filter_map(value))?;
-        let last = sorted(rows[rows.len() - third..].iter().filter_map(value))?;
-        let is_apart = first.last() < last.first() || last.last() < first.first();
-        let (before, after) = (first[first.len() / 2], last[last.len() / 2]);
-        let ratio = after.max(before) as f64 / after.min(before).max(1) as f64;
-        (is_apart && ratio > 1.0 + DRIFT_BOUND).then(|| {
-            let (what, before, after) = match self.is_open {
-                true => ("median response time", nanoseconds(before), nanoseconds(after)),
-                false => ("throughput", format!("{before}/s"), format!("{after}/s")),
-            };
-            format!(
-                "the {what} went from {before} in the first third to {after} in the last; warm up longer, or find out \
-                 what changes"
-            )
-        })
+        Some(format!(
+            "the {what} went from {before} in the first third to {after} in the last; warm up longer, or find out what \
+             changes"
+        ))
     }
 
     fn scarcity(&self) -> Option<String> {
@@ -208,6 +210,35 @@ pub(crate) fn scarcity(census: &Census) -> String {
         ),
         false => format!("{answered} answers, and a p99 needs {SAMPLES_NEEDED}; run longer"),
     }
+}
+
+/// What a run that should stay the same went from and to: the medians of its first and its last third.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Drift {
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+}
+
+/// How the median response time drifted over the rows of a run, in nanoseconds.
+pub(crate) fn drift_of_median(series: &[Interval]) -> Option<Drift> {
+    drift(series, |row| row.response_p50_ns)
+}
+
+/// If every row of the last third lies on one side of every row of the first, and the medians differ by a quarter, the run
+/// was not in one state. With five rows in each third chance alone separates them so in 1 of 126 runs, and then seldom by
+/// a quarter.
+fn drift(series: &[Interval], value: impl Fn(&Interval) -> Option<u64>) -> Option<Drift> {
+    let (_, rows) = series.split_last()?; // the last one may be short
+    if rows.len() < ROWS_NEEDED {
+        return None;
+    }
+    let third = rows.len() / 3;
+    let first = sorted(rows[..third].iter().filter_map(&value))?;
+    let last = sorted(rows[rows.len() - third..].iter().filter_map(&value))?;
+    let is_apart = first.last() < last.first() || last.last() < first.first();
+    let (before, after) = (first[first.len() / 2], last[last.len() / 2]);
+    let ratio = after.max(before) as f64 / after.min(before).max(1) as f64;
+    (is_apart && ratio > 1.0 + DRIFT_BOUND).then_some(Drift { before, after })
 }
 
 /// In order; nothing if there are none.
@@ -232,7 +263,7 @@ mod tests {
             is_open: true,
             is_level: true,
             lateness_limit: Duration::from_millis(1),
-            busiest: 0.5,
+            busiest: Some(0.5),
             series: &[],
             costs: &[],
         }
@@ -278,8 +309,8 @@ mod tests {
 
     #[test]
     fn a_generator_without_a_core_is_the_limit() {
-        check(Evidence { busiest: 0.91, ..good() }, Verdict::ClientLimited);
-        check(Evidence { busiest: 0.91, is_open: false, ..good() }, Verdict::ClientLimited);
+        check(Evidence { busiest: Some(0.91), ..good() }, Verdict::ClientLimited);
+        check(Evidence { busiest: Some(0.91), is_open: false, ..good() }, Verdict::ClientLimited);
     }
 
     #[test]
@@ -336,7 +367,7 @@ mod tests {
         let costs = [cost("backend", 0.95), cost("proxy", 0.99), cost("other", 0.2)];
         let evidence = Evidence { costs: &costs, ..good() };
         assert_eq!(evidence.limiter(), Limiter::Process("proxy".to_owned()));
-        assert_eq!(Evidence { busiest: 0.95, ..evidence }.limiter(), Limiter::Generator);
+        assert_eq!(Evidence { busiest: Some(0.95), ..evidence }.limiter(), Limiter::Generator);
         assert_eq!(Evidence { costs: &costs[2..], ..good() }.limiter(), Limiter::None);
     }
 

@@ -1,7 +1,7 @@
 //! Chunked bodies (RFC 9112 section 7.1), counted and discarded as they stream.
 //!
 //! Owns: where each chunk and the whole body end, whatever the cuts between receives.
-//! Refuses: bare line feeds, sizes without digits, and lines longer than any honest server sends.
+//! Refuses: bare line feeds, sizes without digits, trailer fields that are none, and lines longer than any honest server sends.
 
 use crate::response::Malformed;
 
@@ -20,7 +20,9 @@ enum State {
     DataReturn,
     DataLineFeed,
     TrailerStart,
-    Trailer,
+    TrailerName,
+    TrailerValue,
+    TrailerLineFeed,
     LastLineFeed,
     Done,
 }
@@ -85,9 +87,10 @@ impl Chunks {
                 Ok(NEXT_SIZE)
             }
             (State::TrailerStart, b'\r') => Ok(State::LastLineFeed),
-            (State::Trailer, b'\n') => self.count(State::TrailerStart),
-            (State::TrailerStart | State::Trailer, _) => self.count(State::Trailer),
             (State::LastLineFeed, b'\n') => Ok(State::Done),
+            (State::TrailerStart | State::TrailerName | State::TrailerValue | State::TrailerLineFeed, _) => {
+                self.trailer(byte)
+            }
             _ => Err(Malformed("a chunk does not end where its size says")),
         }
     }
@@ -103,6 +106,22 @@ impl Chunks {
         }
     }
 
+    /// RFC 9112 section 5: a name, a colon, whatever is the value, and both bytes of a line end; no folding.
+    fn trailer(&mut self, byte: u8) -> Result<State, Malformed> {
+        let next = match (self.state, byte) {
+            (State::TrailerLineFeed, b'\n') => State::TrailerStart,
+            (State::TrailerLineFeed, _) => {
+                return Err(Malformed("a trailer field with a lone carriage return"));
+            }
+            (_, b'\n') => return Err(Malformed("a trailer field ends in a bare line feed")),
+            (State::TrailerValue, b'\r') => State::TrailerLineFeed,
+            (State::TrailerValue, _) | (State::TrailerName, b':') => State::TrailerValue,
+            _ if is_token(byte) => State::TrailerName,
+            _ => return Err(Malformed("a trailer field without a name")),
+        };
+        self.count(next)
+    }
+
     fn count(&mut self, next: State) -> Result<State, Malformed> {
         self.framing_bytes += 1;
         if self.framing_bytes > FRAMING_BOUND {
@@ -110,6 +129,11 @@ impl Chunks {
         }
         Ok(next)
     }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -149,6 +173,29 @@ mod tests {
         check("1;x\n!\r\n", Err("a chunk's size line ends in a bare line feed"));
         check("1\r\nxy\r\n", Err("a chunk does not end where its size says"));
         check("1111111111111111\r\n", Err("a chunk's size has too many digits"));
+    }
+
+    #[test]
+    fn trailers_are_fields_whose_lines_end_as_all_others_do() {
+        check("0\r\nA: b\n\r\n", Err("a trailer field ends in a bare line feed"));
+        check("0\r\n\n", Err("a trailer field ends in a bare line feed"));
+        check("0\r\nA\n: b\r\n\r\n", Err("a trailer field ends in a bare line feed"));
+        check("0\r\nA: b\rc\r\n\r\n", Err("a trailer field with a lone carriage return"));
+        check("0\r\nno field\r\n\r\n", Err("a trailer field without a name"));
+        check("0\r\n: b\r\n\r\n", Err("a trailer field without a name"));
+        check("0\r\n folded\r\n\r\n", Err("a trailer field without a name"));
+        check("0\r\nA:\r\nB: c:d\r\n\r\n", Ok((0, 0)));
+    }
+
+    #[test]
+    fn framing_has_a_bound_to_the_byte() {
+        let trailer = |bytes: usize| format!("0\r\nA:{}\r\n\r\n", "x".repeat(bytes - "A:\r\n".len()));
+        let read = |bytes| Chunks::new().advance(trailer(bytes).as_bytes(), |_| {}).map(|done| done.is_done);
+        assert_eq!(read(FRAMING_BOUND), Ok(true));
+        assert_eq!(
+            read(FRAMING_BOUND + 1),
+            Err(Malformed("chunk extensions or trailer fields of more than 8 KiB"))
+        );
     }
 
     #[test]

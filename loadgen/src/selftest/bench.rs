@@ -8,7 +8,7 @@ use ringmock::{Mock, Options};
 use serde::Serialize;
 
 use crate::doctor::wakes;
-use crate::record::cpu::Threads;
+use crate::record::cpu::Processes;
 use crate::record::recorder::nanoseconds;
 use crate::record::summary::Summary;
 use crate::report::table;
@@ -131,13 +131,14 @@ impl Bench {
         let warm_up = Load::Closed { requests: Some(WARM_UP_REQUESTS) };
         crate::run_until(&Plan { load: warm_up, connections: 1, ..plan.clone() }, stop, &mut ())?;
         let sleeps_before = self.sleeps();
-        let before = Threads::of(&[std::process::id()]);
+        let before = Processes::of(&[std::process::id()]);
         let report = crate::run_until(&plan, stop, &mut ())?;
-        let others = Threads::of(&[std::process::id()]).since(&before); // the generator's thread has ended
+        // The generator's thread has ended, so its waiting is not in it.
+        let others = Processes::of(&[std::process::id()]).since(&before).unwrap_or_default();
         mock.stop();
         let sleeps_after = self.sleeps();
         let noise = Noise {
-            generator_waiting: report.generator.busiest_waiting,
+            generator_waiting: report.generator.busiest_waiting.unwrap_or(0.0),
             mock_waiting: nanoseconds(others.total.waiting) as f64 / report.elapsed_ns.max(1) as f64,
             wake_p50_ns: sleeps_before[0].max(sleeps_after[0]),
             wake_p99_ns: sleeps_before[1].max(sleeps_after[1]),

@@ -1,7 +1,7 @@
 //! What a service promises, and whether a run kept it.
 //!
 //! Owns: the judgement of one run. A quantile that unanswered requests could move above its limit was not kept: nobody
-//! can say that it was.
+//! can say that it was. Nor was anything by a run whose median rose all through it: it would have ended above any limit.
 //! Refuses: to judge a run whose generator was the limit.
 
 use std::fmt;
@@ -13,8 +13,9 @@ use crate::record::census::Census;
 use crate::record::recorder::nanoseconds;
 use crate::record::summary::{Reading, Summary};
 use crate::report::table;
+use crate::report::verdict::{Drift, drift_of_median};
 use crate::slo::search::Outcome;
-use crate::{Error, Report, Verdict};
+use crate::{Error, Interval, Report, Verdict};
 
 /// The quantiles an objective may speak of, and the answers each needs to be told.
 pub const QUANTILES: [(&str, u64); 5] =
@@ -34,7 +35,7 @@ pub struct LatencyLimit {
 pub struct Objective {
     /// Quantiles of the response time, from the planned instant.
     pub latency: Vec<LatencyLimit>,
-    /// The largest part of the planned requests (0 to 1) that may fail or stay unanswered.
+    /// The largest part (0 to 1) that [`Census::errors`] may be.
     pub errors: f64,
 }
 
@@ -92,13 +93,19 @@ impl Objective {
             Verdict::ClientLimited => {
                 Judgement { outcome: Outcome::ClientLimited, reason: report.reason.clone() }
             }
-            _ => self.judge_numbers(&report.requests, &report.latency.response),
+            _ => self.judge_numbers(&report.requests, &report.latency.response, &report.series),
         }
     }
 
-    fn judge_numbers(&self, census: &Census, response: &Summary) -> Judgement {
+    pub(super) fn judge_numbers(
+        &self,
+        census: &Census,
+        response: &Summary,
+        series: &[Interval],
+    ) -> Judgement {
         let mut findings: Vec<_> = self.latency.iter().map(|limit| limit.judge(response)).collect();
         findings.push(self.judge_errors(census));
+        findings.extend(rise(series).map(|words| (false, words)));
         let is_kept = findings.iter().all(|(is_kept, _)| *is_kept);
         let told = findings.into_iter().filter(|finding| is_kept || !finding.0).map(|(_, words)| words);
         Judgement {
@@ -108,10 +115,20 @@ impl Objective {
     }
 
     fn judge_errors(&self, census: &Census) -> (bool, String) {
-        let part = (census.failed() + census.censored) as f64 / census.planned.max(1) as f64;
+        let Some(part) = census.errors() else {
+            return (false, "errors not known: no request was planned".to_owned());
+        };
         let is_kept = part <= self.errors;
         (is_kept, format!("errors {} {} {}", percent(part), sign(is_kept), percent(self.errors)))
     }
+}
+
+/// Whether the median rose while the run went on: then the rate is above what the target can do for longer, and every
+/// quantile says only how long the run was.
+fn rise(series: &[Interval]) -> Option<String> {
+    let Drift { before, after } = drift_of_median(series).filter(|drift| drift.after > drift.before)?;
+    let (before, after) = (table::nanoseconds(before), table::nanoseconds(after));
+    Some(format!("the median rose from {before} to {after} while the run went on"))
 }
 
 impl LatencyLimit {
@@ -151,8 +168,18 @@ impl fmt::Display for Objective {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
-    use crate::record::recorder::histogram;
+    use crate::Assertion;
+    use crate::engine::exchange::{Exchange, Ticket};
+    use crate::engine::shift::{Effort, Tally};
+    use crate::merge::tests::{ELAPSED, parts, report_over};
+    use crate::record::beat::Beat;
+    use crate::record::census;
+    use crate::record::recorder::{Recorder, histogram};
+    use crate::record::series::Series;
+    use crate::response::Answer;
 
     const MS: u64 = 1_000_000;
 
@@ -169,7 +196,7 @@ mod tests {
         bounds.saturating_record_n(waited_ms * MS, unanswered);
         let census =
             Census { planned: 1000, ok: 1000 - unanswered, censored: unanswered, ..Census::default() };
-        objective().judge_numbers(&census, &Summary::bounded(&samples, &bounds))
+        objective().judge_numbers(&census, &Summary::bounded(&samples, &bounds), &[])
     }
 
     #[test]
@@ -192,10 +219,58 @@ mod tests {
 
     #[test]
     fn a_quantile_without_samples_enough_was_not_kept() {
-        let none = objective().judge_numbers(&Census::default(), &Summary::of(&histogram()));
+        let none = objective().judge_numbers(&Census::default(), &Summary::of(&histogram()), &[]);
         assert_eq!(none.outcome, Outcome::Missed);
         assert!(none.reason.contains("p99 not known: it needs 1000 answers"), "{}", none.reason);
         assert_eq!(objective().samples_needed(), 1000);
+    }
+
+    #[test]
+    fn an_assertion_means_the_same_by_errors() {
+        let [run, ..] = parts();
+        let requests = Census { planned: 1000, ok: 998, bad_status: 1, censored: 1, ..Census::default() };
+        let asserted = "errors<0.15%".parse::<Assertion>().unwrap().check(&Report { requests, ..run });
+        assert_eq!((asserted.holds, asserted.measured.as_str()), (false, "0.200 %"));
+        let objective = Objective { errors: 0.0015, ..objective() };
+        let judged = objective.judge_numbers(&requests, &Summary::of(&histogram()), &[]);
+        assert!(judged.reason.contains("errors 0.200 % > 0.150 %"), "{}", judged.reason);
+    }
+
+    /// A run in which the requests of the `beat`th twentieth took `took(beat)`.
+    fn run(took: impl Fn(u32) -> Duration) -> Report {
+        let (mut recorder, mut series) =
+            (Recorder::new(2, Duration::from_secs(1)), Series::new(ELAPSED / 20));
+        for beat in 0..20 {
+            (0..100).for_each(|_| settle(&mut recorder, took(beat)));
+            series.push(&recorder.take_beat(Beat::new()));
+        }
+        let effort = Effort { elapsed: ELAPSED, cpu: None };
+        report_over(vec![Tally { recorder, effort, floor: histogram() }], series)
+    }
+
+    fn settle(recorder: &mut Recorder, took: Duration) {
+        let planned = Instant::now();
+        let ticket =
+            Ticket { number: 0, target: 0, planned: Some(planned), has_waited: false, is_measured: true };
+        let exchange = Exchange::new(ticket, planned);
+        let answer =
+            Answer { status: 200, body_bytes: 5, received_bytes: 100, keep_alive: true, server_time: None };
+        recorder.planned(0);
+        recorder.sent(&exchange);
+        recorder.answered(&exchange, &answer, census::Outcome::Ok, planned + took);
+    }
+
+    #[test]
+    fn a_run_whose_median_rises_all_through_misses_however_quick_it_still_is() {
+        let (slow, quick) = (Duration::from_micros(2000), Duration::from_micros(1000));
+        let rising = run(|beat| quick + Duration::from_micros(100) * beat);
+        assert_eq!(rising.verdict, Verdict::Unsteady);
+        let judged = objective().judge(&rising);
+        assert_eq!(judged.outcome, Outcome::Missed);
+        assert_eq!(judged.reason, "the median rose from 1.30 ms to 2.61 ms while the run went on");
+        for run in [run(|beat| slow - Duration::from_micros(50) * beat), run(|_| slow)] {
+            assert_eq!(objective().judge(&run).outcome, Outcome::Kept, "{:?}", run.verdict);
+        }
     }
 
     #[test]

@@ -84,8 +84,17 @@ fn files_that_cannot_be_used_have_a_code_and_are_named() {
     let other = measure(&folder, "other.json", &server.url("/other"), "10");
     let text = folder.file("text");
     fs::write(&text, "hello").unwrap();
+    let changed = folder.file("changed.json");
+    let whole = fs::read_to_string(&one).unwrap();
+    fs::write(&changed, whole.replacen("\"planned\":10,", "\"planned\":11,", 1)).unwrap();
     for (arguments, reason) in [
-        (vec!["merge", &one, &other], "targets: "),
+        (vec!["merge", &one, &other], "other.json: differs from "),
+        (vec!["merge", &one, &one], "one.json: the same run as "),
+        (
+            vec!["merge", &changed],
+            "changed.json: a run that does not agree with itself (the run's requests planned",
+        ),
+        (vec!["report", &changed, "-o", "unused.html"], "changed.json: a run that does not agree"),
         (vec!["merge", &one, &text], "text: not a run"),
         (vec!["merge", &one, "missing.json"], "missing.json: cannot be read"),
         (vec!["report", &text, "-o", "unused.html"], "text: not a summary"),
@@ -94,4 +103,27 @@ fn files_that_cannot_be_used_have_a_code_and_are_named() {
         assert_eq!(output.status.code(), Some(60), "{arguments:?}");
         assert!(said(&output).contains(reason), "{}", said(&output));
     }
+}
+
+#[test]
+fn a_run_that_cannot_begin_leaves_nothing_behind_and_one_that_did_is_not_written_over() {
+    let (folder, server) = (Folder::new("save"), Server::always(HELLO));
+    let (saved, nobody) = (folder.file("saved"), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let nowhere = format!("http://{}/", nobody.local_addr().unwrap());
+    drop(nobody);
+    let save = |url: &str| ringload(&["run", "-c", "2", "-n", "2000", "--save", &saved, url]);
+    assert_eq!(save(&nowhere).status.code(), Some(4));
+    assert!(!Path::new(&saved).exists());
+    save(&server.url("/")); // whatever its verdict
+    let log = Path::new(&saved).join("run.hlog");
+    let before = fs::read(&log).unwrap();
+    for left in ["run.json", "run.hgrm", "run.hlog"] {
+        let output = save(&server.url("/"));
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains("save into another folder"), "{}", said(&output));
+        assert_eq!(fs::read(&log).unwrap(), before);
+        fs::remove_file(Path::new(&saved).join(left)).unwrap(); // as if the run had been killed before it wrote that
+    }
+    save(&server.url("/"));
+    assert!(Path::new(&saved).join("run.json").exists());
 }

@@ -40,6 +40,36 @@ fn a_closed_loop_sends_as_many_requests_as_it_was_told_and_all_are_answered() {
     assert_eq!((report.latency.response.samples, report.latency.lateness.samples), (1001, 0));
 }
 
+/// Deadlines are looked at every 10 ms, and answers that come in between are too late all the same.
+#[test]
+fn no_answer_counts_that_came_after_its_timeout() {
+    let late = |number: u64| Duration::from_millis(40 + number % 30);
+    let server = Server::start(move |request| Reply::Late(late(request.number), HELLO.into()));
+    let report = run(&Plan { timeout: Duration::from_millis(50), connections: 40, ..closed(&server, 600) });
+    assert!(report.requests.timeout > 0 && report.requests.ok > 0, "{report}");
+    let slowest = report.histograms.service.0.max();
+    assert!(slowest <= 50_100_000, "an answer after {slowest} ns is among them: {report}");
+}
+
+#[test]
+fn a_run_that_is_stopped_before_anybody_answers_ends_at_once() {
+    let full = std::net::TcpListener::bind("127.0.0.1:0").unwrap(); // accepts nobody, until its queue is full
+    let address = full.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(client) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queued.push(client);
+    }
+    let target = Target::get(&format!("http://{address}/")).unwrap();
+    let plan =
+        Plan { timeout: Duration::from_secs(60), ..Plan::new([target], Load::Closed { requests: None }) };
+    let stop = Stop::new();
+    stop.stop();
+    let begun = std::time::Instant::now();
+    let error = ringload::run_until(&plan, &stop, &mut ()).unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(error.to_string().contains("interrupted"), "{error}");
+}
+
 #[test]
 fn requests_and_connections_are_divided_over_threads_without_remainder() {
     let server = Server::always(HELLO);

@@ -91,8 +91,9 @@ impl Connection {
         match self.request.method.as_str() {
             "GET" => {}
             "PUT" => {
-                let text =
-                    text.ok_or_else(|| Refusal::malformed("the orders are no text of at most 65536 bytes"))?;
+                let text = text.ok_or_else(|| {
+                    Refusal::malformed(format!("the orders are no text of at most {TEXT_BYTES} bytes"))
+                })?;
                 let route = Route::new(prefix.as_deref().unwrap_or("/"), &text);
                 route.and_then(|route| server.routes().put(route)).map_err(Refusal::malformed)?;
             }

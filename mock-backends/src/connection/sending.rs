@@ -88,7 +88,10 @@ impl Connection {
         let departure = lane.departure(received, service);
         if let Service::Computed(time) = service {
             self.client.flush().await?;
-            compute(time);
+            match compute(time, || self.server().is_stopping()) {
+                true => {}
+                false => return Err(End::Gone),
+            }
         } else if departure > received {
             self.wait_until(departure).await?;
         }
@@ -191,12 +194,18 @@ impl Connection {
     }
 }
 
-/// Spends `time` of the processor's on this thread. What others take from it meanwhile does not count.
-fn compute(time: Duration) {
+/// Spends `time` of the processor's on this thread, unless it `is_stopped` before; whether it did. What others take from
+/// it meanwhile does not count.
+fn compute(time: Duration, is_stopped: impl Fn() -> bool) -> bool {
     let spent = || {
         let spent = clock_gettime(ClockId::ThreadCPUTime);
         Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
     };
     let end = spent() + time;
-    while spent() < end {}
+    while spent() < end {
+        if is_stopped() {
+            return false;
+        }
+    }
+    true
 }

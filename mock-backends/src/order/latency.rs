@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::random::Random;
 
-use super::value::call;
+use super::value::{MAX_DURATION, call};
 
-/// An hour, as elsewhere among the orders.
-pub(super) const MAX_MS: u64 = 60 * 60 * 1000;
+/// Most of the processor's time that one request may be given: its thread serves nobody else meanwhile.
+pub(super) const MAX_COMPUTED: Duration = Duration::from_secs(1);
 /// The 99th percentile of the standard normal distribution.
 const NORMAL_P99: f64 = 2.326_347_874_040_841;
-/// Longest time that is drawn: of distributions without an end, next to nothing lies beyond.
-const MAX_DRAWN_SECONDS: f64 = 60.0 * 60.0;
 
 /// What was ordered; see the [table](crate::order).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -76,7 +74,8 @@ impl Latency {
             ("stall", &[at, length]) => Latency::Stall(Stall { at, length, every: Duration::ZERO }),
             ("stall", &[at, length, every]) if length < every => Latency::Stall(Stall { at, length, every }),
             ("per_request", &[time]) => Latency::PerRequest(time),
-            ("compute", &[time]) => Latency::Compute(time),
+            ("compute", &[time]) if time <= MAX_COMPUTED => Latency::Compute(time),
+            ("compute", &[_]) => return Err(too_much(value)),
             _ => return Err(unknown(value)),
         })
     }
@@ -107,9 +106,15 @@ impl Latency {
     }
 }
 
+/// No longer than what may be ordered: of distributions without an end, next to nothing lies beyond.
 fn scaled(time: Duration, factor: f64) -> Duration {
-    let seconds = (time.as_secs_f64() * factor).min(MAX_DRAWN_SECONDS);
+    let seconds = (time.as_secs_f64() * factor).min(MAX_DURATION.as_secs_f64());
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+fn too_much(value: &str) -> String {
+    let most = humantime::format_duration(MAX_COMPUTED);
+    format!("`latency={value}`: at most {most} of computing may be ordered for a request")
 }
 
 fn unknown(value: &str) -> String {

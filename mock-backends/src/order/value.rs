@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// Longest duration: a mistyped one should not outlive the test.
-const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
+pub(super) const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
 /// Longest text of one. humantime 2.4 panics on a sum of 2^64 seconds, which takes 27.
 const DURATION_BYTES: usize = 20;
 
@@ -28,9 +28,10 @@ pub(super) fn duration(name: &str, value: &str) -> Result<Duration, String> {
     let text = value.trim();
     let duration = Some(text).filter(|text| text.len() <= DURATION_BYTES);
     let duration = duration.and_then(|text| humantime::parse_duration(text).ok());
-    duration
-        .filter(|&duration| duration <= MAX_DURATION)
-        .ok_or_else(|| format!("`{name}={text}`: give a duration such as 250us, 20ms or 1s, at most an hour"))
+    duration.filter(|&duration| duration <= MAX_DURATION).ok_or_else(|| {
+        let most = humantime::format_duration(MAX_DURATION);
+        format!("`{name}={text}`: give a duration such as 250us, 20ms or 1s, at most {most}")
+    })
 }
 
 /// The name and the durations of a call; a name alone is a call without any.

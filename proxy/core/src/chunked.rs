@@ -38,6 +38,8 @@ enum State {
     DataLineFeed,
     /// In the trailer section.
     Trailer,
+    /// After the CR of an empty trailer section.
+    LastLineFeed,
     Done,
 }
 
@@ -124,8 +126,12 @@ impl Chunked {
             (State::SizeLineFeed, b'\n') => Ok(State::Data),
             (State::DataReturn, b'\r') => Ok(State::DataLineFeed),
             (State::DataLineFeed, b'\n') => Ok(State::Size { digits: 0 }),
+            (State::Trailer, b'\r') if self.trailer.is_empty() => Ok(State::LastLineFeed),
             (State::Trailer, _) => self.trailer_byte(byte),
-            (State::SizeLineFeed | State::DataReturn | State::DataLineFeed, _) => Err(ChunkError::LineEnd),
+            (State::LastLineFeed, b'\n') => Ok(State::Done),
+            (State::SizeLineFeed | State::DataReturn | State::DataLineFeed | State::LastLineFeed, _) => {
+                Err(ChunkError::LineEnd)
+            }
             (State::Data | State::Done, _) => unreachable!("`decode` does not step here"),
         }
     }
@@ -160,7 +166,7 @@ impl Chunked {
         Ok(State::Extension { at })
     }
 
-    /// Collects lines that end in CR LF until an empty one; what they say is the caller's business.
+    /// Collects lines that end in CR LF, of which there is one, until an empty one; what they say is the caller's business.
     fn trailer_byte(&mut self, byte: u8) -> Result<State, ChunkError> {
         if self.trailer.len() == TRAILER_BYTES {
             return Err(ChunkError::Trailer);
@@ -170,8 +176,7 @@ impl Chunked {
             return Err(ChunkError::LineEnd); // a bare LF, or a bare CR
         }
         self.trailer.push(byte);
-        let line_is_empty = self.trailer == b"\r\n" || self.trailer.ends_with(b"\r\n\r\n");
-        if !line_is_empty {
+        if !self.trailer.ends_with(b"\r\n\r\n") {
             return Ok(State::Trailer);
         }
         self.trailer.truncate(self.trailer.len() - 2);

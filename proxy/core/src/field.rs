@@ -36,54 +36,68 @@ pub enum Name {
     Other,
 }
 
-/// The known names of a length: most names a client sends are ruled out by it, or by their first letter.
-fn names_of_length(length: usize) -> &'static [(&'static str, Name)] {
-    match length {
-        2 => &[("te", Name::Te)],
-        3 => &[("via", Name::Via)],
-        4 => &[("date", Name::Date), ("host", Name::Host)],
-        5 => &[("proxy", Name::Claim)], // becomes HTTP_PROXY behind CGI (httpoxy, CVE-2016-5385)
-        6 => &[("expect", Name::Expect), ("x-host", Name::Claim)],
-        7 => &[("trailer", Name::Trailer), ("upgrade", Name::Upgrade)],
-        8 => &[("x-scheme", Name::Claim)],
-        9 => &[("forwarded", Name::Forwarded), ("x-real-ip", Name::Claim), ("client-ip", Name::Claim)],
-        10 => &[("connection", Name::Connection), ("keep-alive", Name::KeepAlive)],
-        11 => &[("x-client-ip", Name::Claim), ("x-forwarded", Name::Claim), ("x-real-host", Name::Claim)],
-        12 => &[
-            ("x-request-id", Name::XRequestId),
-            ("max-forwards", Name::MaxForwards),
-            ("x-url-scheme", Name::Claim),
-        ],
-        13 => &[("x-rewrite-url", Name::Claim), ("x-remote-user", Name::Claim)],
-        14 => &[
-            ("content-length", Name::ContentLength),
-            ("http2-settings", Name::Http2Settings),
-            ("true-client-ip", Name::Claim),
-            ("x-original-url", Name::Claim),
-            ("x-proxyuser-ip", Name::Claim),
-        ],
-        15 => &[
-            ("x-forwarded-for", Name::XForwardedFor),
-            ("x-original-host", Name::Claim),
-            ("front-end-https", Name::Claim),
-        ],
-        16 => &[
-            ("cf-connecting-ip", Name::Claim),
-            ("fastly-client-ip", Name::Claim),
+/// Which names there are among the fields of a head: most are asked for in vain.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NameSet(u32);
+
+const _: () =
+    assert!((Name::Other as u32) < u32::BITS, "there is a bit for each name, of which this is the last");
+
+impl NameSet {
+    pub(crate) fn insert(&mut self, name: Name) {
+        self.0 |= 1 << name as u32;
+    }
+
+    pub(crate) fn has(self, name: Name) -> bool {
+        self.0 & 1 << name as u32 != 0
+    }
+}
+
+/// The known names of a length that begin with a letter: nearly every name a client sends is ruled out by the two.
+fn names_like(length: usize, first: u8) -> &'static [(&'static str, Name)] {
+    match (length, first) {
+        (2, b't') => &[("te", Name::Te)],
+        (3, b'v') => &[("via", Name::Via)],
+        (4, b'd') => &[("date", Name::Date)],
+        (4, b'h') => &[("host", Name::Host)],
+        (5, b'p') => &[("proxy", Name::Claim)], // becomes HTTP_PROXY behind CGI (httpoxy, CVE-2016-5385)
+        (6, b'e') => &[("expect", Name::Expect)],
+        (6, b'x') => &[("x-host", Name::Claim)],
+        (7, b't') => &[("trailer", Name::Trailer)],
+        (7, b'u') => &[("upgrade", Name::Upgrade)],
+        (8, b'x') => &[("x-scheme", Name::Claim)],
+        (9, b'f') => &[("forwarded", Name::Forwarded)],
+        (9, b'x') => &[("x-real-ip", Name::Claim)],
+        (9, b'c') => &[("client-ip", Name::Claim)],
+        (10, b'c') => &[("connection", Name::Connection)],
+        (10, b'k') => &[("keep-alive", Name::KeepAlive)],
+        (11, b'x') => {
+            &[("x-client-ip", Name::Claim), ("x-forwarded", Name::Claim), ("x-real-host", Name::Claim)]
+        }
+        (12, b'x') => &[("x-request-id", Name::XRequestId), ("x-url-scheme", Name::Claim)],
+        (12, b'm') => &[("max-forwards", Name::MaxForwards)],
+        (13, b'x') => &[("x-rewrite-url", Name::Claim), ("x-remote-user", Name::Claim)],
+        (14, b'c') => &[("content-length", Name::ContentLength)],
+        (14, b'h') => &[("http2-settings", Name::Http2Settings)],
+        (14, b't') => &[("true-client-ip", Name::Claim)],
+        (14, b'x') => &[("x-original-url", Name::Claim), ("x-proxyuser-ip", Name::Claim)],
+        (15, b'x') => &[("x-forwarded-for", Name::XForwardedFor), ("x-original-host", Name::Claim)],
+        (15, b'f') => &[("front-end-https", Name::Claim)],
+        (16, b'c') => &[("cf-connecting-ip", Name::Claim)],
+        (16, b'f') => &[("fastly-client-ip", Name::Claim)],
+        (16, b'x') => &[
             ("x-azure-clientip", Name::Claim),
-            ("proxy-connection", Name::ProxyConnection),
             ("x-forwarded-host", Name::XForwardedHost),
             ("x-forwarded-port", Name::XForwardedPort),
         ],
-        17 => &[
-            ("transfer-encoding", Name::TransferEncoding),
-            ("x-forwarded-proto", Name::XForwardedProto),
-            ("x-original-method", Name::Claim),
-        ],
-        18 => &[("proxy-authenticate", Name::ProxyAuthenticate)],
-        19 => &[("proxy-authorization", Name::ProxyAuthorization), ("x-cluster-client-ip", Name::Claim)],
-        24 => &[("x-original-forwarded-for", Name::Claim), ("x-envoy-external-address", Name::Claim)],
-        25 => &[("proxy-authentication-info", Name::ProxyAuthenticationInfo)],
+        (16, b'p') => &[("proxy-connection", Name::ProxyConnection)],
+        (17, b't') => &[("transfer-encoding", Name::TransferEncoding)],
+        (17, b'x') => &[("x-forwarded-proto", Name::XForwardedProto), ("x-original-method", Name::Claim)],
+        (18, b'p') => &[("proxy-authenticate", Name::ProxyAuthenticate)],
+        (19, b'p') => &[("proxy-authorization", Name::ProxyAuthorization)],
+        (19, b'x') => &[("x-cluster-client-ip", Name::Claim)],
+        (24, b'x') => &[("x-original-forwarded-for", Name::Claim), ("x-envoy-external-address", Name::Claim)],
+        (25, b'p') => &[("proxy-authentication-info", Name::ProxyAuthenticationInfo)],
         _ => &[],
     }
 }
@@ -92,12 +106,12 @@ impl Name {
     /// What `name` means; case does not matter (RFC 9110 section 5.1).
     pub fn of(name: &[u8]) -> Name {
         let Some(first) = name.first().map(u8::to_ascii_lowercase) else { return Name::Other };
-        let known = names_of_length(name.len()).iter();
-        for (known, meaning) in known.filter(|(known, _)| known.as_bytes()[0] == first) {
-            match is_alias(name, known) {
-                true if known.as_bytes().eq_ignore_ascii_case(name) => return *meaning,
-                true => return Name::Alias,
-                false => {}
+        for (known, meaning) in names_like(name.len(), first) {
+            if known.as_bytes().eq_ignore_ascii_case(name) {
+                return *meaning;
+            }
+            if is_alias(name, known) {
+                return Name::Alias;
             }
         }
         match first {
@@ -138,7 +152,8 @@ fn begins_x_forwarded(name: &[u8]) -> bool {
 fn frames_with_more_separators(name: &[u8]) -> bool {
     let is_letter = |byte: &&u8| !matches!(byte, b'-' | b'_' | b'.');
     let letters = || name.iter().filter(is_letter).map(u8::to_ascii_lowercase);
-    letters().eq(*b"contentlength") || letters().eq(*b"transferencoding")
+    let is_long_enough = name.len() >= "contentlength".len(); // `Cookie` and `Content-Type` are not
+    is_long_enough && (letters().eq(*b"contentlength") || letters().eq(*b"transferencoding"))
 }
 
 /// CGI and its heirs turn `-`, `_` and `.` into the same variable name.
@@ -170,6 +185,16 @@ mod tests {
         assert_eq!(Name::of(b"te"), Name::Te);
         assert_eq!(Name::of(b"content-lengt"), Name::Other);
         assert_eq!(Name::of(b""), Name::Other);
+    }
+
+    #[test]
+    fn every_known_name_stands_where_it_is_looked_for() {
+        for (length, first) in (0..64).flat_map(|length| (0..=255).map(move |first| (length, first))) {
+            for (known, _) in names_like(length, first) {
+                assert_eq!((known.len(), known.as_bytes()[0]), (length, first), "{known}");
+                assert_eq!(known.to_ascii_lowercase(), *known);
+            }
+        }
     }
 
     #[test]

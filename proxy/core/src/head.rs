@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use crate::answer::{Malformed, Reject};
-use crate::field::{Name, list};
+use crate::field::{Name, NameSet, list};
 use crate::framing::{self, Framing};
 use crate::limits;
 use crate::method::Method;
@@ -76,21 +76,47 @@ pub struct Field {
 }
 
 /// The fields of a head, with the bytes they were parsed from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Fields<'a> {
     /// The head's bytes.
     pub bytes: &'a [u8],
     /// Its field lines in order.
     pub lines: &'a [Field],
+    known: NameSet,
+}
+
+/// The field lines of a head, without its bytes.
+#[derive(Debug, Default)]
+struct Lines {
+    fields: Vec<Field>,
+    known: NameSet,
+}
+
+impl Lines {
+    fn read(&mut self, parsed: &[httparse::Header<'_>], bytes: &[u8]) {
+        self.known = NameSet::default();
+        self.fields.clear();
+        self.fields.extend(parsed.iter().map(|header| {
+            let name = header.name.as_bytes();
+            // httparse trims white space from values, and gives an empty value no place of its own.
+            let value =
+                if header.value.is_empty() { Span::default() } else { Span::find(header.value, bytes) };
+            let known = Name::of(name);
+            self.known.insert(known);
+            Field { known, name: Span::find(name, bytes), value }
+        }));
+    }
+
+    fn of<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
+        Fields { bytes, lines: &self.fields, known: self.known }
+    }
 }
 
 impl<'a> Fields<'a> {
     /// The values of all fields of that meaning, in order.
     pub fn all(self, known: Name) -> impl Iterator<Item = &'a [u8]> {
-        self.lines
-            .iter()
-            .filter(move |field| field.known == known)
-            .map(move |field| field.value.of(self.bytes))
+        let lines = if self.known.has(known) { self.lines } else { &[] };
+        lines.iter().filter(move |field| field.known == known).map(move |field| field.value.of(self.bytes))
     }
 
     /// The value of the first such field.
@@ -133,7 +159,10 @@ impl ConnectionOptions {
         for value in fields.all(Name::Connection) {
             for option in list(value) {
                 self.close |= option.eq_ignore_ascii_case(b"close");
-                self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                if option.eq_ignore_ascii_case(b"keep-alive") {
+                    self.keep_alive = true;
+                    continue; // that field is dropped anyway, and nearly every browser sends this
+                }
                 if self.nominated.len() == limits::NOMINATIONS {
                     return Err(TooManyNominations);
                 }
@@ -154,8 +183,10 @@ impl ConnectionOptions {
 pub struct RequestHead {
     version: Version,
     method: Span,
+    /// What the method means, unless it is a token that we know nothing of.
+    known_method: Option<Method<'static>>,
     target: Span,
-    fields: Vec<Field>,
+    lines: Lines,
     connection: ConnectionOptions,
     authority: Option<Span>,
     path: Piece,
@@ -203,15 +234,16 @@ impl RequestHead {
         let (method, target) = (parsed.method.unwrap_or("").as_bytes(), parsed.path.unwrap_or("").as_bytes());
         self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
         self.method = Span::find(method, bytes);
+        self.known_method = parsed.method.and_then(Method::known);
         self.target = Span::find(target, bytes);
-        read_fields(&mut self.fields, parsed.headers, bytes);
+        self.lines.read(parsed.headers, bytes);
         if method.len() > limits::METHOD_BYTES {
             return Err(Malformed::Method.into());
         }
         if target.len() > limits::TARGET_BYTES {
             return Err(Reject::TargetTooLong);
         }
-        let fields = Fields { bytes, lines: &self.fields };
+        let fields = self.lines.of(bytes);
         self.connection.read(fields).map_err(|TooManyNominations| Reject::HeadTooLarge)?;
         self.read_target(bytes, tolerance)?;
         self.framing = Some(framing::of_request(self.version, self.fields(bytes))?);
@@ -253,10 +285,10 @@ impl RequestHead {
 
     /// The one Host field; HTTP/1.0 may do without (RFC 9112 section 3.2).
     fn host(&self, bytes: &[u8]) -> Result<Option<Span>, Malformed> {
-        let mut hosts = self.fields.iter().filter(|field| field.known == Name::Host);
+        let mut hosts = self.fields(bytes).all(Name::Host);
         match (hosts.next(), hosts.next()) {
             (None, _) if self.version == Version::Http10 => Ok(None),
-            (Some(host), None) if target::is_host(host.value.of(bytes)) => Ok(Some(host.value)),
+            (Some(host), None) if target::is_host(host) => Ok(Some(Span::find(host, bytes))),
             _ => Err(Malformed::Host),
         }
     }
@@ -268,12 +300,12 @@ impl RequestHead {
 
     /// The method.
     pub fn method<'a>(&self, bytes: &'a [u8]) -> Method<'a> {
-        Method::from_token(text(self.method.of(bytes)))
+        self.known_method.unwrap_or_else(|| Method::Other(text(self.method.of(bytes))))
     }
 
     /// All field lines.
     pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
-        Fields { bytes, lines: &self.fields }
+        self.lines.of(bytes)
     }
 
     /// What the client calls us: the authority of an absolute target, else Host.
@@ -382,9 +414,8 @@ impl RequestHead {
     }
 
     /// The id the request brought along, if it can be taken over.
-    pub fn request_id<'a>(&self, bytes: &'a [u8]) -> Option<&'a str> {
-        let id = self.fields.iter().find(|field| field.known == Name::XRequestId)?;
-        crate::request_id::acceptable(id.value.of(bytes))
+    pub fn request_id<'a>(&'a self, bytes: &'a [u8]) -> Option<&'a str> {
+        self.fields(bytes).first(Name::XRequestId).and_then(crate::request_id::acceptable)
     }
 }
 
@@ -396,16 +427,6 @@ fn chosen<'a>(fields: Fields<'_>, allowed: &'a [Box<str>]) -> Option<&'a str> {
 
 fn nominates(connection: &ConnectionOptions, name: &[u8], bytes: &[u8]) -> bool {
     connection.nominated.iter().any(|nominated| nominated.of(bytes).eq_ignore_ascii_case(name))
-}
-
-fn read_fields(fields: &mut Vec<Field>, parsed: &[httparse::Header<'_>], bytes: &[u8]) {
-    fields.clear();
-    fields.extend(parsed.iter().map(|header| {
-        let name = header.name.as_bytes();
-        // httparse trims white space from values, and gives an empty value no place of its own.
-        let value = if header.value.is_empty() { Span::default() } else { Span::find(header.value, bytes) };
-        Field { known: Name::of(name), name: Span::find(name, bytes), value }
-    }));
 }
 
 fn why_not_a_request(error: httparse::Error, bytes: &[u8]) -> Reject {

@@ -39,16 +39,17 @@ const KNOWN: [(Method<'static>, &str); 9] = [
     (Method::Patch, "PATCH"),
 ];
 
+impl Method<'static> {
+    /// The method of that name that is more than a token.
+    pub(crate) fn known(token: &str) -> Option<Method<'static>> {
+        KNOWN.iter().find(|(_, name)| *name == token).map(|(known, _)| *known)
+    }
+}
+
 impl<'a> Method<'a> {
     /// The method a token names.
     pub fn from_token(token: &'a str) -> Method<'a> {
-        match token {
-            "GET" => Method::Get, // before the table: nearly every request
-            other => KNOWN
-                .iter()
-                .find(|(_, name)| *name == other)
-                .map_or(Method::Other(other), |(known, _)| *known),
-        }
+        Method::known(token).unwrap_or(Method::Other(token))
     }
 
     /// Its token.

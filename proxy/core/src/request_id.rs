@@ -11,12 +11,13 @@ pub fn acceptable(id: &[u8]) -> Option<&str> {
 
 /// Writes a new id over `id`: 128 random bits as 32 hexadecimal digits.
 pub fn generate(id: &mut String, random: [u64; 2]) {
-    id.clear();
-    for word in random {
-        for digit in (0..16).rev() {
-            id.push(b"0123456789abcdef"[(word >> (digit * 4) & 15) as usize] as char);
-        }
+    let number = u128::from(random[0]) << 64 | u128::from(random[1]);
+    let mut digits = number.to_be_bytes().map(|byte| [byte >> 4, byte & 15]);
+    for digit in digits.as_flattened_mut() {
+        *digit += if *digit < 10 { b'0' } else { b'a' - 10 };
     }
+    id.clear();
+    id.extend(std::str::from_utf8(digits.as_flattened())); // which they are
 }
 
 #[cfg(test)]

@@ -187,14 +187,19 @@ struct Level {
 }
 
 impl Level {
-    /// The leaves of patterns that have the path, by rank.
-    fn leaves<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Leaf> {
-        let cut = self.depth.map_or(Some(path), |depth| first_segments(path, depth));
-        let best = cut.and_then(|path| Some((path, *self.tree.at(path).ok()?.value)));
-        best.into_iter().flat_map(|(path, best)| {
-            let others = std::iter::once_with(|| self.patterns.of(path).into_iter().skip(1)).flatten();
-            std::iter::once(best).chain(others).map(|leaf| &self.leaves[leaf])
-        })
+    /// The path as far as this level looks at it.
+    fn cut<'a>(&self, path: &'a str) -> Option<&'a str> {
+        self.depth.map_or(Some(path), |depth| first_segments(path, depth))
+    }
+
+    /// The leaf of the most specific pattern that has the path, which has been cut.
+    fn best(&self, path: &str) -> Option<&Leaf> {
+        self.tree.at(path).ok().map(|found| &self.leaves[*found.value])
+    }
+
+    /// The leaves of all patterns that have the path, which has been cut, by rank.
+    fn leaves(&self, path: &str) -> impl Iterator<Item = &Leaf> {
+        self.patterns.of(path).into_iter().map(|leaf| &self.leaves[leaf])
     }
 }
 
@@ -244,11 +249,16 @@ impl Leaf {
 
 /// The path up to the end of its segment number `count`; `None` if it has fewer.
 fn first_segments(path: &str, count: usize) -> Option<&str> {
-    let mut ends = memchr::memchr_iter(b'/', path.as_bytes()).skip(1).chain([path.len()]);
-    match count {
-        0 => Some(""),
-        count => ends.nth(count - 1).map(|end| &path[..end]),
+    if count == 0 {
+        return Some("");
     }
+    // Segments are so short that a plain loop is faster than calls of `memchr`.
+    let mut seen = 0;
+    let end = path.bytes().position(|byte| {
+        seen += usize::from(byte == b'/');
+        seen > count
+    });
+    (seen >= count).then(|| &path[..end.unwrap_or(path.len())])
 }
 
 /// All routes of one host, or of no host in particular, by level in order of precedence.
@@ -330,12 +340,18 @@ impl Routes {
     /// # Errors
     /// 404 if no route has the path, 405 with the methods of all that have it otherwise.
     pub fn find(&self, request: &Request<'_>) -> Result<&Route, Reject> {
+        let winner = self.levels(request).find_map(|level| {
+            let path = level.cut(request.path)?;
+            let winner = |leaf: &Leaf| self.winner(leaf, request);
+            // Nearly always the best one takes the request, and the others need not be looked up.
+            winner(level.best(path)?).or_else(|| level.leaves(path).skip(1).find_map(winner))
+        });
+        winner.map(|route| &self.routes[route]).ok_or_else(|| self.refusal(request))
+    }
+
+    fn winner(&self, leaf: &Leaf, request: &Request<'_>) -> Option<usize> {
         let fits = |&route: &usize| self.verdict(route, request) == Verdict::Wins;
-        let winner = |leaf: &Leaf| leaf.possible(request.fields).iter().copied().find(fits);
-        match self.leaves(request).find_map(winner) {
-            Some(route) => Ok(&self.routes[route]),
-            None => Err(self.refusal(request)),
-        }
+        leaf.possible(request.fields).iter().copied().find(fits)
     }
 
     /// Every route that has the path, best first, and what became of it. The first that [`Verdict::Wins`] is what
@@ -353,13 +369,13 @@ impl Routes {
 
     /// Routes that have the path, by rank.
     fn candidates<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = usize> {
-        self.leaves(request).flat_map(|leaf| leaf.routes.iter().copied())
+        let path = request.path;
+        let leaves = |level: &'a Level| level.cut(path).into_iter().flat_map(|path| level.leaves(path));
+        self.levels(request).flat_map(leaves).flat_map(|leaf| leaf.routes.iter().copied())
     }
 
-    fn leaves<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = &'a Leaf> {
-        let path = request.path;
-        let levels = self.tree_of_host(request).into_iter().flatten().chain(&self.any_host);
-        levels.flat_map(move |level| level.leaves(path))
+    fn levels<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = &'a Level> {
+        self.tree_of_host(request).into_iter().flatten().chain(&self.any_host)
     }
 
     fn tree_of_host(&self, request: &Request<'_>) -> Option<&Tree> {

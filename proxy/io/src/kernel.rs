@@ -54,6 +54,21 @@ impl Stream {
         }
     }
 
+    pub(crate) fn try_recv(&self, buffer: &mut Buffer, limit: usize) -> io::Result<usize> {
+        let room = buffer.room().min(limit);
+        loop {
+            match rustix::net::recv(self.fd(), &mut buffer.spare()[..room], RecvFlags::DONTWAIT) {
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+                Ok((_, count)) => {
+                    // SAFETY: the kernel has just written `count` bytes there.
+                    unsafe { buffer.received(count) };
+                    return Ok(count);
+                }
+            }
+        }
+    }
+
     pub(crate) fn try_send(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         loop {

@@ -223,6 +223,19 @@ impl Stream {
         }
     }
 
+    /// Receives what has come already, at most `limit` bytes (at least 1), into the buffer's room, without waiting, in one
+    /// system call; 0 at the end of the stream. Not while a receive is pending.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if nothing has come; else as [`recv`](Self::recv), which does not say it again.
+    pub fn try_recv(&self, buffer: &mut Buffer, limit: usize) -> io::Result<usize> {
+        match &self.0 {
+            StreamKind::Kernel(stream) => stream.try_recv(buffer, limit),
+            #[cfg(feature = "sim")]
+            StreamKind::Sim(stream) => stream.try_recv(buffer, limit),
+        }
+    }
+
     /// Sends as much as fits into the socket's buffer, without waiting, in one system call.
     ///
     /// # Errors

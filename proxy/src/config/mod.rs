@@ -52,8 +52,9 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Bytes of a configuration file: thousands of routes fit. More is another kind of file, or one without an end.
-const FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes of a configuration file: a hundred thousand routes of a few hundred bytes fit. More is another kind of file, or one
+/// without an end.
+const FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// Warnings that are shown: more is not read, and each is drawn from the whole text.
 const WARNINGS: usize = 100;
 
@@ -140,7 +141,7 @@ fn what_to_do(error: &io::Error) -> &'static str {
             "let the user that runs ringgate read the file and enter its folders"
         }
         io::ErrorKind::IsADirectory => "give the path of a file in it, such as `ringgate.toml`",
-        io::ErrorKind::FileTooLarge => "a configuration has at most 4 MiB; is this the right file?",
+        io::ErrorKind::FileTooLarge => "a configuration has at most 64 MiB; is this the right file?",
         _ => "make the file readable, or give the path of another one",
     }
 }

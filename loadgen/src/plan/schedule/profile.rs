@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::spacing::REQUEST;
 use crate::{Error, LONGEST};
 
-/// Requests per second beyond which two would share a nanosecond, the clock's resolution.
-const RATE_LIMIT: u64 = 1_000_000_000;
+/// Requests per second. No machine sends ten million; counting those that it could not would take longer than the run.
+const RATE_LIMIT: u64 = 10_000_000;
 /// Steps of a profile: a table by the second of a whole day.
 const STEPS_BOUND: usize = 86_400;
 /// The offset of what is never due.
@@ -51,7 +51,7 @@ impl Profile {
     /// The same rate always, in requests per second.
     ///
     /// # Errors
-    /// A rate of zero, or above one request per nanosecond.
+    /// A rate of zero, or above ten million.
     pub fn constant(rate: u64) -> Result<Profile, Error> {
         check_rates(&[rate])?;
         Ok(Profile(Shape::Steps(Arc::new([Step { rate, start_ns: 0, before: 0 }]))))
@@ -60,7 +60,7 @@ impl Profile {
     /// From one rate to another in a straight line over `length`; the second holds afterwards. One of them may be 0.
     ///
     /// # Errors
-    /// Both rates are 0, one is above one request per nanosecond, or `length` is nothing or above 30 days.
+    /// Both rates are 0, one is above ten million, or `length` is nothing or above 30 days.
     pub fn ramp(from: u64, to: u64, length: Duration) -> Result<Profile, Error> {
         check_rates(&[from, to])?;
         check_length(length)?;
@@ -70,7 +70,7 @@ impl Profile {
     /// Rates one after the other, each for its time; the last one holds afterwards. A rate of 0 is a pause.
     ///
     /// # Errors
-    /// There are no steps or too many, all rates are 0, one is above one request per nanosecond, or a time is nothing or
+    /// There are no steps or too many, all rates are 0, one is above ten million, or a time is nothing or
     /// above 30 days.
     pub fn steps(steps: &[(u64, Duration)]) -> Result<Profile, Error> {
         let rates: Vec<u64> = steps.iter().map(|(rate, _)| *rate).collect();
@@ -92,7 +92,7 @@ impl Profile {
     /// A rate that swings around `mean` by `amplitude` with this period; it begins at the mean and rises.
     ///
     /// # Errors
-    /// The mean is 0, the swing larger than the mean, both together more than one request per nanosecond, or the period
+    /// The mean is 0, the swing larger than the mean, both together more than ten million, or the period
     /// nothing or above 30 days.
     pub fn sine(mean: u64, amplitude: u64, period: Duration) -> Result<Profile, Error> {
         check_rates(&[mean, mean.saturating_add(amplitude)])?;

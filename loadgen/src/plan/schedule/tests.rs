@@ -54,7 +54,7 @@ fn three_a_second_for_ten_seconds_are_thirty_requests_at_exact_thirds() {
 
 #[test]
 fn rates_that_do_not_divide_a_second_do_not_drift_in_a_year() {
-    for rate in [7, 11, 999, 48_611, 333_333, 999_999_937] {
+    for rate in [7, 11, 999, 48_611, 333_333, 9_999_991] {
         let profile = Profile::constant(rate).unwrap();
         for number in [0, 1, rate - 1, rate, rate * 31_536_000, rate * 31_536_000 + 1].map(u128::from) {
             let exact = number * REQUEST / u128::from(rate);
@@ -83,7 +83,7 @@ fn counts_known_on_paper() {
     let count = |profile: Result<Profile, Error>, seconds| {
         Schedule::new(profile.unwrap(), Spacing::Constant).count_within(1, seconds * SECOND)
     };
-    assert_eq!(count(Profile::constant(1_000_000_000), 30 * 24 * 3600), 2_592_000_000_000_000);
+    assert_eq!(count(Profile::constant(10_000_000), 30 * 24 * 3600), 25_920_000_000_000);
     assert_eq!(count(Profile::ramp(100, 2000, 10 * SECOND), 10), 10_500);
     assert_eq!(count(Profile::ramp(2000, 100, 10 * SECOND), 10), 10_500);
     assert_eq!(count(Profile::steps(&[(100, 10 * SECOND), (200, 10 * SECOND)]), 20), 3000);

@@ -1,6 +1,11 @@
 //! Targets that are functions of the rate: what the search must find is known before it begins.
 
+use std::time::Duration;
+
 use super::*;
+use crate::record::recorder::histogram;
+use crate::slo::objective::Objective;
+use crate::{Census, Interval, Summary};
 
 const BOUNDS: Bounds =
     Bounds { first: 100, lowest: 1, highest: 1_000_000, resolution: 0.05, confirmations: 3 };
@@ -101,6 +106,41 @@ fn the_rate_at_which_a_queue_keeps_its_p99_is_the_one_on_paper() {
         assert!(low <= expected + 1 && expected <= high, "{answer:?} for {expected}");
         assert!(high - low <= 1 + expected / 100, "{answer:?}");
     }
+}
+
+/// What came of five seconds of constant arrivals at a server of 2 ms for each, with a queue before it and nobody lost. Above
+/// 500/s the kth request waits k times as long as the server is slower: by Lindley's recursion, which needs no drawing.
+fn fifo(rate: u64) -> (Census, Summary, Vec<Interval>) {
+    const SERVICE_NS: u64 = 2_000_000;
+    const ROWS: u64 = 20;
+    let (planned, apart_ns) = (5 * rate, 1_000_000_000 / rate);
+    let took = |k: u64| SERVICE_NS + k * SERVICE_NS.saturating_sub(apart_ns);
+    let mut samples = histogram();
+    (0..planned).for_each(|k| samples.saturating_record(took(k)));
+    let row = |index: u64| Interval {
+        start_ns: index * 250_000_000,
+        length_ns: 250_000_000,
+        answered: planned / ROWS,
+        failed: 0,
+        late: 0,
+        response_p50_ns: Some(took((2 * index + 1) * planned / (2 * ROWS))),
+        response_p99_ns: None,
+        response_max_ns: None,
+    };
+    let census = Census { planned, ok: planned, ..Census::default() };
+    (census, Summary::of(&samples), (0..ROWS).map(row).collect())
+}
+
+#[test]
+fn a_rate_just_above_what_the_server_can_do_is_not_sustainable_though_its_queue_is_still_short() {
+    let objective = Objective::new([("p99", Duration::from_millis(100))], 0.001).unwrap();
+    let target = |rate| {
+        let (census, response, series) = fifo(rate);
+        objective.judge_numbers(&census, &response, &series).outcome
+    };
+    let (answer, _) = play(Bounds { first: 250, lowest: 200, resolution: 0.005, ..BOUNDS }, target);
+    let (low, high) = (answer.rate.unwrap(), answer.ceiling.unwrap().rate);
+    assert!(low <= 500 && 500 < high && high <= 503, "{answer:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{ConnectionOptions, Field, Fields, Span, TooManyNominations, Version, nominates, read_fields};
+use super::{ConnectionOptions, Fields, Lines, Span, TooManyNominations, Version, nominates};
 use crate::answer::BadReply;
 use crate::field::Name;
 use crate::framing::{self, Framing};
@@ -15,7 +15,7 @@ pub struct ResponseHead {
     version: Version,
     status: u16,
     reason: Span,
-    fields: Vec<Field>,
+    lines: Lines,
     connection: ConnectionOptions,
     hint: Hint,
 }
@@ -49,8 +49,8 @@ impl ResponseHead {
         self.version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
         self.status = parsed.code.filter(|code| (100..600).contains(code)).ok_or(BadReply::Head)?;
         self.reason = reason(bytes);
-        read_fields(&mut self.fields, parsed.headers, bytes);
-        let fields = Fields { bytes, lines: &self.fields };
+        self.lines.read(parsed.headers, bytes);
+        let fields = self.lines.of(bytes);
         self.connection.read(fields).map_err(|TooManyNominations| BadReply::TooLarge)?;
         self.hint =
             match (self.status, fields.first(Name::TransferEncoding), fields.first(Name::ContentLength)) {
@@ -79,7 +79,7 @@ impl ResponseHead {
 
     /// All field lines.
     pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
-        Fields { bytes, lines: &self.fields }
+        self.lines.of(bytes)
     }
 
     /// Whether a Connection field names this field as one of the connection only.

@@ -34,7 +34,7 @@ fn table(routes: &[&str]) -> Routes {
 }
 
 fn request<'a>(method: &'a str, path: &'a str, host: Option<&'a str>) -> Request<'a> {
-    let fields = Fields { bytes: b"", lines: &[] };
+    let fields = Fields::default();
     Request { authority: host.map(str::as_bytes), path, method: Method::from_token(method), fields }
 }
 

@@ -28,6 +28,19 @@ impl Stream {
         Receive { endpoint: &self.endpoint, buffer, limit, armed: false }
     }
 
+    pub(crate) fn try_recv(&self, buffer: &mut Buffer, limit: usize) -> io::Result<usize> {
+        if self.endpoint.socket().receiving {
+            let endpoint = &self.endpoint;
+            endpoint.world().violated(format!(
+                "bytes are taken from {endpoint:?} past a receive that is pending: await that first"
+            ));
+        }
+        match self.endpoint.try_receive(buffer, limit) {
+            Poll::Ready(received) => received,
+            Poll::Pending => Err(Errno::AGAIN.into()),
+        }
+    }
+
     pub(crate) fn try_send(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.endpoint.try_send(parts)
     }
