@@ -9,6 +9,7 @@ mod report;
 mod run;
 mod selftest;
 mod slo;
+pub(crate) mod terminal;
 
 use clap::{Parser, Subcommand};
 use ringload::Error;

@@ -34,7 +34,6 @@ use self::process::on_cores;
 pub use self::process::{Launch, kill_all};
 pub use self::saved::{SavedComparison, SavedRatio};
 use crate::record::recorder::nanoseconds;
-use crate::secret;
 use crate::{Blob, Error, Provenance, Stop};
 
 /// The form of the JSON object; it changes when a field changes its meaning or goes.
@@ -101,12 +100,11 @@ impl Conditions {
     fn new(setup: &Setup, design: &Design) -> Conditions {
         let plan = &setup.systems[0].plan;
         let both = |tell: fn(&System) -> String| [tell(&setup.systems[0]), tell(&setup.systems[1])];
-        let url = |target: &crate::Target| secret::of_url(&target.url()).into_owned();
-        let urls = |system: &System| system.plan.targets.iter().map(url).collect();
+        let urls = |system: &System| system.plan.targets.iter().map(crate::Target::url).collect();
         Conditions {
-            commands: both(|system| secret::of_line(&system.launch.to_string())),
+            commands: both(|system| system.launch.to_string()),
             urls: [urls(&setup.systems[0]), urls(&setup.systems[1])],
-            backends: setup.backends.iter().map(|launch| secret::of_line(&launch.to_string())).collect(),
+            backends: setup.backends.iter().map(ToString::to_string).collect(),
             load: plan.load.to_string(),
             connections: plan.connections,
             threads: plan.threads,

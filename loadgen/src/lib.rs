@@ -65,4 +65,5 @@ pub use report::{
     Cost, Generator, Histograms, Latency, Report, Setting, TargetReport, Throughput, Uncounted,
 };
 pub use ringgate_io::Rung;
+pub use secret::Secrets;
 pub use statistics::Estimate;

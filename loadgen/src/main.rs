@@ -8,6 +8,7 @@ use clap::Parser;
 use mimalloc::MiMalloc;
 
 use crate::cli::Cli;
+use crate::cli::terminal::say;
 use crate::exit::Exit;
 
 mod cli;
@@ -19,7 +20,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     take_memory_by_small_pages();
     let exit = Cli::parse().run().unwrap_or_else(|error| {
-        eprintln!("ringload: {error}");
+        say(&format!("ringload: {error}"));
         Exit::of_error(&error)
     });
     ExitCode::from(exit.code())

@@ -19,6 +19,7 @@ use ringgate_io::Rung;
 
 use crate::report::MACHINE;
 use crate::report::assertion::Assertion;
+use crate::secret::Secrets;
 use crate::{Error, Expect, Load, Target};
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
@@ -147,8 +148,13 @@ impl Plan {
 
     /// Whether two of those watched, or one and the whole machine, would be told under the same name.
     fn has_watched_twice(&self) -> bool {
-        let mut names: HashSet<&str> = HashSet::from([MACHINE]);
+        let mut names: HashSet<&str> = HashSet::from([MACHINE, "generator"]); // rows that every report has
         !self.watched.iter().all(|watched| names.insert(&watched.name))
+    }
+
+    /// All that nobody may read of it.
+    pub fn secrets(&self) -> Secrets {
+        Secrets::new(self.targets.iter().flat_map(Target::secrets))
     }
 
     /// What is wrong with it, if anything.
@@ -168,7 +174,7 @@ impl Plan {
             ),
             (
                 self.has_watched_twice(),
-                "each --watch needs a name of its own, other than `machine`; several processes are NAME=PID,PID",
+                "each --watch needs a name of its own, other than `machine` and `generator`; several processes are NAME=PID,PID",
             ),
             (self.duration.is_zero(), "the duration must be longer than nothing"),
             (self.timeout.is_zero(), "the timeout must be longer than nothing"),

@@ -28,7 +28,6 @@ use crate::record::summary::Summary;
 use crate::report::assertion::Asserted;
 use crate::report::provenance::Provenance;
 use crate::report::verdict::{Evidence, Limiter, Verdict};
-use crate::secret;
 
 /// The form of the JSON object; it changes when a field changes its meaning or goes.
 pub(crate) const FORMAT: u32 = 2;
@@ -272,7 +271,7 @@ impl Report {
             costs,
             uncounted: uncounted(run),
             assertions: Vec::new(),
-            failures: record.failures.list(),
+            failures: record.failures.list(&plan.secrets()),
             targets: targets(plan, &record),
             series,
             transport_errors: record.errors,
@@ -327,7 +326,7 @@ fn targets(plan: &Plan, record: &Recorder) -> Vec<TargetReport> {
         let histograms = Histograms::new(&record.clocks, &histogram(), &histogram());
         TargetReport {
             name: target.known_as().map(str::to_owned),
-            url: secret::of_url(&target.url()).into_owned(),
+            url: target.url(),
             weight: target.weight(),
             requests: record.census,
             latency: Latency::of(&histograms),

@@ -3,23 +3,22 @@
 mod save;
 mod subject;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use ringload::compare::{
-    self, Comparison, Design, Launch, Metric, Outcome, Run, Setup, System, Witness, expected_length, kill_all,
+    self, Comparison, Design, Launch, Metric, Outcome, Run, Setup, System, Witness, expected_length,
 };
-use ringload::{Error, LoadWords, Plan, Scenario, Stop, duration};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use ringload::{Error, LoadWords, Plan, Scenario, duration};
+use serde::Serialize;
 
 use self::save::Folder;
 use self::subject::Subject;
 use crate::cli::plan::{ConductOptions, ExpectOptions, RequestOptions};
 use crate::cli::run::{Cores, cores};
+use crate::cli::terminal::{print_json, print_text, say, stop_on_signal};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -137,13 +136,13 @@ impl CompareOptions {
 
     fn experiment(&self, launches: [Launch; 2], urls: [Vec<String>; 2]) -> Result<Exit, Error> {
         let (setup, design) = (self.setup(launches, urls)?, self.design());
-        let stop = Stop::new();
-        stop_on_signal(stop.clone()).map_err(Error::Loop)?;
+        let stop = stop_on_signal().map_err(Error::Loop)?;
         let folder = self.save.as_deref().map(Folder::create).transpose().map_err(Error::Output)?;
         announce(&setup, &design);
         let mut clerk = Clerk { folder, told: 0, runs: design.runs() };
         let mut comparison = compare::carry_out(&setup, &design, &stop, &mut clerk)?;
-        comparison.provenance = comparison.provenance.of_command(std::env::args_os());
+        let secrets = setup.systems[0].plan.secrets(); // those of both: they differ in where they are sent
+        comparison.provenance = comparison.provenance.of_command(std::env::args_os(), &secrets);
         let kept = clerk.keep(&comparison);
         self.print(&comparison, || comparison.markdown()).map_err(Error::Output)?; // also when it could not be kept
         kept.map_err(Error::Output)?;
@@ -204,20 +203,11 @@ impl CompareOptions {
         Ok((proxy, load))
     }
 
-    /// A reader that has seen enough is not an error.
-    fn print<T: serde::Serialize + ToString>(
-        &self,
-        told: &T,
-        markdown: impl Fn() -> String,
-    ) -> io::Result<()> {
-        let text = match (self.json, self.markdown) {
-            (true, _) => serde_json::to_string(told)? + "\n",
-            (_, true) => markdown(),
-            _ => told.to_string(),
-        };
-        match io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-            _ => Ok(()),
+    fn print<T: Serialize + ToString>(&self, told: &T, markdown: impl Fn() -> String) -> io::Result<()> {
+        match (self.json, self.markdown) {
+            (true, _) => print_json(told),
+            (_, true) => print_text(&markdown()),
+            _ => print_text(&told.to_string()),
         }
     }
 }
@@ -233,13 +223,10 @@ fn exit(outcome: Outcome) -> Exit {
 /// Says what is about to happen, before it does.
 fn announce(setup: &Setup, design: &Design) {
     let length = expected_length(setup, design);
-    eprintln!(
-        "{} runs, about {:.0} s; Ctrl-C ends after the run under way",
-        design.runs(),
-        length.as_secs_f64()
-    );
+    let (runs, seconds) = (design.runs(), length.as_secs_f64());
+    say(&format!("{runs} runs, about {seconds:.0} s; Ctrl-C ends after the run under way"));
     if let Some(caution) = setup.caution() {
-        eprintln!("caution: {caution}");
+        say(&format!("caution: {caution}"));
     }
 }
 
@@ -259,22 +246,7 @@ impl Clerk {
 impl Witness for Clerk {
     fn saw(&mut self, run: &Run, detail: &serde_json::Value) -> Result<(), Error> {
         self.told += 1;
-        eprintln!("{:>3}/{} {run}", self.told, self.runs);
+        say(&format!("{:>3}/{} {run}", self.told, self.runs));
         self.folder.as_mut().map_or(Ok(()), |folder| folder.add(run, detail)).map_err(Error::Output)
     }
-}
-
-/// The first signal ends the experiment after the run under way, the second one ends the process and all it has started.
-fn stop_on_signal(stop: Stop) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            if stop.is_stopped() {
-                kill_all();
-                std::process::exit(Exit::Interrupted.code().into());
-            }
-            stop.stop();
-        }
-    })?;
-    Ok(())
 }

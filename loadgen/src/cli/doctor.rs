@@ -3,7 +3,7 @@
 use clap::Args;
 use ringload::{Error, doctor};
 
-use crate::cli::run::print;
+use crate::cli::terminal::print;
 use crate::exit::Exit;
 
 pub(super) fn help() -> String {

@@ -1,13 +1,15 @@
 //! How a run looks while it goes on: two lines that change in place on a terminal, a line a second elsewhere. All of it
 //! goes to standard error; standard output is the report's alone.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ringload::{Glimpse, LONGEST, Observer, words};
 use serde::Serialize;
+
+use crate::cli::terminal::say;
 
 /// What is told at once: shorter glimpses are added up.
 const STEP: Duration = Duration::from_secs(1);
@@ -127,11 +129,6 @@ impl Live {
         (self.answered, self.failed, self.late) = (0, 0, 0);
         self.response.reset();
     }
-}
-
-/// Whoever stopped reading standard error does not want it.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A run whose end is not a matter of time has no bar to fill.

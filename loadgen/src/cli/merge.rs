@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ringload::interchange::{run, save};
-use ringload::{Error, Report};
+use ringload::{Error, Report, Secrets};
 
-use crate::cli::run::print;
+use crate::cli::terminal::print;
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -43,7 +43,7 @@ impl MergeOptions {
         let named = |path: &PathBuf| Ok((path.display().to_string(), parsed(path)?));
         let runs = self.runs.iter().map(named).collect::<Result<Vec<_>, Error>>()?;
         let mut sum = ringload::merge(runs).map_err(Error::Files)?;
-        sum.provenance = sum.provenance.of_command(std::env::args_os());
+        sum.provenance = sum.provenance.of_command(std::env::args_os(), &Secrets::default());
         let kept = self.save.as_ref().map_or(Ok(()), |folder| save::save(&sum, folder));
         print(&sum, self.json).map_err(Error::Output)?; // also when the folder could not take it
         kept?;

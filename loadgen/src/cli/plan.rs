@@ -185,8 +185,9 @@ impl AskOptions {
     }
 
     /// What is requested, in words.
-    pub(super) fn words(&self) -> String {
-        self.scenario.as_ref().map_or_else(|| self.urls.join(", "), |file| file.display().to_string())
+    pub(super) fn words(&self, plan: &Plan) -> String {
+        let urls = || plan.targets.iter().map(Target::url).collect::<Vec<_>>().join(", ");
+        self.scenario.as_ref().map_or_else(urls, |file| file.display().to_string())
     }
 
     fn change(&self, scenario: &mut Scenario) {
@@ -247,7 +248,8 @@ impl RequestOptions {
             }
             Ok(target.body(body.clone()))
         };
-        urls.iter().map(target).collect()
+        let numbered = |(place, url)| target(url).map_err(|error| in_url(place, urls.len(), error));
+        urls.iter().enumerate().map(numbered).collect()
     }
 
     fn body(&self) -> Result<Vec<u8>, Error> {
@@ -267,6 +269,11 @@ impl RequestOptions {
         };
         tokens.map(Some).map_err(Error::Plan)
     }
+}
+
+/// Says which of several URLs is meant: it may hold a secret, and is not repeated.
+fn in_url(place: usize, count: usize, error: Error) -> Error {
+    if count == 1 { error } else { Error::Plan(format!("URL {} of {count}: {error}", place + 1)) }
 }
 
 impl ExpectOptions {

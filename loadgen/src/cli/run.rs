@@ -1,19 +1,14 @@
 //! `ringload run`: the options, the plan they make, and the run.
 
-use std::fmt::Display;
-use std::io::{self, Write};
 use std::path::PathBuf;
-use std::thread;
 
 use clap::Args;
 use ringload::interchange::save::Folder;
-use ringload::{Assertion, Error, Plan, Rung, Stop, Watched};
-use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use ringload::{Assertion, Error, Plan, Rung, Watched};
 
 use crate::cli::live::{Live, Progress};
 use crate::cli::plan::PlanOptions;
+use crate::cli::terminal::{print, stop_on_signal};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -56,12 +51,11 @@ impl RunOptions {
     /// Runs the plan and prints the report.
     pub(super) fn run(&self) -> Result<Exit, Error> {
         let plan = self.plan()?;
-        let stop = Stop::new();
-        stop_on_signal(stop.clone()).map_err(Error::Loop)?;
+        let stop = stop_on_signal().map_err(Error::Loop)?;
         let folder = self.save.as_deref().map(Folder::new).transpose()?;
         let mut observers = (Live::new(self.progress, self.json, plan.duration), folder);
         let mut report = ringload::run_until(&plan, &stop, &mut observers)?;
-        report.provenance = report.provenance.of_command(std::env::args_os());
+        report.provenance = report.provenance.of_command(std::env::args_os(), &plan.secrets());
         let (live, folder) = observers;
         drop(live); // the report takes its place
         let kept = folder.map_or(Ok(()), |folder| folder.finish(&report));
@@ -89,29 +83,6 @@ fn unwatched(plan: &Plan) -> Option<&str> {
     let is_told =
         |name: &&str| *name == "machine" || plan.watched.iter().any(|watched| watched.name == **name);
     plan.assertions.iter().filter_map(Assertion::watched_name).find(|name| !is_told(name))
-}
-
-/// Prints what was found, as one JSON object or for people. A reader that has seen enough is not an error.
-pub(super) fn print<T: Serialize + Display>(found: &T, as_json: bool) -> io::Result<()> {
-    let text = if as_json { serde_json::to_string(found)? + "\n" } else { found.to_string() };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// The first signal ends the run with a report, the second one ends the process.
-pub(super) fn stop_on_signal(stop: Stop) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            if stop.is_stopped() {
-                std::process::exit(Exit::Interrupted.code().into());
-            }
-            stop.stop();
-        }
-    })?;
-    Ok(())
 }
 
 pub(super) fn driver_help() -> String {

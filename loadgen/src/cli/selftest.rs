@@ -1,13 +1,12 @@
 //! `ringload selftest`: plays the cases, shows each when it has ended, and says by its exit code what they proved.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 use ringload::selftest::{self, Case, Floor, Outcome, Scale, Watch};
-use ringload::{Error, Stop};
+use ringload::{Error, Secrets};
 
-use crate::cli::run::{print, stop_on_signal};
+use crate::cli::terminal::{print, print_line, stop_on_signal};
 use crate::exit::Exit;
 
 pub(super) fn help() -> String {
@@ -44,7 +43,7 @@ struct Shown {
 impl Shown {
     fn line(&self, line: &str) {
         if !self.as_json {
-            let _ = writeln!(io::stdout(), "{line}"); // a reader that has left misses nothing but the way
+            print_line(line);
         }
     }
 }
@@ -61,11 +60,10 @@ impl Watch for Shown {
 
 impl SelftestOptions {
     pub(super) fn run(&self) -> Result<Exit, Error> {
-        let stop = Stop::new();
-        stop_on_signal(stop.clone()).map_err(Error::Loop)?;
+        let stop = stop_on_signal().map_err(Error::Loop)?;
         let scale = if self.full { Scale::Full } else { Scale::Quick };
         let mut test = selftest::run(scale, &self.cases, &stop, &mut Shown { as_json: self.json })?;
-        test.provenance = test.provenance.of_command(std::env::args_os());
+        test.provenance = test.provenance.of_command(std::env::args_os(), &Secrets::default());
         if let Some(folder) = &self.save {
             test.save(folder).map_err(Error::Output)?;
         }

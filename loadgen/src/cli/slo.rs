@@ -1,16 +1,15 @@
 //! `ringload slo`: the objective, the request, and what the search shows on its way.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
 use ringload::slo::objective::Objective;
 use ringload::slo::search::{Bounds, Conclusion};
 use ringload::slo::{Found, Quest, Run, lowest_rate, seek};
-use ringload::{Error, LoadWords, Stop, duration};
+use ringload::{Error, LoadWords, duration};
 
 use crate::cli::plan::AskOptions;
-use crate::cli::run::{print, stop_on_signal};
+use crate::cli::terminal::{print, print_line, stop_on_signal};
 use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
@@ -96,9 +95,8 @@ impl SloOptions {
     /// Searches, showing each run, and prints the answer.
     pub(super) fn run(&self) -> Result<Exit, Error> {
         let quest = self.quest()?;
-        let stop = Stop::new();
-        stop_on_signal(stop.clone()).map_err(Error::Loop)?;
-        self.show(&format!("{}: {}", self.ask.words(), quest.objective));
+        let stop = stop_on_signal().map_err(Error::Loop)?;
+        self.show(&format!("{}: {}", self.ask.words(&quest.plan), quest.objective));
         let found = seek(&quest, &stop, |run: &Run| self.show(&run.to_string()))?;
         print(&found, self.json).map_err(Error::Output)?;
         Ok(exit(&found))
@@ -107,7 +105,7 @@ impl SloOptions {
     /// A line on the way; not between the braces of an object.
     fn show(&self, line: &str) {
         if !self.json {
-            let _ = writeln!(io::stdout(), "{line}"); // a reader that has left misses nothing but the way
+            print_line(line);
         }
     }
 

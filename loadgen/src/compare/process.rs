@@ -23,6 +23,7 @@ use rustix::process::{
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::record::kin::{Kin, Process, own_children};
+use crate::secret::{Secrets, command};
 use crate::{Error, Stop};
 
 /// How long a group may take to end when asked to, before it is made to; and how long that may take.
@@ -40,6 +41,7 @@ pub struct Launch {
     /// None: nobody is started.
     program: Option<String>,
     arguments: Vec<String>,
+    /// Without its secrets.
     shown: String,
 }
 
@@ -60,18 +62,15 @@ impl Launch {
     /// A line for the shell.
     pub fn of_line(line: &str) -> Launch {
         let arguments = vec!["-c".to_owned(), line.to_owned()];
-        Launch { program: Some("/bin/sh".to_owned()), arguments, shown: line.to_owned() }
+        Launch { program: Some("/bin/sh".to_owned()), arguments, shown: command::line(line) }
     }
 
     /// A program with its arguments, as they are.
     pub fn of_program(program: &Path, arguments: &[&str]) -> Launch {
         let program = program.display().to_string();
-        let shown = [&[program.as_str()], arguments].concat().join(" ");
-        Launch {
-            program: Some(program),
-            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-            shown,
-        }
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let shown = command::words([&[program.clone()][..], &arguments].concat()).join(" ");
+        Launch { program: Some(program), arguments, shown }
     }
 }
 
@@ -285,7 +284,7 @@ impl Words {
             thread::sleep(LOOK);
         }
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        match String::from_utf8_lossy(&said).trim() {
+        match Secrets::default().hide(&*said).trim() {
             "" => "; it said nothing on standard error, and nobody reads its standard output (append `1>&2`)"
                 .to_owned(),
             words => format!("; it said: {words}"),

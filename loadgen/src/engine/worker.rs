@@ -266,8 +266,7 @@ impl Worker {
         let evidence = || Evidence {
             target: target.known_as().map_or_else(|| target.url(), str::to_owned),
             reason: reason(),
-            request: template.shown(draw),
-            secrets: template.secrets(draw).collect(),
+            request: template.head(draw),
             seen,
         };
         self.dispatcher.borrow_mut().recorder.failures.offer(exchange, outcome, at, evidence);

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::text::{UNKNOWN, grouped, plural, rate, reading, share, spaced};
 use super::{Exhibit, colour};
 use crate::interchange::import::Imported;
+use crate::secret::shown_url;
 use crate::{Limiter, Report, Verdict, words};
 
 /// The card of one exhibit.
@@ -18,7 +19,7 @@ pub(super) fn card(index: usize, exhibit: &Exhibit) -> Markup {
 
 fn run_card(index: usize, name: &str, run: &Report) -> Markup {
     let setting = &run.setting;
-    let urls: Vec<&str> = run.targets.iter().map(|target| target.url.as_str()).collect();
+    let urls = run.targets.iter().map(|target| shown_url(&target.url)); // the run may be of an older version
     let is_good = run.verdict == Verdict::Valid && run.census_holds;
     html! {
         article class={ "card " (colour(index)) } {

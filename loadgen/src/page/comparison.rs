@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::colour;
 use super::text::{UNKNOWN, plural};
 use crate::compare::{Comparison, Effect, Outcome, QuantileRatio};
+use crate::secret::command;
 use crate::statistics::Estimate;
 use crate::words;
 
@@ -28,7 +29,7 @@ pub(super) fn card(index: usize, name: &str, comparison: &Comparison) -> Markup 
             header { h3 { (name) } span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (outcome) } }
             p.conclusion { (comparison.conclusion.reason) }
             @for (side, (letter, command)) in ["A", "B"].iter().zip(&conditions.commands).enumerate() {
-                p.system { span class={ "named " (colour(index + side)) } { span.swatch {} (letter) } " " code { (command) } }
+                p.system { span class={ "named " (colour(index + side)) } { span.swatch {} (letter) } " " code { (command::line(command)) } }
             }
             p.load { (conditions.load) ", " (words(conditions.duration_ns)) " each, "
                 (plural(conditions.connections, "connection")) ", " (plural(conditions.pairs, "pair")) ", and "

@@ -6,6 +6,7 @@ use super::plot::{Plot, Stop};
 use super::text::{UNKNOWN, grouped, length, plural, reading, spaced};
 use super::{Exhibit, colour, coloured};
 use crate::interchange::import::Imported;
+use crate::secret::command;
 use crate::{Provenance, Reading, Setting, Summary, words};
 
 /// A row of the table beside a plot.
@@ -226,7 +227,11 @@ pub(super) fn provenance(index: usize, exhibit: &Exhibit) -> Option<Markup> {
         Exhibit::Comparison { comparison, .. } => (&comparison.provenance, Vec::new()),
         Exhibit::Summary { .. } => return None,
     };
-    let command = if from.command.is_empty() { UNKNOWN.to_owned() } else { from.command.join(" ") };
+    let command = if from.command.is_empty() {
+        UNKNOWN.to_owned()
+    } else {
+        command::words(from.command.clone()).join(" ")
+    };
     Some(html! {
         section.provenance {
             h3 { (named(index, exhibit.name())) }

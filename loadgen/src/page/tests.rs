@@ -62,6 +62,20 @@ fn comparison(text: &str) -> Exhibit {
 }
 
 #[test]
+fn what_an_older_version_saved_with_its_secrets_is_shown_without() {
+    let [mut report, _, _] = parts();
+    report.targets[0].url = "http://h/?page=2&token=hunter2".to_owned();
+    report.provenance.command = ["run", "-H", "X-Session: hunter2"].map(str::to_owned).to_vec();
+    let run = Exhibit::Run { name: "old".to_owned(), run: Box::new(report) };
+    let mut compared = comparison("same");
+    if let Exhibit::Comparison { comparison, .. } = &mut compared {
+        comparison.conditions.commands[0] = "gw --token hunter2".to_owned();
+    }
+    let shown = page("Old", &[run, compared]);
+    assert!(shown.contains("page=2") && !shown.contains("hunter2"));
+}
+
+#[test]
 fn a_comparison_has_its_conclusion_its_intervals_and_two_curves() {
     let html = page("Title", &[comparison("B costs more"), run("one")]);
     for part in [

@@ -3,13 +3,13 @@
 //! Refuses: `https` (no TLS yet), user names in URLs, and anything the grammars of RFC 3986 and RFC 9110 refuse: what
 //! leaves here is a well-formed request.
 
-use std::fmt::{self, Display};
+use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::plan::template::{Piece, Template, pieces};
-use crate::secret::is_secret;
+use crate::secret;
 use crate::{Error, Expect};
 
 const USER_AGENT: &str = concat!("ringload/", env!("CARGO_PKG_VERSION"));
@@ -17,7 +17,7 @@ const USER_AGENT: &str = concat!("ringload/", env!("CARGO_PKG_VERSION"));
 const NAME_BYTES: usize = 64;
 
 /// One kind of request of a run, and its share of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Target {
     name: Option<String>,
     /// As it was written, without the weight.
@@ -44,6 +44,15 @@ impl Tokens {
     }
 }
 
+impl fmt::Debug for Target {
+    /// Without fields and body, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Target");
+        shown.field("name", &self.name).field("url", &self.url()).field("method", &self.method);
+        shown.field("weight", &self.weight).field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tokens", self.0.len())
@@ -60,19 +69,24 @@ impl Target {
     pub fn get(url: &str) -> Result<Target, Error> {
         let (weight, url) = split_weight(url)?;
         let sample = sample(url)?;
-        let uri: Uri =
-            sample.parse().map_err(|error| refuse(url, format!("{error}; write http://host:port/path")))?;
+        let uri: Uri = sample
+            .parse()
+            .map_err(|error| refuse(format!("the URL is none ({error}); write http://host:port/path")))?;
         match uri.scheme_str() {
             Some("http") => {}
-            Some("https") => return Err(refuse(url, "https is not supported yet, use http")),
-            _ => return Err(refuse(url, "write http://host:port/path")),
+            Some("https") => return Err(refuse("https is not supported yet, use http")),
+            _ => return Err(refuse("the URL does not begin with http://; write http://host:port/path")),
         }
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         if authority.contains('@') {
-            return Err(refuse("http://***@", "send credentials as a header, not in the URL"));
+            return Err(refuse(
+                "the URL has credentials; write them as a header, such as `Authorization: Basic ...`",
+            ));
         }
         if !names_its_port(authority) {
-            return Err(refuse(url, "a port is a number from 1 to 65535; without one it is 80"));
+            return Err(refuse(
+                "the port in the URL is none: a port is a number from 1 to 65535; without one it is 80",
+            ));
         }
         Ok(Target {
             name: None,
@@ -95,7 +109,7 @@ impl Target {
     pub fn name(mut self, name: &str) -> Result<Target, Error> {
         let is_plain = |c: char| !c.is_control() && !c.is_whitespace() && c != ',';
         if !(1..=NAME_BYTES).contains(&name.len()) || !name.chars().all(is_plain) {
-            return Err(refuse(name, "a name has 1 to 64 bytes, and no commas or spaces"));
+            return Err(refuse("a name has 1 to 64 bytes, and no commas or spaces"));
         }
         self.name = Some(name.to_owned());
         Ok(self)
@@ -107,7 +121,7 @@ impl Target {
     /// That is no host and port.
     pub fn on(self, server: &str) -> Result<Target, Error> {
         if server.contains(['/', '?', '#', '@']) {
-            return Err(refuse(server, "write a server as host:port, without http:// and without a path"));
+            return Err(refuse("write a server as host:port, without http://, credentials and path"));
         }
         let moved = Target::get(&format!("http://{server}{}", split_path(&self.url).1))?;
         Ok(Target { url: moved.url, uri: moved.uri, ..self })
@@ -119,10 +133,7 @@ impl Target {
     /// A weight of 0.
     pub fn weigh(mut self, weight: u32) -> Result<Target, Error> {
         if weight == 0 {
-            return Err(refuse(
-                &self.url,
-                "a weight is a whole number from 1 on; leave out what is not wanted",
-            ));
+            return Err(refuse("a weight is a whole number from 1 on; leave out what is not wanted"));
         }
         self.weight = weight;
         Ok(self)
@@ -137,7 +148,7 @@ impl Target {
             .parse()
             .ok()
             .filter(|method| method != Method::CONNECT)
-            .ok_or_else(|| refuse(method, "not a method that can be sent; write for example POST"))?;
+            .ok_or_else(|| refuse("the method is none that can be sent; write for example POST"))?;
         Ok(self)
     }
 
@@ -149,7 +160,7 @@ impl Target {
     pub fn header(self, field: &str) -> Result<Target, Error> {
         let (name, value) = field
             .split_once(':')
-            .ok_or_else(|| refuse(first_word(field), "write a header as `Name: value`"))?;
+            .ok_or_else(|| refuse("a header has no colon; write it as `Name: value`"))?;
         self.field(name.trim(), value.trim())
     }
 
@@ -158,13 +169,14 @@ impl Target {
     /// # Errors
     /// As [`header`](Self::header).
     pub fn field(mut self, name: &str, value: &str) -> Result<Target, Error> {
-        let refuse_field = |reason: &dyn Display| refuse(name, format!("{reason}"));
-        let name = name.parse::<HeaderName>().map_err(|error| refuse_field(&error))?;
+        let name: HeaderName =
+            name.parse().map_err(|_| refuse("invalid HTTP header name; write a header as `Name: value`"))?;
+        let refuse_field = |reason: &str| refuse(format!("header `{name}`: {reason}"));
         if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(&name) {
-            return Err(refuse_field(&"the body decides its framing; give a body, or none"));
+            return Err(refuse_field("the body decides its framing; give a body, or none"));
         }
-        let mut value = value.parse::<HeaderValue>().map_err(|error| refuse_field(&error))?;
-        value.set_sensitive(is_secret(name.as_str()));
+        let no_value = |_| refuse_field("its value has bytes that none can hold; write visible characters");
+        let value: HeaderValue = value.parse().map_err(no_value)?;
         self.fields.push((name, value));
         Ok(self)
     }
@@ -179,10 +191,10 @@ impl Target {
             |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         if let Some(wrong) = tokens.iter().position(|token| !is_token(token)) {
             let reason = format!("token {} is empty or has bytes that a header cannot hold", wrong + 1);
-            return Err(refuse(&self.url, reason));
+            return Err(refuse(reason));
         }
         if tokens.is_empty() {
-            return Err(refuse(&self.url, "there is no token; write one per line"));
+            return Err(refuse("there is no token; write one per line"));
         }
         self.tokens = Some(Tokens(tokens.into()));
         Ok(self)
@@ -200,9 +212,23 @@ impl Target {
         self
     }
 
-    /// The URL, as it was written.
+    /// The URL, as it was written but for its secrets.
     pub fn url(&self) -> String {
-        self.url.clone()
+        secret::shown_url(&self.url)
+    }
+
+    /// All that nobody may read of its requests.
+    pub(crate) fn secrets(&self) -> Vec<Vec<u8>> {
+        let mut secrets = secret::values_in(self.url.as_bytes());
+        let fields = self
+            .fields
+            .iter()
+            .map(|(name, value)| [name.as_str().as_bytes(), b": ", value.as_bytes()].concat());
+        secrets.extend(fields.flat_map(|field| secret::values_in(&field)));
+        let tokens = self.tokens.iter().flat_map(|tokens| tokens.0.iter());
+        secrets.extend(tokens.map(|token| token.clone().into_bytes()));
+        secrets.extend(secret::values_in_body(&self.body));
+        secrets
     }
 
     /// Its name, if it has one.
@@ -223,7 +249,9 @@ impl Target {
     /// What contradicts itself, if anything.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.tokens.is_some() && self.has_field(&header::AUTHORIZATION) {
-            return Err(refuse(&self.url, "a token and an `Authorization` header; leave out one of the two"));
+            return Err(refuse(
+                "a request has a token and an `Authorization` header; leave out one of the two",
+            ));
         }
         Ok(())
     }
@@ -254,12 +282,14 @@ impl Target {
         if let Some(tokens) = &self.tokens {
             head.text(b"authorization: Bearer ");
             head.piece(match &tokens.0[..] {
-                [only] => Piece::Secret(only.clone().into()),
+                [only] => Piece::Fixed(only.clone().into()),
                 _ => Piece::Token(tokens.clone()),
             });
             head.text(b"\r\n");
         }
-        self.fields.iter().for_each(|(name, value)| head.field(name, value));
+        for (name, value) in &self.fields {
+            head.text(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
         if !self.body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&self.method) {
             self.render_default(&mut head, header::CONTENT_LENGTH, &self.body.len().to_string());
         }
@@ -293,22 +323,6 @@ impl Head {
             (_, piece) => self.0.push(piece),
         }
     }
-
-    /// Of a secret value the scheme (`Bearer`) may be read.
-    fn field(&mut self, name: &HeaderName, value: &HeaderValue) {
-        let bytes = value.as_bytes();
-        let public = match bytes.iter().position(|&byte| byte == b' ') {
-            _ if !value.is_sensitive() => bytes.len(),
-            Some(space) if *name == header::AUTHORIZATION => space + 1,
-            _ => 0,
-        };
-        self.text(format!("{name}: ").as_bytes());
-        self.text(&bytes[..public]);
-        if value.is_sensitive() {
-            self.piece(Piece::Secret(bytes[public..].into()));
-        }
-        self.text(b"\r\n");
-    }
 }
 
 /// One of the URLs that a URL with ranges stands for: that of the first numbers.
@@ -316,20 +330,22 @@ fn sample(url: &str) -> Result<String, Error> {
     let text = |piece: &Piece| match piece {
         Piece::Number(range) => range.start().to_string(),
         Piece::Fixed(text) => String::from_utf8_lossy(text).into_owned(),
-        Piece::Secret(_) | Piece::Token(_) => String::new(),
+        Piece::Token(_) => String::new(),
     };
     let (before, _) = split_path(url);
     if before.contains(['{', '}']) {
-        return Err(refuse(url, "a range of numbers belongs into the path or the query"));
+        return Err(refuse(
+            "a range of numbers belongs into the path or the query of the URL; write it there",
+        ));
     }
-    Ok(pieces(url).map_err(|reason| refuse(url, reason))?.iter().map(text).collect())
+    Ok(pieces(url).map_err(refuse)?.iter().map(text).collect())
 }
 
 /// Path and query, without the fragment, which is never sent.
 fn path(url: &str) -> Result<Vec<Piece>, Error> {
     let path = split_path(url).1.split('#').next().unwrap_or_default();
     let slash = if path.starts_with('/') { "" } else { "/" }; // RFC 9112 section 3.2.1: an empty path is "/"
-    pieces(&format!("{slash}{path}")).map_err(|reason| refuse(url, reason))
+    pieces(&format!("{slash}{path}")).map_err(refuse)
 }
 
 /// What stands before the path, and the path with all that follows.
@@ -352,25 +368,27 @@ fn split_weight(url: &str) -> Result<(u32, &str), Error> {
     match url.split_once('@') {
         Some((weight, rest)) if weight.bytes().all(|byte| byte.is_ascii_digit()) => {
             let weight = weight.parse().ok().filter(|&weight| weight > 0);
-            Ok((weight.ok_or_else(|| refuse(url, "a weight is a whole number from 1 on"))?, rest))
+            Ok((
+                weight.ok_or_else(|| {
+                    refuse("the weight before the URL is none; write a whole number from 1 on")
+                })?,
+                rest,
+            ))
         }
         _ => Ok((1, url)),
     }
 }
 
-/// What may be repeated of a field that cannot be read: what follows may be a secret.
-fn first_word(field: &str) -> &str {
-    field.split_whitespace().next().unwrap_or_default()
-}
-
-fn refuse(what: &str, reason: impl Display) -> Error {
-    Error::Plan(format!("`{what}`: {reason}"))
+/// Says what is wrong and not with which value: that may be a secret, or a part of one in the wrong place.
+fn refuse(reason: impl Into<String>) -> Error {
+    Error::Plan(reason.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::draw::Draw;
+    use crate::secret::Secrets;
 
     fn rendered(target: Target) -> String {
         String::from_utf8(target.render(false).fixed().unwrap().to_vec()).unwrap()
@@ -465,8 +483,8 @@ mod tests {
     fn secrets_are_shown_to_nobody() {
         let target = Target::get("http://h/").unwrap().tokens(vec!["hidden".into()]).unwrap();
         let shown = |target: &Target| {
-            let shown = target.render(false).shown(Draw { seed: 0, number: 0 });
-            format!("{target:?} {shown}")
+            let head = target.render(false).head(Draw { seed: 0, number: 0 });
+            format!("{target:?} {}", Secrets::new(target.secrets()).hide(head))
         };
         assert!(!shown(&target).contains("hidden"));
         assert!(rendered(target).contains("authorization: Bearer hidden\r\n"));

@@ -1,6 +1,5 @@
 //! The bytes of a request, of which some may be drawn anew for each: numbers in the URL, tokens in turn.
 //!
-//! Owns: what of a request is secret, so that it can be shown without.
 //! Promises: rendering allocates nothing once its buffer has grown; a template in which nothing is drawn is rendered once.
 
 use std::io::Write;
@@ -9,13 +8,11 @@ use std::rc::Rc;
 
 use crate::plan::draw::Draw;
 use crate::plan::target::Tokens;
-use crate::secret::MASK;
 
 /// A piece of a request's head.
 #[derive(Debug, Clone)]
 pub(crate) enum Piece {
     Fixed(Vec<u8>),
-    Secret(Vec<u8>),
     Number(RangeInclusive<u64>),
     /// One of several secrets, in turn.
     Token(Tokens),
@@ -50,32 +47,22 @@ impl Template {
     /// Writes the request that `draw` makes, in place of what `bytes` held.
     pub(crate) fn render(&self, draw: Draw, bytes: &mut Vec<u8>) {
         bytes.clear();
-        self.write(draw, bytes, |piece| piece);
+        self.write(draw, bytes);
         bytes.extend_from_slice(&self.body);
     }
 
-    /// The head of that request, with a mask for each secret.
-    pub(crate) fn shown(&self, draw: Draw) -> String {
+    /// The head of that request, its secrets included.
+    pub(crate) fn head(&self, draw: Draw) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.write(draw, &mut bytes, |_| MASK.as_bytes());
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.write(draw, &mut bytes);
+        bytes
     }
 
-    /// The secrets in it.
-    pub(crate) fn secrets(&self, draw: Draw) -> impl Iterator<Item = &[u8]> {
-        self.head.iter().filter_map(move |piece| match piece {
-            Piece::Secret(secret) => Some(&secret[..]),
-            Piece::Token(tokens) => Some(tokens.of(draw.number).as_bytes()),
-            Piece::Fixed(_) | Piece::Number(_) => None,
-        })
-    }
-
-    fn write<'a>(&'a self, draw: Draw, bytes: &mut Vec<u8>, secret: impl Fn(&'a [u8]) -> &'a [u8]) {
+    fn write(&self, draw: Draw, bytes: &mut Vec<u8>) {
         for (place, piece) in self.head.iter().enumerate() {
             match piece {
                 Piece::Fixed(text) => bytes.extend_from_slice(text),
-                Piece::Secret(text) => bytes.extend_from_slice(secret(text)),
-                Piece::Token(tokens) => bytes.extend_from_slice(secret(tokens.of(draw.number).as_bytes())),
+                Piece::Token(tokens) => bytes.extend_from_slice(tokens.of(draw.number).as_bytes()),
                 Piece::Number(range) => write_number(bytes, range, draw, place),
             }
         }
@@ -97,9 +84,10 @@ pub(crate) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
     while let Some(open) = rest.find(['{', '}']) {
         let (before, from) = rest.split_at(open);
         let range = from.strip_prefix('{').and_then(|inside| inside.split_once('}'));
-        let (range, after) = range.ok_or_else(|| wrong_range(from))?;
+        let wrong_range = || wrong_range(text.len() - from.len());
+        let (range, after) = range.ok_or_else(wrong_range)?;
         pieces.push(Piece::Fixed(before.into()));
-        pieces.push(Piece::Number(number_range(range).ok_or_else(|| wrong_range(from))?));
+        pieces.push(Piece::Number(number_range(range).ok_or_else(wrong_range)?));
         rest = after;
     }
     pieces.push(Piece::Fixed(rest.into()));
@@ -113,9 +101,10 @@ fn number_range(text: &str) -> Option<RangeInclusive<u64>> {
     (first <= last).then_some(first..=last)
 }
 
-fn wrong_range(from: &str) -> String {
-    let shown: String = from.chars().take(24).collect();
-    format!("`{shown}` is no range of numbers; write {{0..999}}, or %7B and %7D for the braces themselves")
+fn wrong_range(at: usize) -> String {
+    format!(
+        "the brace at byte {at} begins no range of numbers; write {{0..999}}, or %7B and %7D for the braces themselves"
+    )
 }
 
 #[cfg(test)]
@@ -150,17 +139,6 @@ mod tests {
     fn the_widest_range_can_be_drawn_from() {
         let template = Template::new(pieces(&format!("{{0..{}}}", u64::MAX)).unwrap(), Vec::new());
         assert!(rendered(&template, 1).parse::<u64>().is_ok());
-    }
-
-    #[test]
-    fn secrets_are_sent_and_not_shown() {
-        let head = vec![Piece::Fixed(b"a: ".to_vec()), Piece::Secret(b"hidden".to_vec())];
-        let template = Template::new(head, Vec::new());
-        assert_eq!(
-            (rendered(&template, 0), template.shown(Draw { seed: 0, number: 0 })),
-            ("a: hidden".into(), "a: ***".into())
-        );
-        assert_eq!(template.secrets(Draw { seed: 0, number: 0 }).collect::<Vec<_>>(), [b"hidden"]);
     }
 
     #[test]

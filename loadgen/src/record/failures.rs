@@ -3,8 +3,7 @@
 //! Owns: which of them are kept. Of each kind those whose request's number scrambles lowest, at most [`KEPT`]: a sample in
 //! which every failure has the same chance, that is the same whatever the number of threads, and that two threads merge
 //! by keeping the lowest of both.
-//! Refuses: to show secrets. Values of fields that may be secret are masked, and so is what the request itself kept secret,
-//! wherever the server repeats it.
+//! Refuses: to show secrets. What was seen is kept as it came, and told only by way of [`Secrets::hide`].
 
 use std::time::Instant;
 
@@ -15,7 +14,7 @@ use crate::plan::draw::scramble;
 use crate::record::census::{Fault, Outcome};
 use crate::record::recorder::nanoseconds;
 use crate::response::Seen;
-use crate::secret::{self, MASK, is_secret};
+use crate::secret::Secrets;
 
 /// Failures kept of each kind. With their heads and bodies some 50 KiB; who needs more needs the server's log.
 const KEPT: usize = 16;
@@ -55,9 +54,8 @@ pub struct Failure {
 pub(crate) struct Evidence<'a> {
     pub(crate) target: String,
     pub(crate) reason: String,
-    /// The request's head, masked.
-    pub(crate) request: String,
-    pub(crate) secrets: Vec<&'a [u8]>,
+    /// The request's head.
+    pub(crate) request: Vec<u8>,
     pub(crate) seen: Seen<'a>,
 }
 
@@ -71,7 +69,23 @@ pub(crate) struct Failures {
 #[derive(Debug, Clone)]
 struct Kept {
     rank: u64,
+    /// Its texts are those below, once they may be shown.
     failure: Failure,
+    request: Vec<u8>,
+    head: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Kept {
+    fn shown(&self, secrets: &Secrets) -> Failure {
+        Failure {
+            reason: secrets.hide(&self.failure.reason),
+            request: secrets.hide(&self.request),
+            head: secrets.hide(&self.head),
+            body: secrets.hide(&self.body),
+            ..self.failure.clone()
+        }
+    }
 }
 
 impl Failures {
@@ -92,21 +106,23 @@ impl Failures {
         let rank = scramble(0, number);
         let Some(kind) = kind(outcome).filter(|&kind| has_room(&self.kinds[kind], rank)) else { return };
         let after = |instant: Instant| nanoseconds(instant.saturating_duration_since(self.start));
-        let Evidence { target, reason, request, secrets, seen } = evidence();
+        let Evidence { target, reason, mut request, seen } = evidence();
+        request.truncate(REQUEST_BYTES);
         let failure = Failure {
             kind: KINDS[kind].to_owned(),
             reason,
-            target: secret::of_url(&target).into_owned(),
+            target,
             number,
-            request: beginning(&request_without_query(&request)),
-            head: masked_fields(&secret::of_answer(&secrets, seen.head)),
-            body: secret::of_answer(&secrets, seen.body),
+            request: String::new(),
+            head: String::new(),
+            body: String::new(),
             planned_ns: after(exchange.planned()),
             sent_ns: after(exchange.sent),
             first_byte_ns: exchange.first_byte.map(after),
             ended_ns: after(at),
         };
-        keep(&mut self.kinds[kind], Kept { rank, failure });
+        let (head, body) = (seen.head.to_vec(), seen.body.to_vec());
+        keep(&mut self.kinds[kind], Kept { rank, failure, request, head, body });
     }
 
     pub(crate) fn merge(&mut self, other: &Failures) {
@@ -115,9 +131,9 @@ impl Failures {
         }
     }
 
-    /// All that are kept, by kind and then in the order of their plan.
-    pub(crate) fn list(&self) -> Vec<Failure> {
-        listed(self.kinds.iter().flatten().map(|kept| kept.failure.clone()).collect())
+    /// All that are kept, without `secrets`, by kind and then in the order of their plan.
+    pub(crate) fn list(&self, secrets: &Secrets) -> Vec<Failure> {
+        listed(self.kinds.iter().flatten().map(|kept| kept.shown(secrets)).collect())
     }
 }
 
@@ -166,25 +182,6 @@ fn keep(list: &mut Vec<Kept>, kept: Kept) {
     }
 }
 
-fn beginning(text: &str) -> String {
-    String::from_utf8_lossy(&text.as_bytes()[..text.len().min(REQUEST_BYTES)]).into_owned()
-}
-
-/// The request's head with what is secret in the query of its first line hidden.
-fn request_without_query(head: &str) -> String {
-    let (line, rest) = head.split_once('\r').unwrap_or((head, ""));
-    let (target, version) = line.rsplit_once(' ').unwrap_or((line, ""));
-    format!("{} {version}\r{rest}", secret::of_url(target))
-}
-
-fn masked_fields(head: &str) -> String {
-    let masked = |line: &str| match line.split_once(':') {
-        Some((name, _)) if is_secret(name) => format!("{name}: {MASK}\r\n"),
-        _ => line.to_owned(),
-    };
-    head.split_inclusive('\n').map(masked).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -201,8 +198,7 @@ mod tests {
         Evidence {
             target: "t".to_owned(),
             reason: "r".to_owned(),
-            request: "GET / HTTP/1.1\r\n\r\n".to_owned(),
-            secrets: vec![b"hidden"],
+            request: b"GET / HTTP/1.1\r\n\r\n".to_vec(),
             seen: Seen { head: head.as_bytes(), body: body.as_bytes() },
         }
     }
@@ -216,15 +212,19 @@ mod tests {
         failures
     }
 
+    fn listed_of(failures: &Failures) -> Vec<Failure> {
+        failures.list(&Secrets::new([b"hidden".to_vec()]))
+    }
+
     fn numbers(failures: &Failures) -> Vec<u64> {
-        failures.list().iter().map(|failure| failure.number).collect()
+        listed_of(failures).iter().map(|failure| failure.number).collect()
     }
 
     #[test]
     fn the_sample_is_bounded_spread_and_the_same_for_every_number_of_threads() {
         let start = Instant::now();
         let whole = failures(start, 0..10_000);
-        assert_eq!(whole.list().len(), KEPT);
+        assert_eq!(listed_of(&whole).len(), KEPT);
         assert!(numbers(&whole).is_sorted() && numbers(&whole)[KEPT / 2] > 1000, "{:?}", numbers(&whole));
         let mut merged = failures(start, (0..10_000).step_by(2));
         merged.merge(&failures(start, (1..10_000).step_by(2)));
@@ -242,8 +242,8 @@ mod tests {
         offer(&mut failures, Outcome::Shed);
         offer(&mut failures, Outcome::Censored);
         offer(&mut failures, Outcome::TransportError(Fault::ConnectRefused));
-        assert_eq!(failures.list().len(), KEPT + 1);
-        assert_eq!(failures.list()[0].kind, "bad_status");
+        assert_eq!(listed_of(&failures).len(), KEPT + 1);
+        assert_eq!(listed_of(&failures)[0].kind, "bad_status");
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         let head = "HTTP/1.1 500 Oops\r\nSet-Cookie: a=b\r\nX-Echo: Bearer hidden\r\n\r\n";
         let exchange = Exchange { first_byte: Some(start + 7 * ms), ..exchange(3, start + 5 * ms) };
         failures.offer(&exchange, Outcome::BadStatus, start + 9 * ms, || evidence(head, "it was hidden!"));
-        let failure = &failures.list()[0];
+        let failure = &listed_of(&failures)[0];
         assert_eq!(failure.head, "HTTP/1.1 500 Oops\r\nSet-Cookie: ***\r\nX-Echo: Bearer ***\r\n\r\n");
         assert_eq!(failure.body, "it was ***!");
         let instants =

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::secret;
+use crate::secret::{Secrets, command};
 
 /// The circumstances of a run. Names neither the machine nor its user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,10 +43,11 @@ impl Provenance {
 }
 
 impl Provenance {
-    /// The same with this command line, in which what is secret is masked.
-    pub fn of_command(self, arguments: impl IntoIterator<Item = OsString>) -> Provenance {
+    /// The same with this command line, masked: what options and names say is secret, and whatever is in `secrets`.
+    pub fn of_command(self, arguments: impl IntoIterator<Item = OsString>, secrets: &Secrets) -> Provenance {
         let words = arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned());
-        Provenance { command: secret::of_arguments(words), ..self }
+        let masked = command::words(words).iter().map(|word| secrets.hide_values(word)).collect();
+        Provenance { command: masked, ..self }
     }
 }
 
@@ -70,6 +71,14 @@ mod tests {
         let provenance = Provenance::now();
         assert!(provenance.started.ends_with('Z') && provenance.cores > 0, "{provenance:?}");
         assert!(!provenance.kernel.is_empty());
+    }
+
+    #[test]
+    fn secrets_on_the_command_line_are_masked() {
+        let given = ["ringload", "run", "-H", "Cookie: a=b", "--save", "for-hunter2", "http://h/?id=1"];
+        let secrets = Secrets::new([b"hunter2".to_vec()]);
+        let told = Provenance::now().of_command(given.map(OsString::from), &secrets).command;
+        assert_eq!(told, ["ringload", "run", "-H", "Cookie: ***", "--save", "for-***", "http://h/?id=1"]);
     }
 
     #[test]

@@ -77,6 +77,57 @@ fn an_interrupt_ends_the_run_with_its_report() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_ends_the_run_as_an_interrupt_does() {
+    let server = Server::always(HELLO);
+    let child = start(&["--json", "--rate", "500", "--duration", "60s", &server.url("/")]);
+    server.wait_for_requests(10);
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    assert!(report(child.wait_with_output().unwrap())["requests"]["ok"].as_u64().unwrap() >= 10);
+}
+
+#[test]
+fn who_asked_for_hangups_to_be_ignored_is_not_ended_by_one() {
+    let server = Server::always(HELLO);
+    let mut command = Command::new("nohup");
+    command.args([
+        env!("CARGO_BIN_EXE_ringload"),
+        "run",
+        "--json",
+        "-d",
+        "1s",
+        "-r",
+        "2000",
+        &server.url("/"),
+    ]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    server.wait_for_requests(10);
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["requests"]["planned"], 2000);
+}
+
+#[test]
+fn readers_that_leave_change_nothing_but_what_is_read() {
+    let (server, free) = (Server::always(HELLO), "http://127.0.0.1:1/");
+    let compare = ["compare", "--a", "exit 3", "--b", "exit 3", "--url", free];
+    let verdicts = [0, 10, 11, 13];
+    for (arguments, codes) in [
+        (&["run", "-n", "2000", "-c", "8", &server.url("/")][..], &verdicts[..]),
+        (&["run", "https://h/"], &[2]),
+        (&compare, &[4]),
+        (&["--help"], &[0]),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringload"));
+        let command = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        let code = child.wait().unwrap().code().unwrap();
+        assert!(codes.contains(&code), "{arguments:?}: {code}");
+    }
+}
+
+#[test]
 fn mistakes_and_absent_servers_have_codes_and_advice() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (arguments, code, advice) in [

@@ -7,6 +7,7 @@ mod doctor;
 mod files;
 mod inputs;
 mod runs;
+mod secrets;
 mod selftest;
 mod server;
 mod slo;

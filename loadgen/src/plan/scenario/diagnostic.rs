@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use toml::Spanned;
 
 use crate::Error;
+use crate::secret::blotted;
 
 /// How alike two names have to be, from 0 to 1, for one to be taken for a slip of the other.
 const LIKENESS: f64 = 0.8;
@@ -36,6 +37,7 @@ impl Problem {
 
     /// As it is shown: below the line of `text` that is meant, if one is.
     pub(super) fn show(&self, file: &str, text: &str) -> Error {
+        let text = &*blotted(text);
         let annotation = AnnotationKind::Primary.span(within_a_line(&self.place, text)).label(&*self.label);
         let mut report = Group::with_title(Level::ERROR.primary_title(&*self.title))
             .element(Snippet::source(text).path(file).annotation(annotation));

@@ -60,9 +60,11 @@ impl Surroundings<'_> {
         match self.server {
             _ if !url.starts_with('/') => Ok(url.to_owned()),
             Some(server) => Ok(format!("http://{server}{url}")),
-            None => Err(Error::Plan(format!(
-                "`{url}` names no server; write http://host:port{url}, or `server = \"host:port\"` at the top of the file"
-            ))),
+            None => Err(Error::Plan(
+                "the URL names no server; write http://host:port before it, or `server = \"host:port\"` at the top of \
+                 the file"
+                    .to_owned(),
+            )),
         }
     }
 
