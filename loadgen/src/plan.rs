@@ -1,10 +1,10 @@
-//! What a run is to do.
+//! What a run is to do: a [`Plan`], and what it is made of. [`scenario`] reads one from a file.
 
 pub(crate) mod draw;
 pub(crate) mod expect;
 pub(crate) mod load;
 pub(crate) mod mix;
-pub(crate) mod scenario;
+pub mod scenario;
 pub(crate) mod schedule;
 pub(crate) mod target;
 pub(crate) mod template;
@@ -16,9 +16,14 @@ use std::time::Duration;
 
 use ringgate_io::Rung;
 
-use crate::report::assertion::Assertion;
-use crate::secret::Secrets;
-use crate::{Error, Expect, Load, Target};
+pub use self::expect::{Expect, body_hash};
+pub use self::load::{Load, LoadWords};
+pub use self::schedule::{Profile, Schedule, Spacing};
+pub use self::target::Target;
+pub use self::units::duration;
+use crate::Error;
+pub use crate::report::assertion::Assertion;
+pub use crate::secret::Secrets;
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
 /// quarter of a million requests late means that the answer is known already.

@@ -11,7 +11,9 @@ use clap::Args;
 use ringload::compare::{
     self, Comparison, Design, Launch, Metric, Outcome, Run, Setup, System, Witness, expected_length,
 };
-use ringload::{Error, LoadWords, Plan, Scenario, duration};
+use ringload::plan::scenario::Scenario;
+use ringload::plan::{LoadWords, duration};
+use ringload::{Error, Plan};
 use serde::Serialize;
 
 use self::save::Folder;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ringload::interchange::{run, save};
-use ringload::{Error, Report, Secrets};
+use ringload::plan::Secrets;
+use ringload::{Error, Report};
 
 use crate::cli::terminal::print;
 use crate::exit::Exit;
@@ -42,7 +43,7 @@ impl MergeOptions {
     pub(super) fn run(&self) -> Result<Exit, Error> {
         let named = |path: &PathBuf| Ok((path.display().to_string(), parsed(path)?));
         let runs = self.runs.iter().map(named).collect::<Result<Vec<_>, Error>>()?;
-        let mut sum = ringload::merge(runs).map_err(Error::Files)?;
+        let mut sum = ringload::merge::merge(runs).map_err(Error::Files)?;
         sum.provenance = sum.provenance.of_command(std::env::args_os(), &Secrets::default());
         let kept = self.save.as_ref().map_or(Ok(()), |folder| save::save(&sum, folder));
         print(&sum, self.json).map_err(Error::Output)?; // also when the folder could not take it

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ringload::Error;
 use ringload::compare::Comparison;
 use ringload::interchange::{import, run};
-use ringload::{Error, Exhibit, page};
+use ringload::page::{Exhibit, page};
 
 use crate::cli::merge::{in_file, text};
 use crate::exit::Exit;

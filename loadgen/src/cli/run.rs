@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ringload::interchange::save::Folder;
-use ringload::{Assertion, Error, Plan, Rung, Watched};
+use ringload::plan::{Assertion, Watched};
+use ringload::{Error, Plan, Rung};
 
 use crate::cli::live::{Live, Progress};
 use crate::cli::plan::PlanOptions;

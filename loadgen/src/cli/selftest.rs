@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ringload::Error;
+use ringload::plan::Secrets;
 use ringload::selftest::{self, Case, Floor, Outcome, Scale, Watch};
-use ringload::{Error, Secrets};
 
 use crate::cli::terminal::{print, print_line, stop_on_signal};
 use crate::exit::Exit;

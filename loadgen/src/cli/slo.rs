@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use ringload::Error;
+use ringload::plan::{LoadWords, duration};
 use ringload::slo::objective::Objective;
 use ringload::slo::search::{Bounds, Conclusion};
 use ringload::slo::{Found, Quest, Run, lowest_rate, seek};
-use ringload::{Error, LoadWords, duration};
 
 use crate::cli::plan::AskOptions;
 use crate::cli::terminal::{print, print_line, stop_on_signal};
