@@ -30,6 +30,8 @@ pub use crate::secret::Secrets;
 pub const QUEUE_BOUND: usize = 256 * 1024;
 /// Longest duration of any kind in a plan: longer ones are mistakes, and instants that far ahead can be computed.
 pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How often whoever carries out a plan looks whether it shall stop: no step of it is shorter.
+pub(crate) const STOP_CHECK: Duration = Duration::from_millis(10);
 /// Threads of a run: more than any machine has cores for.
 const THREADS_BOUND: usize = 1024;
 

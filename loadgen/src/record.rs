@@ -3,6 +3,7 @@
 pub(crate) mod beat;
 pub(crate) mod census;
 pub(crate) mod cpu;
+pub(crate) mod exchange;
 pub(crate) mod failures;
 pub(crate) mod recorder;
 pub(crate) mod series;

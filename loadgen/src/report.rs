@@ -1,4 +1,4 @@
-//! What a run found, for people (see [`crate::report::table`]) and for programs (JSON).
+//! What a run found, for people (as a table) and for programs (JSON).
 
 pub(crate) mod assertion;
 pub(crate) mod provenance;
