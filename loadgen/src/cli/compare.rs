@@ -44,7 +44,8 @@ What is counted:
   and rates, not CPU.";
 
 pub(super) fn help() -> String {
-    format!("{EXAMPLES}\n\n{}", Exit::help())
+    let exits = [Exit::Different, Exit::Undecided, Exit::Files, Exit::Interrupted];
+    format!("{EXAMPLES}\n\n{}", Exit::help_of("no difference; or two saved runs were shown", &exits))
 }
 
 #[derive(Debug, Args)]

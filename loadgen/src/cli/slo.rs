@@ -23,7 +23,8 @@ Of a scenario, its load, duration and warm-up do not count here. A rate is refus
 whose median rises all through it has missed: its queue grows. Runs are made as long as the quantiles need.";
 
 pub(super) fn help() -> String {
-    format!("{EXAMPLES}\n\n{}", Exit::help())
+    let exits = [Exit::ClientLimited, Exit::SloNever, Exit::SloDidNotHold, Exit::Interrupted];
+    format!("{EXAMPLES}\n\n{}", Exit::help_of("a rate was found, and held", &exits))
 }
 
 #[derive(Debug, Args)]
