@@ -142,6 +142,13 @@ pub fn carry_out(
 ) -> Result<Comparison, Error> {
     design.check()?;
     setup.check()?;
+    if setup.is_direct() && design.metric == Metric::Cpu {
+        let advice = "choose --metric machine, p50, p99 or throughput";
+        return Err(Error::Plan(format!(
+            "`{}` has no process whose CPU could decide; {advice}",
+            Launch::DIRECT
+        )));
+    }
     let provenance = Provenance::now();
     let conditions = Conditions::new(setup, design);
     let carried_out = on_cores(&setup.load_cores, || {

@@ -35,7 +35,7 @@ const TABLE: [(Exit, u8, &str); 20] = [
     (
         Exit::NoStart,
         4,
-        "the run could not begin: nobody answers, a process does not start, too few descriptors, no driver",
+        "the run could not begin: nobody answers, a process does not start or is not there, too few descriptors, no driver",
     ),
     (Exit::NoReport, 5, "the report could not be written"),
     (Exit::ClientLimited, 10, "verdict client_limited: the generator was the limit"),

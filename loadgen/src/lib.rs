@@ -54,5 +54,6 @@ mod statistics;
 pub(crate) use plan::scenario::BODY_BOUND;
 pub(crate) use plan::{Expect, LONGEST, LoadWords, Profile, Spacing, Watched, duration};
 pub(crate) use report::{
-    Blob, Census, Histograms, Interval, Limiter, Provenance, Reading, Sample, Setting, Summary, words,
+    Blob, Census, Histograms, Interval, Limiter, Provenance, Reading, Sample, Setting, Summary, Uncounted,
+    words,
 };

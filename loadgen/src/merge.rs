@@ -86,6 +86,7 @@ fn sum_of(a: &Report, b: &Report) -> Report {
         connections: connections(a.connections, b.connections),
         generator: generator(&a.generator, &b.generator, &histograms, throughput.answers),
         costs: costs(&a.costs, &b.costs, throughput.answers),
+        uncounted: [a.uncounted.clone(), b.uncounted.clone()].concat(),
         assertions: Vec::new(),
         targets: a.targets.iter().zip(&b.targets).map(|(a, b)| target(a, b)).collect(),
         series: rows::sum(&a.series, &b.series),

@@ -10,6 +10,7 @@ pub(crate) mod target;
 pub(crate) mod template;
 pub(crate) mod units;
 
+use std::collections::HashSet;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use self::schedule::{Profile, Schedule, Spacing};
 pub use self::target::Target;
 pub use self::units::duration;
 use crate::Error;
+use crate::report::MACHINE;
 pub use crate::report::assertion::Assertion;
 pub use crate::secret::Secrets;
 
@@ -151,6 +153,12 @@ impl Plan {
         }
     }
 
+    /// Whether two of those watched, or one and the whole machine, would be told under the same name.
+    fn has_watched_twice(&self) -> bool {
+        let mut names: HashSet<&str> = HashSet::from([MACHINE, "generator"]); // rows that every report has
+        !self.watched.iter().all(|watched| names.insert(&watched.name))
+    }
+
     /// All that nobody may read of it.
     pub fn secrets(&self) -> Secrets {
         Secrets::new(self.targets.iter().flat_map(Target::secrets))
@@ -172,11 +180,8 @@ impl Plan {
                 "a request that says `Connection: close` is the last of its connection; leave out one of the two",
             ),
             (
-                self.watched
-                    .iter()
-                    .enumerate()
-                    .any(|(place, one)| self.watched[..place].iter().any(|other| other.name == one.name)),
-                "two watched processes have the same name; give each its own, or name=PID,PID for both together",
+                self.has_watched_twice(),
+                "each --watch needs a name of its own, other than `machine` and `generator`; several processes are NAME=PID,PID",
             ),
             (self.duration.is_zero(), "the duration must be longer than nothing"),
             (self.timeout.is_zero(), "the timeout must be longer than nothing"),

@@ -70,6 +70,9 @@ pub struct Report {
     pub generator: Generator,
     /// CPU of the processes that were watched, and of the machine.
     pub costs: Vec<Cost>,
+    /// Those of them whose CPU is unknown.
+    #[serde(default)]
+    pub uncounted: Vec<Uncounted>,
     /// What the run was held to.
     pub assertions: Vec<Asserted>,
     /// How some of the failed exchanges went, at most 16 of each kind.
@@ -195,8 +198,18 @@ pub struct Cost {
     pub cpu_ns: u64,
     /// The same per answered request.
     pub cpu_per_request_ns: Option<u64>,
-    /// The largest part of the time (0 to 1) that one of its threads wanted a core; of the machine: nothing.
+    /// The largest part of the time (0 to 1) that one of its threads wanted a core; of the machine, and where the
+    /// kernel does not tell: nothing.
     pub busiest: Option<f64>,
+}
+
+/// Something that was watched, and whose CPU time cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uncounted {
+    /// What was watched: a name from the plan, or `machine`.
+    pub name: String,
+    /// Why it cannot be told.
+    pub reason: String,
 }
 
 /// The cost of everything.
@@ -258,6 +271,7 @@ impl Report {
             connections: record.connections,
             generator: Generator::new(&record, tallies, &floor),
             costs,
+            uncounted: uncounted(run),
             assertions: Vec::new(),
             failures: record.failures.list(&plan.secrets()),
             targets: targets(plan, &record),
@@ -277,6 +291,11 @@ impl Report {
     /// The cost of that name.
     pub fn cost(&self, name: &str) -> Option<&Cost> {
         self.costs.iter().find(|cost| cost.name == name)
+    }
+
+    /// Why the cost of that name is unknown, if it was to be told.
+    pub fn why_uncounted(&self, name: &str) -> Option<&str> {
+        self.uncounted.iter().find(|told| told.name == name).map(|told| told.reason.as_str())
     }
 }
 
@@ -320,11 +339,12 @@ fn targets(plan: &Plan, record: &Recorder) -> Vec<TargetReport> {
 }
 
 fn costs(run: &Run, answers: u64, elapsed: Duration) -> Vec<Cost> {
-    let watched = run.spent.iter().map(|(name, spent)| Cost {
+    let told = run.spent.iter().filter_map(|(name, bill)| Some((name, bill.as_ref().ok()?)));
+    let watched = told.map(|(name, bill)| Cost {
         name: name.clone(),
-        cpu_ns: nanoseconds(spent.total.running),
-        cpu_per_request_ns: nanoseconds(spent.total.running).checked_div(answers),
-        busiest: Some(ratio(spent.busiest, elapsed)),
+        cpu_ns: nanoseconds(bill.running),
+        cpu_per_request_ns: nanoseconds(bill.running).checked_div(answers),
+        busiest: bill.busiest.map(|busiest| ratio(busiest, elapsed)),
     });
     let machine = run.machine.map(|busy| Cost {
         name: MACHINE.to_owned(),
@@ -333,6 +353,15 @@ fn costs(run: &Run, answers: u64, elapsed: Duration) -> Vec<Cost> {
         busiest: None,
     });
     watched.chain(machine).collect()
+}
+
+fn uncounted(run: &Run) -> Vec<Uncounted> {
+    let unknown =
+        run.spent.iter().filter_map(|(name, bill)| Some((name.as_str(), bill.as_ref().err()?.as_str())));
+    let machine =
+        run.machine.is_none().then_some((MACHINE, "/proc/stat does not tell, or the run was too short"));
+    let told = unknown.chain(machine);
+    told.map(|(name, reason)| Uncounted { name: name.to_owned(), reason: reason.to_owned() }).collect()
 }
 
 /// The largest part of its time that a thread spent so; nothing where the kernel does not tell.

@@ -33,6 +33,9 @@ Examples:
                             two command lines that listen on the same port, in turns
   ringload compare a.toml b.toml --metric p99 --rate 2000 --pairs 12 --save comparison
                             decided by the p99 at 2000 requests/s; every run is kept
+  ringload compare --a direct --url http://127.0.0.1:3000/ --b './proxy -p 8080' --url-b http://127.0.0.1:8080/ \
+      --backend 'ringmock --listen 127.0.0.1:3000' --metric p50 --rate 2000
+                            what a proxy adds to the server behind it
   ringload compare old/run.json new/run.json
                             two saved runs side by side; no verdict
 
@@ -53,7 +56,7 @@ pub(super) struct CompareOptions {
     /// Two configuration files of the gateway, or two saved runs (`run.json`, or the folder that holds it).
     #[arg(value_name = "FILE", num_args = 0..=2)]
     files: Vec<PathBuf>,
-    /// The command line of A. It must stay in the foreground.
+    /// The command line of A, which must stay in the foreground; `direct`: none, the URL is that of a backend.
     #[arg(long, value_name = "COMMAND", requires = "b", conflicts_with = "files")]
     a: Option<String>,
     /// The command line of B.

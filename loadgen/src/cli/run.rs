@@ -44,7 +44,7 @@ pub(super) fn help() -> String {
 pub(super) struct RunOptions {
     #[command(flatten)]
     plan: PlanOptions,
-    /// Tell the CPU of these processes too, under this name; may be repeated.
+    /// Tell the CPU of these processes, and of all that they start, under this name; may be repeated.
     #[arg(long, value_name = "NAME=PID,...")]
     watch: Vec<Watched>,
     /// Fail by what was measured, such as p99<5ms, service.p99.9<20ms, errors<0.1%, throughput>1000; may be repeated.
@@ -83,8 +83,20 @@ impl RunOptions {
         let mut plan = self.plan.scenario()?.plan()?;
         plan.watched = self.watch.clone();
         plan.assertions.extend(self.assertions.iter().cloned());
-        Ok(plan)
+        match unwatched(&plan) {
+            Some(name) => Err(Error::Plan(format!(
+                "an assertion is about the CPU of `{name}`, and nothing is watched under that name; add --watch {name}=PID"
+            ))),
+            None => Ok(plan),
+        }
     }
+}
+
+/// A name that an assertion knows and nobody else does.
+fn unwatched(plan: &Plan) -> Option<&str> {
+    let is_told =
+        |name: &&str| *name == "machine" || plan.watched.iter().any(|watched| watched.name == **name);
+    plan.assertions.iter().filter_map(Assertion::watched_name).find(|name| !is_told(name))
 }
 
 pub(super) fn driver_help() -> String {

@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 use ringgate_io::{Rung, cpu};
 
 use super::experiment::{Bench, Shown};
+use super::metric::PROXY;
 use super::observation::{Costs, Observation};
 use super::order::Side;
 use super::port;
 use super::process::{Group, LOOK, Launch};
 use crate::report::MACHINE;
-use crate::{Error, Load, Plan, Report, Stop, Watched, run_until};
+use crate::{Error, Load, Plan, Report, Stop, Uncounted, Watched, run_until};
 
 /// How long a side may take from its start to its first good answer.
 const READY_PATIENCE: Duration = Duration::from_secs(10);
 /// How long that first answer may take.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
-/// What the two watched groups are called in a run's report.
-const PROXY: &str = "proxy";
+/// What the servers behind them are called in a run's report.
 const BACKEND: &str = "backend";
 
 /// The cores that this process may use, in ascending order.
@@ -34,7 +34,8 @@ pub fn cores() -> io::Result<Vec<usize>> {
 /// One of the two things compared.
 #[derive(Debug, Clone)]
 pub struct System {
-    /// How it is started. It must stay in the foreground.
+    /// How it is started. It must stay in the foreground. Nobody: the load goes straight to a backend, for what is left
+    /// without a proxy.
     pub launch: Launch,
     /// The load on it: where it listens, what is requested, for how long. Cores and watched processes are filled in.
     pub plan: Plan,
@@ -66,6 +67,11 @@ impl Setup {
         self.systems.iter().try_for_each(|system| system.plan.check())
     }
 
+    /// Whether one of the two has no processes whose CPU could decide.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.systems.iter().any(|system| system.launch.is_direct())
+    }
+
     /// What the cores mean for the numbers, if they mean anything.
     pub fn caution(&self) -> Option<&'static str> {
         let shares = self.proxy_cores.iter().any(|core| self.load_cores.contains(core));
@@ -92,7 +98,7 @@ pub(crate) struct Workbench<'a> {
 impl<'a> Workbench<'a> {
     /// Starts the backends.
     pub(crate) fn new(setup: &'a Setup, stop: &'a Stop) -> Result<Workbench<'a>, Error> {
-        let start = |launch| Group::start("the backend", launch, &setup.load_cores);
+        let start = |launch| Group::start("the backend", launch, &setup.load_cores, stop);
         let backends = setup.backends.iter().map(start).collect::<Result<_, _>>()?;
         let driver = match setup.systems[0].plan.driver {
             Some(driver) => driver,
@@ -103,7 +109,7 @@ impl<'a> Workbench<'a> {
 
     /// Waits until the side gives the first target's answer as expected, and with it everything behind it. Says whether
     /// it does; if not, it was interrupted.
-    fn is_ready(&mut self, group: &mut Group, side: Side) -> Result<bool, Error> {
+    fn is_ready(&mut self, group: &mut Option<Group>, side: Side) -> Result<bool, Error> {
         let plan = &self.setup.system(side).plan;
         let addresses = addresses(plan)?;
         let until = Instant::now() + READY_PATIENCE;
@@ -151,18 +157,19 @@ impl<'a> Workbench<'a> {
         }
     }
 
-    fn check_alive(&mut self, group: &mut Group) -> Result<(), Error> {
-        let mut groups = self.backends.iter_mut().chain([group]);
+    fn check_alive(&mut self, group: &mut Option<Group>) -> Result<(), Error> {
+        let mut groups = self.backends.iter_mut().chain(group);
         groups.find_map(Group::end_of_its_own).map_or(Ok(()), |end| Err(Error::Experiment(end)))
     }
 
-    fn load(&self, group: &Group, side: Side) -> Result<Report, Error> {
-        let backend = self.backends.iter().flat_map(Group::processes).collect();
-        let watched = [(PROXY, group.processes()), (BACKEND, backend)];
+    fn load(&self, group: &Option<Group>, side: Side) -> Result<Report, Error> {
+        let backends: Vec<u32> = self.backends.iter().map(Group::leader).collect();
+        let watched = [(PROXY, group.iter().map(Group::leader).collect()), (BACKEND, backends)];
+        let watched = watched.into_iter().filter(|(_, leaders)| !leaders.is_empty());
         let watched = watched.map(|(name, processes)| Watched { name: name.to_owned(), processes });
         let plan = Plan {
             cores: self.setup.load_cores.clone(),
-            watched: watched.into(),
+            watched: watched.collect(),
             driver: Some(self.driver),
             ..self.setup.system(side).plan.clone()
         };
@@ -174,14 +181,23 @@ impl Bench for Workbench<'_> {
     fn observe(&mut self, side: Side) -> Result<Option<Shown>, Error> {
         let setup = self.setup;
         let system = setup.system(side);
-        port::wait_until_free(&addresses(&system.plan)?)?;
-        let mut group = Group::start(&side.to_string(), &system.launch, &setup.proxy_cores)?;
+        if !system.launch.is_direct() {
+            port::wait_until_free(&addresses(&system.plan)?, self.stop)?;
+        }
+        if self.stop.is_stopped() {
+            return Ok(None);
+        }
+        let start = |launch| Group::start(&side.to_string(), launch, &setup.proxy_cores, self.stop);
+        let started = Some(&system.launch).filter(|launch| !launch.is_direct());
+        let mut group = started.map(start).transpose()?;
         if !self.is_ready(&mut group, side)? {
             return Ok(None);
         }
         let report = self.load(&group, side);
         self.check_alive(&mut group)?; // its end explains everything else that went wrong
-        let report = report?;
+        let mut report = report?;
+        let strays = group.as_ref().map(Group::strays).unwrap_or_default();
+        strays.first().inspect(|stray| discount(&mut report, stray.id));
         let observation = Observation::of(&report, costs(&report));
         let detail = serde_json::to_value(&report).map_err(|error| Error::Output(io::Error::other(error)))?;
         Ok(Some(Shown { observation, response: report.histograms.response.0, detail }))
@@ -190,6 +206,13 @@ impl Bench for Workbench<'_> {
 
 fn addresses(plan: &Plan) -> Result<Vec<SocketAddr>, Error> {
     plan.targets.first().map_or(Ok(Vec::new()), port::addresses)
+}
+
+/// What has put itself into the background is not in the account.
+fn discount(report: &mut Report, stray: u32) {
+    report.costs.retain(|cost| cost.name != PROXY);
+    let reason = format!("process {stray} went into the background, uncounted; keep all in the foreground");
+    report.uncounted.push(Uncounted { name: PROXY.to_owned(), reason });
 }
 
 fn costs(report: &Report) -> Costs {

@@ -6,6 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::observation::Observation;
+use crate::report::MACHINE;
+
+/// What the processes compared are called in a run's report.
+pub(crate) const PROXY: &str = "proxy";
 
 /// One number of a run. The names of the command line, of JSON and of the tables are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,15 @@ impl Metric {
             Metric::Throughput => {
                 format!("B gives {percent:.1} % {} {}", word("more", "fewer"), self.title())
             }
+        }
+    }
+
+    /// What a run's report calls those whose CPU it is, if it is CPU.
+    pub(crate) fn watched_name(self) -> Option<&'static str> {
+        match self {
+            Metric::Cpu => Some(PROXY),
+            Metric::Machine => Some(MACHINE),
+            _ => None,
         }
     }
 

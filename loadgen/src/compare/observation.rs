@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
 use super::order::Side;
-use crate::{Report, Verdict};
+use crate::{Report, Uncounted, Verdict};
 
 /// Failed requests, in parts of all, beyond which a run is about failures: a refusal is cheaper than an answer.
 const FAILED_BOUND: f64 = 0.01;
@@ -24,19 +24,23 @@ pub struct Observation {
     pub is_open: bool,
     /// Requests answered in full, as expected or not.
     pub answered: u64,
-    /// Requests that failed: answered otherwise than expected, or not at all.
+    /// Those answered as expected.
+    #[serde(default)]
+    pub ok: u64,
+    /// Requests that failed: those answered otherwise are among them.
     pub failed: u64,
-    /// Requests of which it is known: planned, less those under way at the end.
-    pub requests: u64,
     /// Answers per second.
     pub requests_per_second: f64,
     /// Quantiles of the response time by name, in nanoseconds; those that the run had too few answers for are missing.
     pub response_ns: BTreeMap<String, u64>,
     /// What a request cost.
     pub costs: Costs,
+    /// Why some of that is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncounted: Vec<Uncounted>,
 }
 
-/// CPU per answered request, in nanoseconds; nothing where the kernel does not tell.
+/// CPU per answered request, in nanoseconds; nothing where it is unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     /// Of the process compared, all its threads and children.
@@ -61,11 +65,12 @@ impl Observation {
             reason: report.reason.clone(),
             is_open: report.setting.is_open,
             answered: report.requests.answered(),
+            ok: report.requests.ok,
             failed: report.requests.failed(),
-            requests: report.requests.planned.saturating_sub(report.requests.censored),
             requests_per_second: report.throughput.requests_per_second,
             response_ns: QUANTILES.iter().filter_map(response).collect(),
             costs,
+            uncounted: report.uncounted.clone(),
         }
     }
 
@@ -84,16 +89,23 @@ impl Observation {
         if self.answered == 0 {
             return Some("no request was answered".to_owned());
         }
-        if self.failed as f64 > self.requests as f64 * FAILED_BOUND {
-            return Some(format!("{} of {} requests failed", self.failed, self.requests));
+        let requests = self.ok + self.failed;
+        if self.failed as f64 > requests as f64 * FAILED_BOUND {
+            return Some(format!("{} of {requests} requests failed", self.failed));
         }
         if self.is_misled(metric) {
             return Some(format!("{}: {}", self.verdict, self.reason));
         }
-        metric
-            .of(self)
-            .is_none()
-            .then(|| format!("it does not tell its {}; make the runs longer", metric.title()))
+        metric.of(self).is_none().then(|| self.unknown(metric))
+    }
+
+    /// Why it does not tell this metric.
+    fn unknown(&self, metric: Metric) -> String {
+        let reasons = self.uncounted.iter().filter(|told| metric.watched_name() == Some(&told.name));
+        match reasons.map(|told| told.reason.as_str()).next() {
+            Some(reason) => format!("its {} is unknown: {reason}", metric.title()),
+            None => format!("it does not tell its {}; make the runs longer", metric.title()),
+        }
     }
 
     fn is_misled(&self, metric: Metric) -> bool {
@@ -144,11 +156,12 @@ pub(crate) mod tests {
             reason: String::new(),
             is_open: false,
             answered: 10_000,
+            ok: 10_000,
             failed: 0,
-            requests: 10_000,
             requests_per_second: 10_000.0,
             response_ns: [("p50".to_owned(), 1_000_000), ("p99".to_owned(), 3_000_000)].into(),
             costs: Costs { proxy_ns: Some(20_000.0), machine_ns: Some(90_000.0), ..Costs::default() },
+            uncounted: Vec::new(),
         }
     }
 
@@ -178,9 +191,17 @@ pub(crate) mod tests {
 
     #[test]
     fn failures_beyond_one_in_a_hundred_spoil_everything() {
-        spoils(&Observation { requests: 10_000, failed: 100, ..good() }, &[]);
-        spoils(&Observation { requests: 10_000, failed: 101, ..good() }, &Metric::ALL);
+        spoils(&Observation { answered: 9_900, ok: 9_900, failed: 100, ..good() }, &[]);
+        spoils(&Observation { answered: 9_899, ok: 9_899, failed: 101, ..good() }, &Metric::ALL);
         spoils(&Observation { answered: 0, ..good() }, &Metric::ALL);
+    }
+
+    #[test]
+    fn an_answer_of_a_wrong_status_is_one_request_and_not_two() {
+        // All 10,000 were answered, 100 of them wrongly: one in a hundred. One more is beyond it.
+        let wrong = |wrong| Observation { answered: 10_000, ok: 10_000 - wrong, failed: wrong, ..good() };
+        spoils(&wrong(100), &[]);
+        spoils(&wrong(101), &Metric::ALL);
     }
 
     #[test]
@@ -190,5 +211,8 @@ pub(crate) mod tests {
         run.costs.proxy_ns = None;
         run.verdict = Verdict::TooFewSamples;
         spoils(&run, &[Metric::Cpu, Metric::P99]);
+        let reason = "process 7 ended during the run".to_owned();
+        run.uncounted = vec![Uncounted { name: "proxy".to_owned(), reason }];
+        assert!(run.fault(Metric::Cpu).unwrap().contains("unknown: process 7 ended"));
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::process::LOOK;
-use crate::{Error, Target};
+use crate::{Error, Stop, Target};
 
 /// How long a port may stay in use after its process has ended: the kernel takes an io_uring apart in the background.
 const FREE_PATIENCE: Duration = Duration::from_secs(3);
@@ -23,10 +23,14 @@ pub(crate) fn addresses(target: &Target) -> Result<Vec<SocketAddr>, Error> {
     Ok(found.collect())
 }
 
-/// Waits until nobody listens there. Finds out by binding, of which a stranger who listens notices nothing.
-pub(crate) fn wait_until_free(addresses: &[SocketAddr]) -> Result<(), Error> {
+/// Waits until nobody listens there, or until `stop` says that nobody needs to know. Finds out by binding, of which a
+/// stranger who listens notices nothing.
+pub(crate) fn wait_until_free(addresses: &[SocketAddr], stop: &Stop) -> Result<(), Error> {
     let until = Instant::now() + FREE_PATIENCE;
     while let Some(taken) = addresses.iter().find(|address| is_taken(address)) {
+        if stop.is_stopped() {
+            break;
+        }
         if Instant::now() > until {
             let advice = "end it, or give A and B another port: its answers would be taken for theirs";
             return Err(Error::Experiment(format!("somebody listens on {taken} already; {advice}")));
@@ -54,12 +58,16 @@ mod tests {
         let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = stranger.local_addr().unwrap();
         stranger.set_nonblocking(true).unwrap();
-        let error = wait_until_free(&[address]).unwrap_err().to_string();
+        let stop = Stop::new();
+        let error = wait_until_free(&[address], &stop).unwrap_err().to_string();
         assert!(error.contains(&address.to_string()), "{error}");
         assert_eq!(stranger.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "the stranger noticed");
         assert!(is_served(&[address]));
+        let stopped = Stop::new();
+        stopped.stop();
+        wait_until_free(&[address], &stopped).unwrap();
         drop(stranger);
-        wait_until_free(&[address]).unwrap();
+        wait_until_free(&[address], &stop).unwrap();
         assert!(!is_served(&[address]));
     }
 

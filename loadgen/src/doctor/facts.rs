@@ -8,6 +8,9 @@ use ringgate_io::{Rung, cpu};
 use rustix::process::{Resource, getrlimit};
 
 use crate::doctor::{kernel, pacer};
+use crate::record::account::Account;
+use crate::record::cpu::{CpuTime, Machine};
+use crate::record::kin::Kin;
 use crate::record::summary::Summary;
 
 /// How long other load is watched. The kernel counts in ticks of mostly 10 ms: on one core this tells steps of 3 %.
@@ -51,8 +54,12 @@ pub struct Facts {
     pub clock: Option<String>,
     /// Whether huge pages are made without being asked for: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
-    /// Whether the scheduler tells the CPU time of threads in nanoseconds.
+    /// Whether the scheduler tells how long threads ran and waited, in nanoseconds.
     pub has_schedstat: bool,
+    /// Whether `/proc` shows processes, and the kernel has their CPU clocks.
+    pub has_processes: bool,
+    /// Whether `/proc/stat` tells how long the cores were busy.
+    pub has_machine_time: bool,
 }
 
 /// How the cores of the machine spent a while.
@@ -89,9 +96,16 @@ impl Facts {
             pacer: wakes.as_ref().map(Summary::of),
             clock: kernel::text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             huge_pages: kernel::huge_pages(),
-            has_schedstat: kernel::text("/proc/self/schedstat").is_some(),
+            has_schedstat: CpuTime::of_this_thread().is_some(),
+            has_processes: own_account().is_ok(),
+            has_machine_time: Machine::read()
+                .is_some_and(|machine| machine.since(Machine::default()).is_some()),
         }
     }
+}
+
+fn own_account() -> Result<Account, String> {
+    Account::of(&Kin::of(&[std::process::id()]).members())
 }
 
 #[cfg(test)]
@@ -103,6 +117,7 @@ mod tests {
         let facts = Facts::gather();
         assert!(facts.machine_cores >= facts.cores.len() && !facts.cores.is_empty(), "{facts:?}");
         assert!(facts.driver.is_some() && facts.ports.is_some() && facts.backlog.is_some(), "{facts:?}");
+        assert!(facts.has_schedstat && facts.has_processes && facts.has_machine_time, "{facts:?}");
         let activity = facts.activity.unwrap();
         let most = facts.machine_cores as f64 + 1e-9;
         assert!((0.0..=most).contains(&activity.busy_cores), "{facts:?}");

@@ -314,12 +314,27 @@ fn huge_pages(facts: &Facts) -> Finding {
 }
 
 fn accounting(facts: &Facts) -> Finding {
-    match facts.has_schedstat {
-        true => good("accounting", "schedstat"),
-        false => good("accounting", "none").mind(
-            "without it no report can tell CPU per request, nor that the generator had no core",
+    let seen = [
+        (facts.has_processes, "processes"),
+        (facts.has_schedstat, "threads"),
+        (facts.has_machine_time, "machine"),
+    ];
+    let told: Vec<&str> = seen.iter().filter(|(is_told, _)| *is_told).map(|(_, name)| *name).collect();
+    let finding = good("accounting", if told.is_empty() { "none".to_owned() } else { told.join(", ") });
+    match facts {
+        Facts { has_processes: false, .. } => finding.mind(
+            "reports say `unknown` for the CPU of watched processes, and compare cannot decide by it",
+            "show processes in /proc (mount it without hidepid, or as the same user)",
+        ),
+        Facts { has_schedstat: false, .. } => finding.mind(
+            "no report can tell that the generator, or somebody who was watched, had no core",
             "use a kernel built with CONFIG_SCHED_INFO; most are",
         ),
+        Facts { has_machine_time: false, .. } => finding.mind(
+            "reports say `unknown` for the CPU of the machine",
+            "show /proc/stat; some containers hide it",
+        ),
+        _ => finding,
     }
 }
 

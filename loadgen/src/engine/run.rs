@@ -2,7 +2,6 @@
 
 use std::io;
 use std::panic;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -15,11 +14,16 @@ use crate::engine::shift::{Tally, work};
 use crate::engine::stop::{Gate, Place, Stop};
 use crate::engine::worker::Job;
 use crate::plan::Watched;
+use crate::record::account::{Account, Bill};
 use crate::record::beat::{Beat, Beats, Event, Reporter, beat_length, beats};
-use crate::record::cpu::{Processes, Spent, machine};
+use crate::record::cpu::Machine;
+use crate::record::kin::Kin;
 use crate::record::series::Series;
 use crate::report::provenance::Provenance;
 use crate::{Error, Plan, Report};
+
+/// What watched processes spent, with their name, or why that is unknown.
+pub(crate) type Spent = (String, Result<Bill, String>);
 
 /// What a whole run brought home.
 pub(crate) struct Run {
@@ -28,8 +32,8 @@ pub(crate) struct Run {
     pub(crate) was_stopped: bool,
     pub(crate) tallies: Vec<Tally>,
     pub(crate) series: Series,
-    /// What the watched processes spent, by name; those of which that cannot be told are missing.
-    pub(crate) spent: Vec<(String, Spent)>,
+    /// Of all that were watched.
+    pub(crate) spent: Vec<Spent>,
     pub(crate) machine: Option<Duration>,
 }
 
@@ -114,7 +118,7 @@ pub fn run(plan: &Plan) -> Result<Report, Error> {
 pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Result<Report, Error> {
     plan.check()?;
     check_cores(plan)?;
-    check_watched(plan)?;
+    let kin = plan.watched.iter().map(find).collect::<Result<_, _>>()?;
     reserve_descriptors(plan.connections, plan.threads)?;
     let (host, port) = plan.targets.first().map(|target| target.server()).unwrap_or_default();
     let server = find_server(host, port, plan.timeout, stop)?;
@@ -126,7 +130,7 @@ pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Resul
     let provenance = Provenance::now();
     let shared = Arc::new(plan.clone());
     let jobs = (0..plan.threads).map(|thread| Job { plan: shared.clone(), server, thread });
-    let mut watch = Watch::new(plan, observer);
+    let mut watch = Watch::new(plan, kin, observer);
     let tallies = on_threads(jobs.collect(), driver, stop, &mut watch).map_err(Error::Loop)?;
     let (spent, machine) = watch.spent();
     let was_stopped = stop.is_stopped();
@@ -134,22 +138,38 @@ pub fn run_until(plan: &Plan, stop: &Stop, observer: &mut dyn Observer) -> Resul
     Ok(Report::new(plan, &Run { provenance, driver, was_stopped, tallies, series, spent, machine }))
 }
 
+/// The processes watched, which have to be there.
+fn find(watched: &Watched) -> Result<Kin, Error> {
+    let mut kin = Kin::of(&watched.processes);
+    let members = kin.members();
+    let is_there = |id: &&u32| members.iter().any(|process| process.id == **id && !process.has_ended);
+    match watched.processes.iter().find(|id| !is_there(id)) {
+        Some(id) => Err(Error::Experiment(format!(
+            "no process {id} is there to be watched as `{}`; name one that runs",
+            watched.name
+        ))),
+        None => Ok(kin),
+    }
+}
+
 /// CPU of others so far.
 struct Others {
-    watched: Vec<Processes>,
-    machine: Option<Duration>,
+    accounts: Vec<Result<Account, String>>,
+    machine: Option<Machine>,
 }
 
 impl Others {
-    fn read(watched: &[Watched]) -> Others {
-        let watched = watched.iter().map(|watched| Processes::of(&watched.processes)).collect();
-        Others { watched, machine: machine() }
+    fn read(kin: &mut [Kin]) -> Others {
+        let accounts = kin.iter_mut().map(|kin| Account::of(&kin.members())).collect();
+        Others { accounts, machine: Machine::read() }
     }
 }
 
 /// What is done with what the threads tell while they run.
 struct Watch<'a> {
     plan: &'a Plan,
+    /// Of each of the plan's watched.
+    kin: Vec<Kin>,
     observer: &'a mut dyn Observer,
     series: Series,
     beats: u32,
@@ -158,17 +178,17 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(plan: &'a Plan, observer: &'a mut dyn Observer) -> Watch<'a> {
+    fn new(plan: &'a Plan, kin: Vec<Kin>, observer: &'a mut dyn Observer) -> Watch<'a> {
         let series = Series::new(beat_length(plan.duration));
-        Watch { plan, observer, series, beats: 0, began: None, ended: None }
+        Watch { plan, kin, observer, series, beats: 0, began: None, ended: None }
     }
 
     fn follow(&mut self, mut beats: Beats) {
         while let Some(event) = beats.next() {
             match event {
-                Event::Began => self.began = Some(Others::read(&self.plan.watched)),
+                Event::Began => self.began = Some(Others::read(&mut self.kin)),
                 Event::Beat(beat) => self.beat(&beat),
-                Event::Ended => self.ended = Some(Others::read(&self.plan.watched)),
+                Event::Ended => self.ended = Some(Others::read(&mut self.kin)),
             }
         }
     }
@@ -187,25 +207,18 @@ impl<'a> Watch<'a> {
         self.beats += 1;
     }
 
-    fn spent(&self) -> (Vec<(String, Spent)>, Option<Duration>) {
-        let Some((began, ended)) = self.began.as_ref().zip(self.ended.as_ref()) else {
-            return (Vec::new(), None);
+    fn spent(&self) -> (Vec<Spent>, Option<Duration>) {
+        let bill = |index: usize| {
+            let both = self.began.as_ref().zip(self.ended.as_ref());
+            let (began, ended) = both.ok_or("the run did not come to its measured part")?;
+            let (ended, began) = (ended.accounts[index].as_ref(), began.accounts[index].as_ref());
+            ended.map_err(String::clone)?.since(began.map_err(String::clone)?)
         };
-        let pairs = self.plan.watched.iter().zip(began.watched.iter().zip(&ended.watched));
-        let spent =
-            pairs.filter_map(|(watched, (began, ended))| Some((watched.name.clone(), ended.since(began)?)));
-        let machine = ended.machine.zip(began.machine).map(|(ended, began)| ended.saturating_sub(began));
-        (spent.collect(), machine)
-    }
-}
-
-/// One that ends later is missing from the report; one that was never there is a slip.
-fn check_watched(plan: &Plan) -> Result<(), Error> {
-    let is_there = |process: &&u32| Path::new(&format!("/proc/{process}")).exists();
-    let mut processes = plan.watched.iter().flat_map(|watched| &watched.processes);
-    match processes.find(|process| !is_there(process)) {
-        Some(process) => Err(Error::Plan(format!("no process {process} is there to be watched"))),
-        None => Ok(()),
+        let spent = self.plan.watched.iter().enumerate();
+        let spent = spent.map(|(index, watched)| (watched.name.clone(), bill(index))).collect();
+        let machine = |others: &Option<Others>| others.as_ref()?.machine;
+        let machine = machine(&self.ended).zip(machine(&self.began));
+        (spent, machine.and_then(|(ended, began)| ended.since(began)))
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) enum Event {
     Began,
     /// The next beat of the whole run.
     Beat(Beat),
-    /// The measured part has ended; the last beat is still to come.
+    /// The measured part has ended, for all threads; the last beat is still to come.
     Ended,
 }
 
@@ -94,7 +94,7 @@ impl Reporter {
         }
     }
 
-    /// The measured part has ended for this thread: they may end up to a look apart.
+    /// The measured part has ended for this thread.
     pub(crate) fn ended(&self) {
         let _ = self.filled.send(Told::Ended);
     }
@@ -116,7 +116,7 @@ pub(crate) struct Beats {
     empties: Vec<Sender<Beat>>,
     parts: Vec<Part>,
     /// Threads whose measured part goes on.
-    running: usize,
+    measuring: usize,
 }
 
 /// What one thread has told and was not passed on.
@@ -136,7 +136,7 @@ pub(crate) fn beats(threads: usize) -> (Vec<Reporter>, Beats) {
         })
         .unzip();
     let parts = (0..threads).map(|_| Part::default()).collect();
-    (reporters, Beats { filled: received, empties, parts, running: threads })
+    (reporters, Beats { filled: received, empties, parts, measuring: threads })
 }
 
 impl Beats {
@@ -146,8 +146,8 @@ impl Beats {
             match self.filled.recv() {
                 Ok(Told::Began) => return Some(Event::Began),
                 Ok(Told::Ended) => {
-                    self.running -= 1;
-                    if self.running == 0 {
+                    self.measuring -= 1;
+                    if self.measuring == 0 {
                         return Some(Event::Ended);
                     }
                 }
@@ -213,14 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn the_measured_part_has_ended_when_it_has_for_the_last_thread() {
+    fn the_measured_part_has_ended_when_every_thread_s_has() {
         let (reporters, mut beats) = beats(2);
+        reporters.iter().for_each(Reporter::began);
+        assert!(matches!(beats.next(), Some(Event::Began)));
         reporters[0].ended();
         reporters[0].report(beat(1), true);
+        reporters[1].report(beat(10), false);
+        assert_eq!(next(&mut beats).answered, 11, "one thread still measures");
         reporters[1].ended();
-        reporters[1].report(beat(2), true);
+        reporters[1].report(beat(20), true);
         assert!(matches!(beats.next(), Some(Event::Ended)));
-        assert_eq!(next(&mut beats).answered, 3);
+        assert_eq!(next(&mut beats).answered, 20);
+        assert!(beats.next().is_none());
     }
 
     #[test]

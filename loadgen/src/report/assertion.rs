@@ -111,13 +111,28 @@ impl Metric {
             }
             Metric::Cpu(name) => match report.cost(name).and_then(|cost| cost.cpu_per_request_ns) {
                 Some(cost) => (Some(cost as f64), nanoseconds(cost)),
-                None => (None, format!("nothing was watched as `{name}`; add --watch {name}=PID")),
+                None => (None, format!("the CPU of `{name}` is unknown: {}", why_unknown(report, name))),
             },
         }
     }
 }
 
+fn why_unknown<'a>(report: &'a Report, name: &str) -> &'a str {
+    match report.cost(name) {
+        Some(_) => "no request was answered",
+        None => report.why_uncounted(name).unwrap_or("it was not watched (--watch)"),
+    }
+}
+
 impl Assertion {
+    /// The name of the processes whose CPU it is about, if it is.
+    pub fn watched_name(&self) -> Option<&str> {
+        match &self.metric {
+            Metric::Cpu(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// What becomes of it in `report`.
     pub fn check(&self, report: &Report) -> Asserted {
         let (value, measured) = self.metric.measure(report, self.is_below);

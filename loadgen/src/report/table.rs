@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use crate::record::census::{Census, TransportErrors};
 use crate::record::failures::Failure;
 use crate::record::summary::{Reading, Summary};
-use crate::report::{Cost, Generator, Latency, Report};
+use crate::report::{Cost, Generator, Latency, MACHINE, Report, Uncounted};
 
 /// Width of a column of latencies: `n/a (needs 100000)` fits.
 const COLUMN: usize = 19;
@@ -33,6 +33,7 @@ impl Display for Report {
         self.fmt_answers(f)?;
         self.generator.fmt(f)?;
         self.costs.iter().try_for_each(|cost| cost.fmt(f))?;
+        self.uncounted.iter().try_for_each(|told| told.fmt(f))?;
         self.fmt_targets(f)?;
         self.fmt_failures(f)?;
         self.assertions.iter().try_for_each(|asserted| writeln!(f, "assertion   {asserted}"))?;
@@ -185,10 +186,20 @@ impl Display for Generator {
 impl Display for Cost {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let cost = self.cpu_per_request_ns.map_or("n/a".to_owned(), nanoseconds);
-        let busiest = self.busiest.map_or(String::new(), |busiest| {
-            format!("; busiest thread wanted a core {:.0} % of the time", busiest * 100.0)
-        });
+        let busiest = match self.busiest {
+            Some(busiest) => {
+                format!("; busiest thread wanted a core {:.0} % of the time", busiest * 100.0)
+            }
+            None if self.name == MACHINE => String::new(),
+            None => "; whether a thread lacked a core is unknown (no schedstat)".to_owned(),
+        };
         writeln!(f, "{:<11} {cost} CPU per request{busiest}", self.name)
+    }
+}
+
+impl Display for Uncounted {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<11} CPU unknown: {}", self.name, self.reason)
     }
 }
 

@@ -8,7 +8,7 @@ use ringmock::{Mock, Options};
 use serde::Serialize;
 
 use crate::doctor::wakes;
-use crate::record::cpu::Processes;
+use crate::record::cpu::Threads;
 use crate::record::recorder::nanoseconds;
 use crate::record::summary::Summary;
 use crate::report::table;
@@ -131,10 +131,10 @@ impl Bench {
         let warm_up = Load::Closed { requests: Some(WARM_UP_REQUESTS) };
         crate::run_until(&Plan { load: warm_up, connections: 1, ..plan.clone() }, stop, &mut ())?;
         let sleeps_before = self.sleeps();
-        let before = Processes::of(&[std::process::id()]);
+        let before = Threads::of(&[std::process::id()]);
         let report = crate::run_until(&plan, stop, &mut ())?;
-        // The generator's thread has ended, so its waiting is not in it.
-        let others = Processes::of(&[std::process::id()]).since(&before).unwrap_or_default();
+        let others = Threads::of(&[std::process::id()]).zip(before); // the generator's thread has ended
+        let others = others.map(|(after, before)| after.since(&before)).unwrap_or_default();
         mock.stop();
         let sleeps_after = self.sleeps();
         let noise = Noise {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ringload::compare::{Comparison, Outcome, Pass, SavedComparison, Side};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{command, free_address};
+use crate::server::{command, command_of_fresh_threads, free_address};
 
 /// As short as an experiment can be.
 const SHORT: [&str; 11] = [
@@ -80,6 +80,18 @@ fn a_side_that_costs_many_times_more_is_found_and_every_run_is_kept() {
     assert!(!runs(&idle["exec ".len()..]), "a backend was left behind");
 }
 
+#[test]
+fn threads_that_end_in_the_middle_of_a_run_cost_what_they_did() {
+    let address = free_address();
+    let (line, url) = (command_of_fresh_threads(&address, 1000), format!("http://{address}/"));
+    let output = run(&[&SHORT[..], &["--a", &line, "--b", &line, "--url", &url]].concat());
+    let found = Comparison::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
+    let mut costs: Vec<f64> = found.runs.iter().filter_map(|run| run.observation.costs.proxy_ns).collect();
+    costs.sort_by(f64::total_cmp);
+    // A millisecond by the clock, of which a thread may not have had its core for all; by the middle of 24 runs.
+    assert!(costs[costs.len() / 2] > 500_000.0, "{costs:?}");
+}
+
 /// Whether a process of this command line is there.
 fn runs(line: &str) -> bool {
     let lines = std::fs::read_dir("/proc").unwrap().flatten();
@@ -139,12 +151,14 @@ fn interrupted(count: usize) -> (Output, String) {
     let mut child = start(&[&long[..], &["--a", &line, "--b", &line, "--url", &url]].concat());
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("floor        1.1 A")), "it never began");
+    let begun = Instant::now();
     for _ in 0..count {
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         std::thread::sleep(Duration::from_millis(20)); // two at once are one signal
     }
     let rest = std::thread::spawn(move || lines.for_each(drop));
     let output = child.wait_with_output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     rest.join().unwrap();
     (output, address)
 }
@@ -158,6 +172,61 @@ fn an_interrupt_ends_the_experiment_undecided_and_leaves_nothing_behind() {
     assert!(found.conclusion.reason.contains("interrupted"));
     assert_eq!((found.runs[0].pass, found.runs[0].side), (Pass::Floor, Side::A));
     assert!(!is_served(&address), "a server was left behind");
+}
+
+#[test]
+fn a_server_behind_is_compared_directly_with_what_stands_before_it() {
+    let (behind, before) = (free_address(), free_address());
+    let [url, url_b] = [&behind, &before].map(|address| format!("http://{address}/"));
+    let (server, slow) = (command(&behind, 0), command(&before, 2000));
+    let lines = ["--a", "direct", "--url", &url, "--b", &slow, "--url-b", &url_b, "--backend", &server];
+    let output = run(&[&SHORT[..], &lines, &["--metric", "machine"]].concat());
+    assert_eq!(output.status.code(), Some(20), "{}", said(&output));
+    let found = Comparison::parse(&String::from_utf8(output.stdout).unwrap()).unwrap();
+    assert_eq!(found.conditions.commands[0], "direct");
+    let told = |side| {
+        let runs = found.runs.iter().filter(move |run| run.pass == Pass::Comparison && run.side == side);
+        runs.map(|run| run.observation.costs)
+    };
+    assert!(told(Side::A).all(|costs| costs.proxy_ns.is_none() && costs.backend_ns > Some(0.0)));
+    assert!(told(Side::B).all(|costs| costs.proxy_ns > Some(0.0)));
+    let output = run(&[&SHORT[..], &lines].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("has no process whose CPU could decide"), "{}", said(&output));
+}
+
+/// A sleep of a length that no other process has.
+fn sleep_of_its_own(part: &str) -> String {
+    format!("sleep 60.{}{part}", std::process::id())
+}
+
+#[test]
+fn what_puts_itself_into_the_background_is_ended_and_spoils_the_account() {
+    let (address, sleep) = (free_address(), sleep_of_its_own("1"));
+    let (line, url) = (command(&address, 0), format!("http://{address}/"));
+    let line = format!("(setsid {sleep} &); {line}");
+    let output = run(&[&SHORT[..], &["--a", &line, "--b", &line, "--url", &url]].concat());
+    assert!(!runs(&sleep), "a process in the background was left behind");
+    assert_eq!(output.status.code(), Some(21), "{}", said(&output));
+    assert!(said(&output).contains("went into the background"), "{}", said(&output));
+}
+
+#[test]
+fn an_interrupt_while_a_side_gets_ready_is_heard_soon_whatever_the_side_does_about_it() {
+    let (address, sleep) = (free_address(), sleep_of_its_own("2"));
+    let url = format!("http://{address}/");
+    let line = format!("trap '' TERM; while :; do {sleep}; done");
+    let more = ["--a", &line, "--b", &line, "--url", &url, "--backend", &line];
+    let mut child = start(&[&SHORT[..], &more].concat());
+    let until = Instant::now() + Duration::from_secs(10);
+    while !runs(&sleep) {
+        assert!(Instant::now() < until, "it never began");
+    }
+    let begun = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    child.wait().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(!runs(&sleep), "a process was left behind");
 }
 
 #[test]

@@ -6,11 +6,17 @@ use std::time::{Duration, Instant};
 
 const ADDRESS: &str = "COMPARED_ADDRESS";
 const BURN: &str = "COMPARED_BURN_US";
+const FRESH: &str = "COMPARED_FRESH_THREADS";
 
 /// The command line of a server that spends so many microseconds on each request.
 pub(crate) fn command(address: &str, burn_us: u64) -> String {
     let own = std::env::current_exe().unwrap();
     format!("{ADDRESS}={address} {BURN}={burn_us} exec '{}' --exact --ignored server::serve", own.display())
+}
+
+/// The same, where a thread of its own answers each request and ends.
+pub(crate) fn command_of_fresh_threads(address: &str, burn_us: u64) -> String {
+    format!("{FRESH}=1 {}", command(address, burn_us))
 }
 
 /// An address of this machine that is free now.
@@ -36,10 +42,17 @@ pub(crate) fn answer(stream: TcpStream, burn: Duration) {
         if !line.is_empty() {
             continue;
         }
-        let end = Instant::now() + burn;
-        while Instant::now() < end {}
+        match std::env::var_os(FRESH) {
+            Some(_) => std::thread::spawn(move || spend(burn)).join().unwrap(),
+            None => spend(burn),
+        }
         if writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").is_err() {
             return;
         }
     }
+}
+
+fn spend(burn: Duration) {
+    let end = Instant::now() + burn;
+    while Instant::now() < end {}
 }

@@ -12,3 +12,4 @@ mod selftest;
 mod server;
 mod slo;
 mod stopped;
+mod watch;

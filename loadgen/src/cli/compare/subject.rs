@@ -26,7 +26,7 @@ impl CompareOptions {
             if self.url.is_empty() && self.scenario.is_none() {
                 return Err(Error::Plan("say where A and B listen: give --url, or --scenario".to_owned()));
             }
-            return Ok(Subject::Systems([a, b].map(Launch::of_line), self.urls()));
+            return Ok(Subject::Systems([a, b].map(launch), self.urls()));
         }
         let [a, b] = self.files.as_slice() else { return Err(refuse_subject()) };
         if [a, b].into_iter().all(|file| is_saved(file)) {
@@ -50,6 +50,10 @@ impl CompareOptions {
         let b = if self.url_b.is_empty() { &self.url } else { &self.url_b };
         [self.url.clone(), b.clone()]
     }
+}
+
+fn launch(line: &str) -> Launch {
+    if line == Launch::DIRECT { Launch::direct() } else { Launch::of_line(line) }
 }
 
 /// Host and port of a URL.

@@ -33,6 +33,8 @@ fn quiet() -> Facts {
         clock: Some("tsc".to_owned()),
         huge_pages: Some("madvise".to_owned()),
         has_schedstat: true,
+        has_processes: true,
+        has_machine_time: true,
     }
 }
 
@@ -87,6 +89,8 @@ fn what_matters_to_some_measurements_is_to_be_borne_in_mind() {
     check(Facts { backlog: Some(128), ..quiet() }, "backlog", Severity::Mind);
     check(Facts { huge_pages: Some("always".to_owned()), ..quiet() }, "huge pages", Severity::Mind);
     check(Facts { has_schedstat: false, ..quiet() }, "accounting", Severity::Mind);
+    check(Facts { has_processes: false, ..quiet() }, "accounting", Severity::Mind);
+    check(Facts { has_machine_time: false, ..quiet() }, "accounting", Severity::Mind);
 }
 
 #[test]
