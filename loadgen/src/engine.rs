@@ -7,7 +7,6 @@
 mod client;
 mod connection;
 mod dispatcher;
-pub(crate) mod exchange;
 mod idle;
 mod preflight;
 pub(crate) mod run;

@@ -55,7 +55,7 @@ const TABLE: [(Exit, u8, &str); 20] = [
     (Exit::MachineTooNoisy, 41, "selftest: this machine was too noisy to tell"),
     (Exit::Spoilt, 50, "doctor: something here would spoil a measurement"),
     (Exit::Files, 60, "a file cannot be read, or runs do not add up"),
-    (Exit::Interrupted, 130, "interrupted: before there was an answer, or twice and without a report"),
+    (Exit::Interrupted, 130, "interrupted: twice, or before there was an answer; no report"),
 ];
 
 impl Exit {
@@ -94,16 +94,46 @@ impl Exit {
         }
     }
 
-    /// The table for `--help`.
+    /// The table for `ringload --help`.
     pub(crate) fn help() -> String {
-        let rows = TABLE.map(|(_, code, meaning)| format!("  {code:>3}  {meaning}\n"));
+        let rows = TABLE.map(|(_, code, meaning)| row(code, meaning));
         format!("Exit codes:\n{}", rows.concat())
     }
+
+    /// The rows for a command's help: what 0 means there, and these. What keeps any command from its work is one of three.
+    pub(crate) fn help_of(good: &str, exits: &[Exit]) -> String {
+        let any = [Exit::Usage, Exit::NoStart, Exit::NoReport];
+        let rows = TABLE.iter().filter(|row| exits.contains(&row.0) || any.contains(&row.0));
+        let rows: String = rows.map(|&(_, code, meaning)| row(code, meaning)).collect();
+        format!("Exit codes (all of them: ringload --help):\n{}{rows}", row(0, good))
+    }
+
+    /// Those of a run that was made, from its report.
+    pub(crate) const OF_A_RUN: [Exit; 7] = [
+        Exit::RequestsFailed,
+        Exit::CensusBroken,
+        Exit::ClientLimited,
+        Exit::TargetMissed,
+        Exit::TooFewSamples,
+        Exit::Unsteady,
+        Exit::AssertionFailed,
+    ];
+}
+
+fn row(code: u8, meaning: &str) -> String {
+    format!("  {code:>3}  {meaning}\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_tells_its_own_codes_and_what_its_success_is() {
+        let help = Exit::help_of("all is well", &[Exit::Spoilt]);
+        assert!(help.contains("    0  all is well\n    2  ") && help.contains("   50  doctor"), "{help}");
+        assert!(!help.contains("slo"), "{help}");
+    }
 
     #[test]
     fn every_exit_has_one_code_of_its_own() {

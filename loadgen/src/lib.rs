@@ -23,47 +23,37 @@
 //! samples and never among them, and a quantile that they could move is reported as "at least". Requests that failed in
 //! transport or were shed are counted and have no time.
 
-pub mod compare;
-pub mod doctor;
-mod engine;
-mod error;
-pub mod interchange;
-mod merge;
-mod page;
-mod plan;
-mod record;
-mod report;
-mod response;
-mod secret;
-pub mod selftest;
-pub mod slo;
-mod statistics;
-
+// What a program needs that runs a load and reads what came of it.
 pub use engine::run::{Glimpse, Observer, run, run_until};
 pub use engine::stop::Stop;
 pub use error::Error;
-pub use interchange::blob::Blob;
-pub use merge::merge;
-pub use page::{Exhibit, page};
-pub use plan::expect::{Expect, body_hash};
-pub use plan::load::{Load, LoadWords};
-pub use plan::scenario::{BODY_BOUND, Scenario, body_of_file, filler, token_of_variable, tokens_of_file};
-pub use plan::schedule::{Profile, Schedule, Spacing};
-pub use plan::target::Target;
-pub use plan::units::duration;
-pub use plan::{LONGEST, Plan, QUEUE_BOUND, Watched};
-pub use record::census::{Census, TransportErrors};
-pub use record::failures::Failure;
-pub use record::recorder::{Connections, Sample, Sending};
-pub use record::series::Interval;
-pub use record::summary::{Reading, Summary};
-pub use report::assertion::{Asserted, Assertion};
-pub use report::provenance::Provenance;
-pub use report::table::nanoseconds as words;
-pub use report::verdict::{Limiter, Verdict};
-pub use report::{
-    Cost, Generator, Histograms, Latency, Report, Setting, TargetReport, Throughput, Uncounted,
-};
+pub use plan::{Load, Plan, Schedule, Target};
+pub use report::{Report, Verdict};
 pub use ringgate_io::Rung;
-pub use secret::Secrets;
-pub use statistics::Estimate;
+
+// The parts of both, by name.
+pub mod plan;
+pub mod report;
+
+// What the command line adds to a run.
+pub mod compare;
+pub mod doctor;
+pub mod interchange;
+pub mod merge;
+pub mod page;
+pub mod selftest;
+pub mod slo;
+
+mod engine;
+mod error;
+mod record;
+mod response;
+mod secret;
+mod statistics;
+
+pub(crate) use plan::scenario::BODY_BOUND;
+pub(crate) use plan::{Expect, LONGEST, LoadWords, Profile, Spacing, Watched, duration};
+pub(crate) use report::{
+    Blob, Census, Histograms, Interval, Limiter, Provenance, Reading, Sample, Setting, Summary, Uncounted,
+    words,
+};

@@ -17,14 +17,14 @@ use std::collections::BTreeMap;
 
 use crate::interchange::accounts;
 use crate::merge::words::{counted, distinct};
+use crate::plan::Assertion;
 use crate::record::failures;
 use crate::record::recorder::add;
 use crate::record::summary::Summary;
 use crate::report::verdict::{SAMPLES_NEEDED, scarcity};
-use crate::report::{Generator, Histograms, Latency, MACHINE, Setting, TargetReport, Throughput};
-use crate::{
-    Asserted, Assertion, Blob, Census, Connections, Cost, Limiter, Provenance, Report, Sending,
-    TransportErrors, Verdict,
+use crate::report::{
+    Asserted, Blob, Census, Connections, Cost, Generator, Histograms, Latency, Limiter, MACHINE, Provenance,
+    Report, Sending, Setting, TargetReport, Throughput, TransportErrors, Verdict,
 };
 
 /// What stands before the reason of a verdict that only some of the parts have.

@@ -1,10 +1,10 @@
-//! What a run is to do.
+//! What a run is to do: a [`Plan`], and what it is made of. [`scenario`] reads one from a file.
 
 pub(crate) mod draw;
 pub(crate) mod expect;
 pub(crate) mod load;
 pub(crate) mod mix;
-pub(crate) mod scenario;
+pub mod scenario;
 pub(crate) mod schedule;
 pub(crate) mod target;
 pub(crate) mod template;
@@ -17,16 +17,23 @@ use std::time::Duration;
 
 use ringgate_io::Rung;
 
+pub use self::expect::{Expect, body_hash};
+pub use self::load::{Load, LoadWords};
+pub use self::schedule::{Profile, Schedule, Spacing};
+pub use self::target::Target;
+pub use self::units::duration;
+use crate::Error;
 use crate::report::MACHINE;
-use crate::report::assertion::Assertion;
-use crate::secret::Secrets;
-use crate::{Error, Expect, Load, Target};
+pub use crate::report::assertion::Assertion;
+pub use crate::secret::Secrets;
 
 /// Requests that may wait for a free connection, in the whole run. At 16 to 48 bytes each this is some megabytes, and a
 /// quarter of a million requests late means that the answer is known already.
 pub const QUEUE_BOUND: usize = 256 * 1024;
 /// Longest duration of any kind in a plan: longer ones are mistakes, and instants that far ahead can be computed.
 pub const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How often whoever carries out a plan looks whether it shall stop: no step of it is shorter.
+pub(crate) const STOP_CHECK: Duration = Duration::from_millis(10);
 /// Threads of a run: more than any machine has cores for.
 const THREADS_BOUND: usize = 1024;
 

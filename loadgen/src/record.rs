@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod beat;
 pub(crate) mod census;
 pub(crate) mod cpu;
+pub(crate) mod exchange;
 pub(crate) mod failures;
 pub(crate) mod kin;
 pub(crate) mod recorder;

@@ -1,4 +1,4 @@
-//! What a run found, for people (see [`crate::report::table`]) and for programs (JSON).
+//! What a run found, for people (as a table) and for programs (JSON).
 
 pub(crate) mod assertion;
 pub(crate) mod provenance;
@@ -12,22 +12,24 @@ use hdrhistogram::Histogram;
 use ringgate_io::Rung;
 use serde::{Deserialize, Serialize};
 
+pub use self::assertion::Asserted;
+pub use self::provenance::Provenance;
+pub use self::table::nanoseconds as words;
+use self::verdict::Evidence;
+pub use self::verdict::{Limiter, Verdict};
 use crate::engine::run::Run;
 use crate::engine::shift::Tally;
-use crate::interchange::blob::Blob;
+pub use crate::interchange::blob::Blob;
 use crate::plan::Plan;
 use crate::plan::load::Load;
-use crate::record::census::{Census, TransportErrors};
+pub use crate::record::census::{Census, TransportErrors};
 use crate::record::cpu::CpuTime;
-use crate::record::failures::Failure;
-use crate::record::recorder::{
-    Clocks, Connections, Recorder, Sample, Sending, TargetRecord, add, histogram, nanoseconds,
-};
-use crate::record::series::Interval;
-use crate::record::summary::Summary;
-use crate::report::assertion::Asserted;
-use crate::report::provenance::Provenance;
-use crate::report::verdict::{Evidence, Limiter, Verdict};
+pub use crate::record::failures::Failure;
+use crate::record::recorder::{Clocks, Recorder, TargetRecord, add, histogram, nanoseconds};
+pub use crate::record::recorder::{Connections, Sample, Sending};
+pub use crate::record::series::Interval;
+pub use crate::record::summary::{Reading, Summary};
+pub use crate::statistics::Estimate;
 
 /// The form of the JSON object; it changes when a field changes its meaning or goes.
 pub(crate) const FORMAT: u32 = 2;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::engine::stop::STOP_CHECK;
+use crate::plan::STOP_CHECK;
 use crate::record::census::Census;
 use crate::record::summary::Summary;
 use crate::slo::objective::{Judgement, Objective};

@@ -8,7 +8,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ringload::{Expect, Load, Plan, Target};
+use ringload::plan::Expect;
+use ringload::{Load, Plan, Target};
 
 struct Counting;
 

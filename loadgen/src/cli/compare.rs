@@ -11,7 +11,9 @@ use clap::Args;
 use ringload::compare::{
     self, Comparison, Design, Launch, Metric, Outcome, Run, Setup, System, Witness, expected_length,
 };
-use ringload::{Error, LoadWords, Plan, Scenario, duration};
+use ringload::plan::scenario::Scenario;
+use ringload::plan::{LoadWords, duration};
+use ringload::{Error, Plan};
 use serde::Serialize;
 
 use self::save::Folder;
@@ -45,7 +47,8 @@ What is counted:
   and rates, not CPU.";
 
 pub(super) fn help() -> String {
-    format!("{EXAMPLES}\n\n{}", Exit::help())
+    let exits = [Exit::Different, Exit::Undecided, Exit::Files, Exit::Interrupted];
+    format!("{EXAMPLES}\n\n{}", Exit::help_of("no difference; or two saved runs were shown", &exits))
 }
 
 #[derive(Debug, Args)]

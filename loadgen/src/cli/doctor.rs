@@ -7,7 +7,7 @@ use crate::cli::terminal::print;
 use crate::exit::Exit;
 
 pub(super) fn help() -> String {
-    "Exit codes:\n    0  nothing here would spoil a measurement\n   50  something would".to_owned()
+    Exit::help_of("nothing here would spoil a measurement", &[Exit::Spoilt])
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ringload::{Glimpse, LONGEST, Observer, words};
+use ringload::plan::LONGEST;
+use ringload::report::words;
+use ringload::{Glimpse, Observer};
 use serde::Serialize;
 
 use crate::cli::terminal::say;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ringload::interchange::{run, save};
-use ringload::{Error, Report, Secrets};
+use ringload::plan::Secrets;
+use ringload::{Error, Report};
 
 use crate::cli::terminal::print;
 use crate::exit::Exit;
@@ -16,17 +17,21 @@ Each machine saves its run; the files add up to the record that one generator wo
   ssh two ringload run --json --seed 2 -r 5000 -d 60s http://server/ > two.json & wait
   ringload merge one.json two.json --save both
 
-Seeds of their own, or all machines send the same requests at the same instants. The parts must have the same targets, duration, warm-up, timeout, drain and kind of loop; connections and threads add up.
-The verdict is the worst of the parts'; the length is that of the longest part. Quantiles over time are the largest of the
+Give each a seed of its own, or all send the same requests at the same instants. The parts must have the same targets, duration,
+warm-up, timeout, drain and kind of loop; connections and threads add up. The verdict is the worst of the parts'; the length is that of the longest part. Quantiles over time are the largest of the
 parts': the true ones are not above them.";
 
 pub(super) fn help() -> String {
-    format!("{EXAMPLES}\n\n{}", Exit::help())
+    let exits = [&Exit::OF_A_RUN[..], &[Exit::Files]].concat();
+    format!(
+        "{EXAMPLES}\n\n{}",
+        Exit::help_of("the sum is valid and every request was answered as expected", &exits)
+    )
 }
 
 #[derive(Debug, Args)]
 pub(super) struct MergeOptions {
-    /// Runs: the JSON that `ringload run --json` prints.
+    /// Runs: what `ringload run --json` prints, or the run.json of --save.
     #[arg(required = true, value_name = "RUN.JSON")]
     runs: Vec<PathBuf>,
     /// Write run.json, run.hlog and run.hgrm of the sum into this folder.
@@ -42,7 +47,7 @@ impl MergeOptions {
     pub(super) fn run(&self) -> Result<Exit, Error> {
         let named = |path: &PathBuf| Ok((path.display().to_string(), parsed(path)?));
         let runs = self.runs.iter().map(named).collect::<Result<Vec<_>, Error>>()?;
-        let mut sum = ringload::merge(runs).map_err(Error::Files)?;
+        let mut sum = ringload::merge::merge(runs).map_err(Error::Files)?;
         sum.provenance = sum.provenance.of_command(std::env::args_os(), &Secrets::default());
         let kept = self.save.as_ref().map_or(Ok(()), |folder| save::save(&sum, folder));
         print(&sum, self.json).map_err(Error::Output)?; // also when the folder could not take it

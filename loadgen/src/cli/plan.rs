@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use ringload::{Error, Expect, LoadWords, Plan, Rung, Scenario, Spacing, Target, duration};
+use ringload::plan::scenario::{self, Scenario};
+use ringload::plan::{Expect, LoadWords, Spacing, duration};
+use ringload::{Error, Plan, Rung, Target};
 
 use crate::cli::run::{Cores, cores, driver_help};
 
@@ -141,7 +143,7 @@ pub(super) struct ExpectOptions {
     #[arg(long, value_name = "COUNT")]
     expect_body_bytes: Option<u64>,
     /// The XXH3 (64 bits) that bodies must have, in 16 hexadecimal digits.
-    #[arg(long, value_name = "HASH", value_parser = ringload::body_hash)]
+    #[arg(long, value_name = "HASH", value_parser = ringload::plan::body_hash)]
     expect_body_hash: Option<u64>,
 }
 
@@ -255,16 +257,16 @@ impl RequestOptions {
     fn body(&self) -> Result<Vec<u8>, Error> {
         match (&self.body, &self.body_file, self.body_bytes) {
             (Some(text), ..) => Ok(text.clone().into_bytes()),
-            (None, Some(path), _) => ringload::body_of_file(path).map_err(Error::Plan),
-            (None, None, Some(count)) => ringload::filler(count).map_err(Error::Plan),
+            (None, Some(path), _) => scenario::body_of_file(path).map_err(Error::Plan),
+            (None, None, Some(count)) => scenario::filler(count).map_err(Error::Plan),
             (None, None, None) => Ok(Vec::new()),
         }
     }
 
     fn tokens(&self) -> Result<Option<Vec<String>>, Error> {
         let tokens = match (&self.token_env, &self.tokens_file) {
-            (Some(name), _) => ringload::token_of_variable(name).map(|token| vec![token]),
-            (None, Some(path)) => ringload::tokens_of_file(path),
+            (Some(name), _) => scenario::token_of_variable(name).map(|token| vec![token]),
+            (None, Some(path)) => scenario::tokens_of_file(path),
             (None, None) => return Ok(None),
         };
         tokens.map(Some).map_err(Error::Plan)
@@ -294,7 +296,8 @@ impl ExpectOptions {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use ringload::{LONGEST, Load, Profile, Schedule};
+    use ringload::plan::{LONGEST, Profile};
+    use ringload::{Load, Schedule};
 
     use super::*;
 

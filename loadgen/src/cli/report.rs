@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ringload::Error;
 use ringload::compare::Comparison;
 use ringload::interchange::{import, run};
-use ringload::{Error, Exhibit, page};
+use ringload::page::{Exhibit, page};
 
 use crate::cli::merge::{in_file, text};
 use crate::exit::Exit;
@@ -17,11 +18,11 @@ Examples:
   ringload report before/run.json after/run.json -o page.html    two runs side by side
   ringload report run.json wrk2.txt oha.json k6.json vegeta.json -o page.html
 
-A run is called by its file, or by its folder where the file is called run.json (comparison.json). Summaries of other programs are the text
-of `wrk2 --latency` and the JSON of `oha --output-format json`, `k6 run --summary-export` and `vegeta report -type=json`.";
+A run is called by its file, or by its folder where the file is called run.json (comparison.json). Summaries of other
+programs are the text of `wrk2 --latency` and the JSON of `oha --output-format json`, `k6 run --summary-export` and `vegeta report -type=json`.";
 
 pub(super) fn help() -> String {
-    format!("{EXAMPLES}\n\n{}", Exit::help())
+    format!("{EXAMPLES}\n\n{}", Exit::help_of("the page was written", &[Exit::Files]))
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ringload::interchange::save::Folder;
-use ringload::{Assertion, Error, Plan, Rung, Watched};
+use ringload::plan::{Assertion, Watched};
+use ringload::{Error, Plan, Rung};
 
 use crate::cli::live::{Live, Progress};
 use crate::cli::plan::PlanOptions;
@@ -13,17 +14,30 @@ use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
-  ringload run http://127.0.0.1:8080/hello                       as fast as answers come, for 10 s
-  ringload run --rate 2000 --duration 30s http://localhost:8080/ 2000 requests/s, whatever comes back
-  ringload run -r 500 9@http://localhost/read 1@http://localhost/write
-                                                                 nine of ten requests to /read
-  ringload run --ramp 100..2000 --arrivals poisson --duration 60s http://localhost/
-                                                                 callers at random, more and more of them
-  ringload run --scenario mix.toml --server localhost:8081      requests of several kinds, from a file
-  ringload run -m POST -H 'content-type: application/json' --body '{}' --expect-status 201,409 http://localhost/";
+  ringmock --listen 127.0.0.1:8080 &
+                            a server to try these on
+  ringload run http://127.0.0.1:8080/hello
+                            as fast as answers come, for 10 s
+  ringload run --rate 2000 --duration 30s http://localhost:8080/
+                            2000 requests/s, whatever comes back
+  ringload run -r 500 9@http://localhost:8080/read 1@http://localhost:8080/write
+                            nine of ten requests to /read
+  ringload run --ramp 100..2000 --arrivals poisson --duration 60s http://localhost:8080/
+                            callers at random, more and more of them
+  ringload run --scenario loadgen/examples/mix.toml --server localhost:8080
+                            requests of several kinds, from a file
+  ringload run -m POST -H 'content-type: application/json' --body '{}' --expect-status 2xx,409 http://localhost:8080/
+                            a request of your own, and what counts as a success
+
+Ctrl-C, SIGTERM or SIGHUP ends the run early with its report; a second one ends it at once. Secrets (-H, --body, tokens, parameters
+such as ?token=) are masked in all that is written.";
 
 pub(super) fn help() -> String {
-    format!("{EXAMPLES}\n\n{}", Exit::help())
+    let exits = [&Exit::OF_A_RUN[..], &[Exit::Interrupted]].concat();
+    format!(
+        "{EXAMPLES}\n\n{}",
+        Exit::help_of("the run is valid and every request was answered as expected", &exits)
+    )
 }
 
 #[derive(Debug, Args)]

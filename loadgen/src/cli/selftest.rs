@@ -3,16 +3,22 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ringload::Error;
+use ringload::plan::Secrets;
 use ringload::selftest::{self, Case, Floor, Outcome, Scale, Watch};
-use ringload::{Error, Secrets};
 
 use crate::cli::terminal::{print, print_line, stop_on_signal};
 use crate::exit::Exit;
 
+const EXAMPLES: &str = "\
+Examples:
+  ringload selftest                      every case, in less than a minute
+  ringload selftest --case pacing        one of them
+  ringload selftest --full --save proof  at full length, with the run of each case in a folder";
+
 pub(super) fn help() -> String {
-    "Exit codes:\n    0  every case passed\n   40  a case failed: do not believe this instrument here\n   \
-     41  machine_too_noisy: times were off, and so was the machine\n  130  interrupted"
-        .to_owned()
+    let exits = [Exit::CaseFailed, Exit::MachineTooNoisy, Exit::Interrupted];
+    format!("{EXAMPLES}\n\n{}", Exit::help_of("every case passed", &exits))
 }
 
 #[derive(Debug, Args)]

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use ringload::Error;
+use ringload::plan::{LoadWords, duration};
 use ringload::slo::objective::Objective;
 use ringload::slo::search::{Bounds, Conclusion};
 use ringload::slo::{Found, Quest, Run, lowest_rate, seek};
-use ringload::{Error, LoadWords, duration};
 
 use crate::cli::plan::AskOptions;
 use crate::cli::terminal::{print, print_line, stop_on_signal};
@@ -22,7 +23,8 @@ Of a scenario, its load, duration and warm-up do not count here. A rate is refus
 whose median rises all through it has missed: its queue grows. Runs are made as long as the quantiles need.";
 
 pub(super) fn help() -> String {
-    format!("{EXAMPLES}\n\n{}", Exit::help())
+    let exits = [Exit::ClientLimited, Exit::SloNever, Exit::SloDidNotHold, Exit::Interrupted];
+    format!("{EXAMPLES}\n\n{}", Exit::help_of("a rate was found, and held", &exits))
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ringgate_io::{Armed, Buffer, Deadlines, Side, Stream, spawn};
 
-use crate::engine::exchange::Exchange;
+use crate::record::exchange::Exchange;
 
 /// An open connection. Its client always has a receive pending on it; whoever has a request for it sends it directly.
 pub(crate) struct Connection {

@@ -9,10 +9,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::idle::Idle;
 use crate::plan::mix::Mix;
 use crate::record::census::Outcome;
+use crate::record::exchange::{Exchange, Ticket};
 use crate::record::failures::Failures;
 use crate::record::recorder::Recorder;
 use crate::response::Answer;

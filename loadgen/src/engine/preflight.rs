@@ -9,7 +9,8 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Error;
-use crate::engine::stop::{STOP_CHECK, Stop};
+use crate::engine::stop::Stop;
+use crate::plan::STOP_CHECK;
 
 /// Descriptors a thread's event loop has beside its connections: ring or epoll, timer, and one in use for a moment.
 const PER_THREAD: u64 = 8;

@@ -12,8 +12,9 @@ use hdrhistogram::Histogram;
 use ringgate_io::{Pacer, now, sleep};
 
 use crate::engine::client::Client;
-use crate::engine::stop::{LOOK, Place, STOP_CHECK, Stop};
+use crate::engine::stop::{LOOK, Place, Stop};
 use crate::engine::worker::{Job, Worker};
+use crate::plan::STOP_CHECK;
 use crate::plan::load::Load;
 use crate::plan::schedule::{Arrivals, Schedule};
 use crate::record::beat::{Reporter, beat_length};

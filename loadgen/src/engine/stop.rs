@@ -27,8 +27,6 @@ impl Stop {
     }
 }
 
-/// How often whoever can be stopped looks whether it shall.
-pub(crate) const STOP_CHECK: Duration = Duration::from_millis(10);
 /// From the last thread's being ready to the common start: long enough for all of them to notice.
 const COUNTDOWN: Duration = Duration::from_millis(10);
 /// How often somebody who waits for another task or thread looks again.

@@ -14,7 +14,6 @@ use ringgate_io::{Deadlines, now, sleep};
 
 use crate::engine::connection::Connection;
 use crate::engine::dispatcher::{Dispatcher, Source};
-use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::stop::LOOK;
 use crate::plan::Plan;
 use crate::plan::draw::Draw;
@@ -24,6 +23,7 @@ use crate::plan::schedule::share;
 use crate::plan::template::Template;
 use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
+use crate::record::exchange::{Exchange, Ticket};
 use crate::record::failures::Evidence;
 use crate::record::recorder::Recorder;
 use crate::response::{Answer, Content, Seen};

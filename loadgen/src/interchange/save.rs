@@ -1,4 +1,4 @@
-//! A run as a folder: `run.json` (all of it, what [`merge`](crate::merge()) and `report` read), `run.hlog` (its response times
+//! A run as a folder: `run.json` (all of it, what [`merge`](mod@crate::merge) and `report` read), `run.hlog` (its response times
 //! over time, and its other clocks) and `run.hgrm` (the percentile table of its response times).
 //!
 //! Owns: the names of the files, and that no run is written over another, nor over what a killed one has left. The log is written while the run goes on: one

@@ -3,13 +3,13 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::*;
-use crate::engine::exchange::{Exchange, Ticket};
 use crate::engine::run::Run;
 use crate::engine::shift::{Effort, Tally};
 use crate::interchange::run::parse;
 use crate::record::beat::Beat;
 use crate::record::census::{Fault, Outcome};
 use crate::record::cpu::CpuTime;
+use crate::record::exchange::{Exchange, Ticket};
 use crate::record::recorder::{Recorder, histogram};
 use crate::record::series::Series;
 use crate::response::Answer;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::engine::stop::STOP_CHECK;
+use crate::plan::STOP_CHECK;
 use crate::record::census::Outcome;
 use crate::record::recorder::{add, histogram};
 

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::exchange::Exchange;
 use crate::plan::draw::scramble;
 use crate::record::census::{Fault, Outcome};
+use crate::record::exchange::Exchange;
 use crate::record::recorder::nanoseconds;
 use crate::response::Seen;
 use crate::secret::Secrets;
@@ -187,7 +187,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::exchange::Ticket;
+    use crate::record::exchange::Ticket;
 
     fn exchange(number: u64, at: Instant) -> Exchange {
         let ticket = Ticket { number, target: 0, planned: Some(at), has_waited: false, is_measured: true };

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::exchange::Exchange;
 use crate::record::beat::Beat;
 use crate::record::census::{Census, Outcome, TransportErrors};
+use crate::record::exchange::Exchange;
 use crate::record::failures::Failures;
 use crate::response::Answer;
 

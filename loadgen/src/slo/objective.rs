@@ -171,12 +171,12 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::Assertion;
-    use crate::engine::exchange::{Exchange, Ticket};
     use crate::engine::shift::{Effort, Tally};
     use crate::merge::tests::{ELAPSED, parts, report_over};
+    use crate::plan::Assertion;
     use crate::record::beat::Beat;
     use crate::record::census;
+    use crate::record::exchange::{Exchange, Ticket};
     use crate::record::recorder::{Recorder, histogram};
     use crate::record::series::Series;
     use crate::response::Answer;

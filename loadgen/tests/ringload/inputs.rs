@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringload::{Expect, Load, Plan, Profile, Report, Schedule, Spacing, Target};
+use ringload::plan::{Expect, Profile, Spacing};
+use ringload::{Load, Plan, Report, Schedule, Target};
 
 use crate::server::{Reply, Request, Server};
 

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ringload::{Blob, Limiter, Report, Verdict};
+use ringload::report::{Blob, Limiter};
+use ringload::{Report, Verdict};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::Server;
