@@ -15,6 +15,8 @@ const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 const STOP: Duration = Duration::from_millis(200);
 /// Half of it: of the requests that the stop touched, half took longer, and on a machine that is merely busy none does.
 const HALF_NS: u64 = 100_000_000;
+/// The lateness limit: a response time is at most this much longer than its service time in a run that is valid.
+const LATENESS_NS: u64 = 50_000_000;
 
 /// 500 requests a second for four seconds. A machine that is merely busy stays below the lateness limit.
 const DENSE: &str = "--rate 500 --duration 4s --lateness-limit 50ms --connections";
@@ -32,16 +34,23 @@ fn stop_for_a_while(process: &Child) {
 }
 
 #[track_caller]
-fn report(generator: Child, exit: i32) -> Report {
+fn report(generator: Child) -> (Report, i32) {
     let output = generator.wait_with_output().unwrap();
     let report: Report = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(exit), "{report}");
     assert!(report.census_holds, "{report}");
+    (report, output.status.code().unwrap())
+}
+
+/// The report of a generator that was stopped itself.
+#[track_caller]
+fn report_of_a_stopped(generator: Child) -> Report {
+    let (report, exit) = report(generator);
+    assert_eq!((report.verdict, exit), (Verdict::ClientLimited, 10), "{report}");
     report
 }
 
-fn longer_than_half(times: &Blob) -> u64 {
-    times.0.count_between(HALF_NS, u64::MAX)
+fn longer_than(ns: u64, times: &Blob) -> u64 {
+    times.0.count_between(ns, u64::MAX)
 }
 
 #[test]
@@ -50,12 +59,12 @@ fn a_generator_that_was_stopped_says_so_and_blames_nobody_else() {
     let generator = start(DENSE, "4", &server.url("/"));
     server.wait_for_requests(500);
     stop_for_a_while(&generator);
-    let report = report(generator, 10);
+    let report = report_of_a_stopped(generator);
     assert_eq!(report.requests.planned, 2000, "{report}");
-    assert_eq!((report.verdict, &report.limiter), (Verdict::ClientLimited, &Limiter::Generator), "{report}");
-    let response = longer_than_half(&report.histograms.response);
+    assert_eq!(report.limiter, Limiter::Generator, "{report}");
+    let response = longer_than(HALF_NS, &report.histograms.response);
     assert!(response >= 30, "only {response} requests felt the stop: {report}");
-    let service = longer_than_half(&report.histograms.service);
+    let service = longer_than(HALF_NS, &report.histograms.service);
     assert!(
         service <= 4,
         "{service} service times include the stop, and 4 can have been in flight: {report}"
@@ -70,14 +79,28 @@ fn a_generator_that_was_stopped_says_so_without_a_schedule_and_between_requests(
         let generator = start(load, "4", &server.url("/"));
         server.wait_for_requests(seen);
         stop_for_a_while(&generator);
-        let report = report(generator, 10);
-        assert_eq!(report.verdict, Verdict::ClientLimited, "{load}: {report}");
+        let report = report_of_a_stopped(generator);
         assert!(report.reason.contains("away for"), "{load}: {report}");
     }
 }
 
 #[test]
 fn a_server_that_was_stopped_shows_in_response_times_and_not_in_lateness() {
+    // A machine that is busy enough limits the generator too, which such a run then says: it is made again.
+    let runs = (0..3).map(|_| run_against_a_server_that_is_stopped());
+    let report = runs.take_while(|(_, exit)| [0, 10].contains(exit)).find(|(_, exit)| *exit == 0);
+    let (report, _) = report.expect("none of three runs was valid");
+    assert_eq!(report.requests.planned, 2000, "{report}");
+    assert_eq!(report.verdict, Verdict::Valid, "{report}");
+    let response = longer_than(HALF_NS, &report.histograms.response);
+    assert!(response >= 30, "only {response} requests felt the stop: {report}");
+    let service = longer_than(HALF_NS - LATENESS_NS, &report.histograms.service);
+    assert!(service >= response, "{service} of {response} were in service during the stop: {report}");
+    assert_eq!(longer_than(HALF_NS, &report.histograms.lateness), 0, "{report}");
+    assert_eq!((report.generator.sending.waited, report.generator.sending.late), (0, 0), "{report}");
+}
+
+fn run_against_a_server_that_is_stopped() -> (Report, i32) {
     let mut server = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "stopped::the_server_of_another_process", "--ignored", "--nocapture"])
         .env(SERVES, "1")
@@ -89,16 +112,11 @@ fn a_server_that_was_stopped_shows_in_response_times_and_not_in_lateness() {
     let generator = start(DENSE, "200", &url.unwrap()); // more than are due in the stop: none waits for a connection
     std::thread::sleep(Duration::from_secs(2)); // the middle of the run
     stop_for_a_while(&server);
-    let report = report(generator, 0);
-    assert_eq!(report.requests.planned, 2000, "{report}");
+    let run = report(generator);
     server.kill().unwrap();
     server.wait().unwrap();
-    assert_eq!(report.verdict, Verdict::Valid, "{report}");
-    let response = longer_than_half(&report.histograms.response);
-    assert!(response >= 30, "only {response} requests felt the stop: {report}");
-    assert_eq!(longer_than_half(&report.histograms.service), response, "{report}");
-    assert_eq!(longer_than_half(&report.histograms.lateness), 0, "{report}");
-    assert_eq!((report.generator.sending.waited, report.generator.sending.late), (0, 0), "{report}");
+    eprintln!("{}", run.0); // shown when the test fails
+    run
 }
 
 const SERVES: &str = "RINGLOAD_TEST_SERVES";
