@@ -1,6 +1,7 @@
 //! A client's connection: its bytes, the request being served, and how it ends.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 use ringgate_core::answer::Reject;
 use ringgate_core::forward::Peer;
@@ -8,11 +9,12 @@ use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
 use ringgate_core::method::Method;
 use ringgate_core::request_id;
-use ringgate_core::snapshot::Clients;
 use ringgate_io::{Buffer, Deadlines, Idle, Side, Stream, now, random};
 
 use crate::connection::{Broken, Connection};
+use crate::lease::Held;
 use crate::limits;
+use crate::worker::Worker;
 
 /// One client, and its current request.
 ///
@@ -50,14 +52,15 @@ impl Client {
         })
     }
 
-    /// Waits for the next request head. `false`: the client ended the connection, or idled too long.
+    /// Waits for the next request head; it is read by the configuration that holds when it is there, which comes back with it.
+    /// `None`: the client ended the connection, or idled too long.
     ///
     /// # Errors
     /// What came is not a request we serve, or came too slowly; the connection is of no use afterwards.
-    pub(crate) async fn receive_head(&mut self, clients: &Clients) -> Result<bool, Reject> {
+    pub(crate) async fn receive_head(&mut self, worker: &Worker) -> Result<Option<Rc<Held>>, Reject> {
         let mut scanner = HeadScanner::default();
         self.bounds = HeadBounds { start: 0, end: 0 };
-        self.connection.deadline().idle_within(clients.idle_timeout, self.idle);
+        self.connection.deadline().idle_within(worker.held().clients.idle_timeout, self.idle);
         self.idle = Idle::Used;
         self.address = None;
         let bounds = loop {
@@ -66,7 +69,7 @@ impl Client {
                 break bounds;
             }
             if !had_begun && scanner.has_begun() {
-                self.connection.deadline().within(clients.head_timeout, Side::Receive);
+                self.connection.deadline().within(worker.held().clients.head_timeout, Side::Receive);
             }
             if self.gather(self.buffer.capacity()) {
                 continue;
@@ -75,11 +78,13 @@ impl Client {
             match self.connection.recv(&mut self.buffer, usize::MAX).await {
                 Ok(_) => {}
                 Err(Broken::TimedOut) if scanner.has_begun() => return Err(Reject::TooSlow),
-                Err(_) => return Ok(false),
+                Err(_) => return Ok(None),
             }
         };
         self.connection.deadline().clear();
         self.bounds = bounds;
+        let held = worker.held();
+        let clients = &held.clients;
         self.head.parse(&self.buffer.data()[bounds.start..bounds.end], clients.tolerance)?;
         self.is_trusted = clients.trusted.has(self.peer);
         if self.is_trusted {
@@ -87,7 +92,7 @@ impl Client {
             self.address = Some(clients.trusted.client(self.peer, fields).to_string());
         }
         self.gather_body();
-        Ok(true)
+        Ok(Some(held))
     }
 
     /// Takes `most` more bytes if the buffer is full and something has come that did not fit; whether it did.

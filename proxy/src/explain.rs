@@ -66,11 +66,11 @@ fn limits(config: &Config) -> String {
 /// The routing table as text, aligned, the route that is asked first on top; several lines, each with its end. What a route
 /// asks of time, size and protocol stands behind it where it is not the default.
 pub fn table(config: &Config) -> String {
-    let Snapshot { routes, pools, .. } = &config.snapshot;
+    let routes = &config.snapshot.routes;
     let head = ["methods", "host", "path", "pool"].map(String::from).to_vec();
     let rows = routes.by_precedence().into_iter().map(|route| {
         let mut row = row(route).to_vec();
-        row.push(format!("-> {}", servers(&pools[route.pool])));
+        row.push(format!("-> {}", servers(&route.pool)));
         row.extend(Some(policy::own(&route.policy, &config.policy)).filter(|own| !own.is_empty()));
         row
     });
@@ -191,7 +191,7 @@ fn candidates(snapshot: &Snapshot, sample: &Sample) -> Vec<Candidate> {
     let known: HashSet<*const Route> = asked.iter().map(|(route, _)| *route as *const Route).collect();
     let is_of_other_host =
         |route: &&Route| route.pattern.matches(request.path) && !known.contains(&(*route as *const Route));
-    let of_other_hosts = snapshot.routes.all().iter().filter(is_of_other_host);
+    let of_other_hosts = snapshot.routes.all().iter().map(|route| &**route).filter(is_of_other_host);
     let judged = asked.iter().map(|(route, verdict)| (*route, Some(*verdict)));
     let all = judged.chain(of_other_hosts.map(|route| (route, None)));
     all.map(|(route, verdict)| {
@@ -201,7 +201,7 @@ fn candidates(snapshot: &Snapshot, sample: &Sample) -> Vec<Candidate> {
             methods: route.methods.to_string(),
             host: route.host.as_deref().map(str::to_owned),
             path: route.pattern.to_string(),
-            pool: snapshot.pools[route.pool].name.to_string(),
+            pool: route.pool.name.to_string(),
             verdict,
             reason,
             row: row(route),
@@ -241,9 +241,9 @@ const REQUEST_ID: &str = "<new request id>";
 fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     let (head, bytes) = (sample.head(), sample.bytes());
     head.check(bytes, &snapshot.node)?;
-    let route = snapshot.routes.find(&sample.route_request())?;
+    let route = snapshot.routes.find(&sample.route_request())?.route;
     head.check_length(route.policy.body_bytes)?;
-    let pool = &snapshot.pools[route.pool];
+    let pool = &route.pool;
     let servers: Vec<&Server> = pool.turn().collect();
     let names = servers.iter().map(|server| server.name.to_string()).collect();
     let own_id = head.request_id(bytes);
@@ -367,7 +367,7 @@ mod tests {
                     pattern: pattern.unwrap(),
                     methods: if random(2) == 0 { methods } else { MethodSet::any() },
                     fields: fields.collect(),
-                    pool: 0,
+                    pool: pool.clone(),
                     policy: Policy::default(),
                 }
             });

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
 use crate::log::{self, Log, RequestLog};
+use crate::orders::{Orders, Retired};
 use crate::outlet::{Account, Queue, Writer};
 use crate::worker::Worker;
 
@@ -29,6 +30,8 @@ pub struct Gateway {
     asked: Option<usize>,
     most: usize,
     workers: Vec<WorkerThread>,
+    orders: Arc<Orders>,
+    retired: Retired,
     log: Writer,
 }
 
@@ -45,7 +48,7 @@ struct Start {
     driver: Rung,
     listener: TcpListener,
     wake: UnixStream,
-    snapshot: Arc<Snapshot>,
+    orders: Arc<Orders>,
     log: RequestLog,
     log_writer: Queue,
     counters: Arc<Counters>,
@@ -74,9 +77,12 @@ impl Gateway {
         let most = asked.map_or(most, |asked| asked.min(most));
         let crew = balance::crew(workers, most)?;
         let address = listeners[0].local_addr()?;
-        let snapshot = Arc::new(config.snapshot);
+        let orders = Arc::new(Orders::new(config.snapshot));
         let (log_writer, log) = log::start_writer(log_output, workers)?;
-        let mut gateway = Gateway { address, driver, passed_over, asked, most, workers: Vec::new(), log };
+        let workers = Vec::with_capacity(workers);
+        let (orders_, retired) = (orders.clone(), Retired::default());
+        let mut gateway =
+            Gateway { address, driver, passed_over, asked, most, workers, orders: orders_, retired, log };
         let (ready, started) = channel();
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
@@ -86,7 +92,7 @@ impl Gateway {
                 driver,
                 listener,
                 wake,
-                snapshot: snapshot.clone(),
+                orders: orders.clone(),
                 log: config.log,
                 log_writer: log_writer.clone(),
                 counters: counters.clone(),
@@ -104,6 +110,23 @@ impl Gateway {
             true => Ok(gateway),
             false => Err(gateway.stop().err().unwrap_or_else(|| io::Error::other("a worker did not start"))),
         }
+    }
+
+    /// Has all workers go by another configuration, each from its next request on; nothing of that is waited for. Connections
+    /// stay, and so do requests that have found their route.
+    pub fn publish(&mut self, snapshot: Snapshot) {
+        self.retired.add(self.orders.publish(snapshot));
+        self.ring();
+    }
+
+    /// Frees configurations that held once and that no worker holds any more; how many are left.
+    pub fn free_retired(&mut self) -> usize {
+        self.retired.free();
+        self.retired.count()
+    }
+
+    fn ring(&self) {
+        self.workers.iter().for_each(|worker| worker.waker.wake());
     }
 
     /// Where it listens.
@@ -164,9 +187,8 @@ impl Gateway {
         if self.workers.iter().all(|worker| worker.thread.is_none()) {
             return Ok(()); // it has been stopped, or nothing of it was started
         }
-        for worker in &self.workers {
-            worker.waker.wake();
-        }
+        self.orders.end();
+        self.ring();
         let mut result = Ok(());
         for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
             let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
@@ -209,10 +231,17 @@ impl Start {
         let log = Log::new(self.log, self.log_writer, self.counters.clone());
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
         let inbox = Some(self.inbox.open()?);
-        let worker: Rc<Worker> = Worker::new(self.snapshot, log, self.counters, self.balance, inbox);
+        let orders = self.orders.clone();
+        let worker: Rc<Worker> = Worker::new(self.orders, log, self.counters, self.balance, inbox);
         let _ = self.ready.send(());
         drop(self.ready); // whoever waits for all of us must notice if one cannot
-        worker.run(listener, wake.wait()).await;
+        let until_over = async {
+            while !orders.is_over() {
+                wake.wait().await;
+                worker.adopt();
+            }
+        };
+        worker.clone().run(listener, until_over).await;
         Ok(())
     }
 }

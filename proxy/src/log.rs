@@ -64,7 +64,7 @@ impl Log {
     }
 
     /// Adds the line of a request that is over.
-    pub(crate) fn write(self: &Rc<Self>, record: &Record<'_>, client: &Client) {
+    pub(crate) fn write(self: &Rc<Self>, record: &Record, client: &Client) {
         if self.kind == RequestLog::Off {
             return;
         }
@@ -148,7 +148,7 @@ impl Batch {
 }
 
 struct Line<'a> {
-    record: &'a Record<'a>,
+    record: &'a Record,
     client: &'a Client,
     ended: Instant,
 }
@@ -182,10 +182,10 @@ impl fmt::Display for Json<'_> {
             client.request_id(),
             client.address(),
         )?;
-        if let (Some(route), Some(pool)) = (record.route, record.pool()) {
-            write!(f, ",\"route\":\"{}\",\"pool\":\"{}\"", route.name, pool.name)?;
+        if let Some(route) = &record.lease {
+            write!(f, ",\"route\":\"{}\",\"pool\":\"{}\"", route.name, route.pool.name)?;
         }
-        if let Some(server) = record.server {
+        if let Some(server) = record.server() {
             write!(f, ",\"server\":\"{}\"", server.name)?;
         }
         if let Some(cause) = record.cause {
@@ -204,11 +204,11 @@ impl fmt::Display for Text<'_> {
         let record = self.0.record;
         let (method, path) = self.0.request();
         write!(f, "{} {method} {path}", record.status)?;
-        match (record.route, record.pool()) {
-            (Some(route), Some(pool)) => write!(f, "  route {} -> {}", route.name, pool.name)?,
-            _ => write!(f, "  no route takes it")?,
+        match &record.lease {
+            Some(route) => write!(f, "  route {} -> {}", route.name, route.pool.name)?,
+            None => write!(f, "  no route takes it")?,
         }
-        if let Some(server) = record.server {
+        if let Some(server) = record.server() {
             write!(f, " at {}", server.name)?;
         }
         write!(f, "  answered by the {}", record.source.name())?;

@@ -3,6 +3,8 @@
 //! Plain calls in the order in which things happen to a request; `?` is the only exit, and a refusal becomes bytes in one
 //! place ([`crate::session`]). A stage that a route does not use costs one predictable branch.
 
+use std::rc::Rc;
+
 use ringgate_core::answer::{BadReply, Cause, Fault, Reject};
 use ringgate_core::body::BodyReader;
 use ringgate_core::forward::{self, ToClient, ToServer};
@@ -15,6 +17,7 @@ use ringgate_io::{Buffer, Side, join};
 
 use crate::client::Client;
 use crate::connection::{Broken, Connection};
+use crate::lease::Held;
 use crate::patience::Terms;
 use crate::record::Record;
 use crate::relay::{Relay, Sink, Source, Stopped};
@@ -49,17 +52,20 @@ pub(crate) enum After {
 ///
 /// # Errors
 /// No byte of an answer has been sent; the refusal is still to be.
-pub(crate) async fn run<'a>(
-    worker: &'a Worker,
+pub(crate) async fn run(
+    worker: &Worker,
     client: &Client,
-    record: &mut Record<'a>,
+    held: Rc<Held>,
+    record: &mut Record,
 ) -> Result<Finished, Reject> {
-    client.head().check(client.head_bytes(), &worker.snapshot().node)?; // 204 400 405 417 508
-    let route = worker.snapshot().routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
-    record.routed(route);
+    client.head().check(client.head_bytes(), &worker.node)?; // 204 400 405 417 508
+    let found = held.routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
+    let route = held.lease(found);
+    drop(held); // what follows may take long
+    record.routed(&route);
     client.head().check_length(route.policy.body_bytes)?; // 413
     let exchange = Exchange::new(worker, client, &route.policy, record);
-    let mut turn = worker.snapshot().pools[route.pool].turn();
+    let mut turn = route.pool.turn();
     let mut refused = Fault::Unreachable;
     while let Some(server) = turn.next() {
         match exchange.ask(server, turn.is_over(), record).await {
@@ -92,7 +98,7 @@ struct Answered {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(worker: &'a Worker, client: &'a Client, policy: &'a Policy, record: &Record<'_>) -> Exchange<'a> {
+    fn new(worker: &'a Worker, client: &'a Client, policy: &'a Policy, record: &Record) -> Exchange<'a> {
         let upgrade = client.head().upgrade(client.head_bytes(), &policy.upgrades);
         Exchange { worker, client, terms: Terms::new(policy, record.started), upgrade }
     }
@@ -100,11 +106,11 @@ impl<'a> Exchange<'a> {
 
 impl Exchange<'_> {
     /// Asks one server, on a new connection if a kept one turns out to have been closed.
-    async fn ask<'a>(
+    async fn ask(
         &self,
-        server: &'a Server,
+        server: &Server,
         is_last: bool,
-        record: &mut Record<'a>,
+        record: &mut Record,
     ) -> Result<Finished, Reject> {
         match self.attempt(server, Reuse::Kept, is_last, record).await {
             Err(Reject::Fault(Fault::ReusedReset)) if may_repeat(self.client) => {
@@ -115,12 +121,12 @@ impl Exchange<'_> {
     }
 
     /// One request to one server.
-    async fn attempt<'a>(
+    async fn attempt(
         &self,
-        server: &'a Server,
+        server: &Server,
         reuse: Reuse,
         is_last: bool,
-        record: &mut Record<'a>,
+        record: &mut Record,
     ) -> Result<Finished, Reject> {
         let (worker, client) = (self.worker, self.client);
         let wanted =
@@ -134,7 +140,7 @@ impl Exchange<'_> {
             peer: client.peer(),
             request_id: client.request_id(),
             upgrade: self.upgrade,
-            node: &worker.snapshot().node,
+            node: &worker.node,
         };
         forward::request(&mut head, client.head(), client.head_bytes(), to);
         let result = match client.whole_body() {
@@ -165,7 +171,7 @@ impl Exchange<'_> {
         upstream: &mut Upstream,
         head: Output<'_>,
         body: usize,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Result<(Finished, bool), Reject> {
         let Upstream { connection, reply, .. } = upstream;
         let progress = Progress::default();
@@ -184,7 +190,7 @@ impl Exchange<'_> {
         &self,
         upstream: &mut Upstream,
         head: Output<'_>,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Result<(Finished, bool), Reject> {
         let Upstream { connection, reply, .. } = upstream;
         let progress = Progress::default();
@@ -218,7 +224,7 @@ impl Exchange<'_> {
         connection: &Connection,
         reply: &mut Reply,
         progress: &Progress,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Result<Answered, Reject> {
         let watch = self.client.connection.watch(connection);
         let (head, bounds) = match self.final_head(connection, reply).await {
@@ -306,7 +312,7 @@ impl Exchange<'_> {
         server: &Connection,
         said: &mut Buffer,
         head: Output<'_>,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Answered {
         let client = &self.client.connection;
         let mut outcome = client.send([&head], self.terms.client()).await.map_err(|_| BrokenBy::Client);

@@ -1,11 +1,12 @@
 //! What is known of one request when it is over: the source of its log line and its counts.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use ringgate_core::answer::{Cause, Reject};
-use ringgate_core::pool::{Pool, Server};
-use ringgate_core::route::Route;
-use ringgate_core::snapshot::Snapshot;
+use ringgate_core::pool::Server;
+
+use crate::lease::Lease;
 
 /// Who made the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,40 +26,33 @@ impl Source {
     }
 }
 
-/// One request, as far as it has got. Borrows from the snapshot it was served by.
+/// One request, as far as it has got.
 #[derive(Debug)]
-pub(crate) struct Record<'a> {
-    snapshot: &'a Snapshot,
+pub(crate) struct Record {
     pub(crate) started: Instant,
-    pub(crate) route: Option<&'a Route>,
-    pub(crate) server: Option<&'a Server>,
+    /// Its route.
+    pub(crate) lease: Option<Rc<Lease>>,
+    /// Of the pool of its route.
+    server: Option<usize>,
     pub(crate) status: u16,
     pub(crate) source: Source,
     /// None for a request that went well.
     pub(crate) cause: Option<Cause>,
 }
 
-impl<'a> Record<'a> {
-    pub(crate) fn start(snapshot: &'a Snapshot, started: Instant) -> Record<'a> {
-        Record {
-            snapshot,
-            started,
-            route: None,
-            server: None,
-            status: 0,
-            source: Source::Gateway,
-            cause: None,
-        }
+impl Record {
+    pub(crate) fn start(started: Instant) -> Record {
+        Record { started, lease: None, server: None, status: 0, source: Source::Gateway, cause: None }
     }
 
     /// The route was found.
-    pub(crate) fn routed(&mut self, route: &'a Route) {
-        self.route = Some(route);
+    pub(crate) fn routed(&mut self, lease: &Rc<Lease>) {
+        self.lease = Some(lease.clone());
     }
 
     /// There is a connection to this server, and the request goes there.
-    pub(crate) fn sent_to(&mut self, server: &'a Server) {
-        self.server = Some(server);
+    pub(crate) fn sent_to(&mut self, server: &Server) {
+        self.server = Some(server.index);
     }
 
     /// A server's answer is passed on.
@@ -87,8 +81,8 @@ impl<'a> Record<'a> {
         (self.status, self.source, self.cause) = (answer.status, Source::Gateway, Some(answer.cause));
     }
 
-    /// The pool of its route.
-    pub(crate) fn pool(&self) -> Option<&'a Pool> {
-        self.route.map(|route| &self.snapshot.pools[route.pool])
+    /// The server it was sent to last.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.lease.as_ref().zip(self.server).map(|(lease, index)| lease.server(index))
     }
 }

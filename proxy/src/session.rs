@@ -4,12 +4,14 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use ringgate_core::answer::{self, Delivery, Reject};
 use ringgate_io::{Buffer, now};
 
 use crate::client::Client;
+use crate::lease::Held;
 use crate::limits;
 use crate::patience::Patience;
 use crate::pipeline::{self, After, Finished};
@@ -35,12 +37,13 @@ pub(crate) async fn serve(worker: &Worker, client: Box<Client>) -> Result<(), Bo
 
 async fn requests(worker: &Worker, mut client: Box<Client>) {
     loop {
-        let arrived = client.receive_head(&worker.snapshot().clients).await;
-        if arrived == Ok(false) {
-            return;
-        }
+        let arrived = match client.receive_head(worker).await {
+            Ok(None) => return,
+            Ok(Some(held)) => Ok(held),
+            Err(reject) => Err(reject),
+        };
         // Boxed: an idle connection does not carry its size.
-        match Box::pin(request(worker, &mut client, arrived.map(drop))).await {
+        match Box::pin(request(worker, &mut client, arrived)).await {
             After::Next => {}
             After::Linger => return Box::pin(client.linger()).await,
             After::Reset => return client.connection.reset_on_close(),
@@ -49,11 +52,11 @@ async fn requests(worker: &Worker, mut client: Box<Client>) {
 }
 
 /// One request, which arrived well or not.
-async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Reject>) -> After {
-    let mut record = Record::start(worker.snapshot(), now());
+async fn request(worker: &Worker, client: &mut Client, arrived: Result<Rc<Held>, Reject>) -> After {
+    let mut record = Record::start(now());
     client.name_request(arrived.is_ok());
     let outcome = match arrived {
-        Ok(()) => pipeline::run(worker, client, &mut record).await,
+        Ok(held) => pipeline::run(worker, client, held, &mut record).await,
         Err(reject) => Err(reject),
     };
     let finished = match outcome {
@@ -70,7 +73,7 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Rejec
 }
 
 /// The one place where a refusal becomes bytes.
-async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record<'_>) -> Finished {
+async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record) -> Finished {
     record.rejected(reject);
     let body = client.whole_body();
     let persists = !reject.closes() && body.is_some() && client.persists() && !worker.is_draining();

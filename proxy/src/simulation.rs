@@ -21,6 +21,7 @@ use ringgate_io::{Buffer, Listener, Stream, TICK, race, random, sleep, spawn};
 
 use crate::balance::Balance;
 use crate::counters::Counters;
+use crate::orders::{Orders, Retired};
 use crate::log::{self, Log, RequestLog};
 use crate::worker::Worker;
 
@@ -192,7 +193,7 @@ impl Stop {
 }
 
 struct Gateway {
-    snapshot: Arc<Snapshot>,
+    orders: Arc<Orders>,
     counters: Arc<Counters>,
     stop: Rc<Stop>,
     has_ended: Rc<Cell<bool>>,
@@ -203,13 +204,15 @@ impl Gateway {
         let (writer, _) = log::start_writer(Box::new(std::io::sink()), 1).unwrap();
         let counters = Arc::new(Counters::default());
         let log = Log::new(RequestLog::Off, writer, counters.clone());
-        let snapshot = Arc::new(snapshot(timeouts));
-        let worker = Worker::new(snapshot.clone(), log, counters.clone(), Balance::alone(), None);
-        let gateway = Gateway { snapshot, counters, stop: Rc::default(), has_ended: Rc::default() };
+        let orders = Arc::new(Orders::new(snapshot(&timeouts, None)));
+        let worker = Worker::new(orders.clone(), log, counters.clone(), Balance::alone(), None);
+        let gateway =
+            Gateway { orders: orders.clone(), counters, stop: Rc::default(), has_ended: Rc::default() };
         let (stop, has_ended) = (gateway.stop.clone(), gateway.has_ended.clone());
         let listener = sim::listen(GATEWAY.parse().unwrap());
         spawn(async move {
-            worker.run(listener, stop.wait()).await;
+            let changes = change_configuration(&worker, &orders, timeouts);
+            worker.clone().run(listener, async { drop(race(stop.wait(), changes).await) }).await;
             has_ended.set(true);
         });
         gateway
@@ -219,7 +222,8 @@ impl Gateway {
         self.stop.stop();
         until(|| self.has_ended.get()).await;
         assert_eq!(self.counters.panics.get(), 0);
-        let servers = self.snapshot.pools.iter().flat_map(|pool| &pool.servers);
+        let last = self.orders.generation();
+        let servers = last.pools.iter().flat_map(|pool| &pool.servers);
         assert_eq!(
             servers.map(|server| server.capacity.open()).sum::<usize>(),
             0,
@@ -229,14 +233,30 @@ impl Gateway {
     }
 }
 
+/// Publishes one configuration after another, so that some fall in the middle of every kind of exchange.
+async fn change_configuration(worker: &Worker, orders: &Orders, timeouts: Timeouts) {
+    let mut retired = Retired::default();
+    loop {
+        sleep(BETWEEN_CONFIGURATIONS).await;
+        retired.add(orders.publish(snapshot(&timeouts, Some(&orders.generation()))));
+        worker.adopt();
+        retired.free();
+        assert_eq!(retired.count(), 0, "a worker holds a configuration only while it looks at it");
+    }
+}
+
 fn short_timeouts() -> Timeouts {
     let second = Duration::from_secs(1);
     Timeouts { stall: second, response: second, connect: second, ..Timeouts::default() }
 }
 
-fn snapshot(timeouts: Timeouts) -> Snapshot {
-    let server = |(index, name): (usize, &&str)| Server::new(index, name, name.parse().unwrap());
-    let pool = Pool::new("servers", SERVERS.iter().enumerate().map(server).collect());
+fn snapshot(timeouts: &Timeouts, earlier: Option<&Snapshot>) -> Snapshot {
+    let server = |name: &&str| Server::new(name, name.parse().unwrap());
+    let pool = Pool::new("servers", SERVERS.iter().map(server).collect());
+    let pool = Arc::new(match earlier {
+        Some(earlier) => pool.after(&earlier.pools[0]),
+        None => pool,
+    });
     let pattern = Pattern::prefix("/").unwrap();
     let clients =
         Clients { head_timeout: Duration::from_secs(1), drain_timeout: PATIENCE, ..Clients::default() };
@@ -246,8 +266,8 @@ fn snapshot(timeouts: Timeouts) -> Snapshot {
         pattern,
         methods: MethodSet::any(),
         fields: vec![],
-        pool: 0,
-        policy: Policy { timeouts, ..Policy::default() },
+        pool: pool.clone(),
+        policy: Policy { timeouts: timeouts.clone(), ..Policy::default() },
     };
     Snapshot {
         routes: Routes::new(vec![route]).unwrap(),

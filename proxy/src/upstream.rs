@@ -10,8 +10,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ahash::AHashMap;
 use ringgate_core::answer::{Fault, Reject};
-use ringgate_core::pool::{Place, Server};
+use ringgate_core::pool::{Place, Server, ServerId};
 use ringgate_core::snapshot::Kept;
 use ringgate_io::{Buffer, Deadlines, Either, Stream, TICK, now, race, sleep, spawn};
 use rustix::io::Errno;
@@ -24,7 +25,6 @@ pub(crate) struct Upstream {
     pub(crate) connection: Connection,
     pub(crate) reply: Reply,
     place: Place,
-    server: usize,
     made: Instant,
 }
 
@@ -94,16 +94,27 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 /// All idle connections of one worker.
 pub(crate) struct Upstreams {
     deadlines: Deadlines,
-    by_server: RefCell<Vec<VecDeque<Idle>>>,
-    kept: Kept,
+    /// By a server's own count of connections: it is the same in each configuration that has the server.
+    by_server: RefCell<AHashMap<ServerId, VecDeque<Idle>>>,
+    kept: Cell<Kept>,
     is_sweeping: Cell<bool>,
     is_closed: Cell<bool>,
 }
 
 impl Upstreams {
-    pub(crate) fn new(servers: usize, kept: Kept, deadlines: Deadlines) -> Upstreams {
-        let by_server = RefCell::new((0..servers).map(|_| VecDeque::new()).collect());
-        Upstreams { deadlines, by_server, kept, is_sweeping: Cell::new(false), is_closed: Cell::new(false) }
+    pub(crate) fn new(kept: Kept, deadlines: Deadlines) -> Upstreams {
+        Upstreams {
+            deadlines,
+            by_server: RefCell::default(),
+            kept: Cell::new(kept),
+            is_sweeping: Cell::new(false),
+            is_closed: Cell::new(false),
+        }
+    }
+
+    /// Keeps them as this says from now on.
+    pub(crate) fn keep(&self, kept: Kept) {
+        self.kept.set(kept);
     }
 
     /// A connection to `server`: the one used last, or a new one. `is_moot` says whether anybody still waits for it.
@@ -118,11 +129,11 @@ impl Upstreams {
         is_moot: impl Fn() -> bool,
     ) -> Result<Upstream, Reject> {
         if wanted.reuse == Reuse::Kept
-            && let Some(idle) = self.take(server.index)
+            && let Some(idle) = self.take(server.capacity.id())
         {
             let Idle { stream, reply, place, made, .. } = idle;
             let connection = Connection::new(stream, &self.deadlines);
-            return Ok(Upstream { connection, reply, place, server: server.index, made });
+            return Ok(Upstream { connection, reply, place, made });
         }
         // Boxed: rare, and large; an idle connection would carry its size.
         Box::pin(self.make(server, wanted, is_moot)).await
@@ -143,7 +154,7 @@ impl Upstreams {
             stream => stream,
         }?;
         let connection = Connection::new(stream, &self.deadlines);
-        Ok(Upstream { connection, reply: Reply::new(), place, server: server.index, made: now() })
+        Ok(Upstream { connection, reply: Reply::new(), place, made: now() })
     }
 
     /// A place for one more connection. The last server that a request may ask is worth a wait: another worker may keep
@@ -188,25 +199,27 @@ impl Upstreams {
     /// Lets all idle connections go; whether there was any.
     pub(crate) fn let_all_go(&self) -> bool {
         let mut by_server = self.by_server.borrow_mut();
-        let had_any = by_server.iter().any(|idle| !idle.is_empty());
-        by_server.iter_mut().for_each(VecDeque::clear);
+        let had_any = by_server.values().any(|idle| !idle.is_empty());
+        by_server.clear();
         had_any
     }
 
-    fn take(&self, server: usize) -> Option<Idle> {
-        let idle = &mut self.by_server.borrow_mut()[server];
+    fn take(&self, server: ServerId) -> Option<Idle> {
+        let mut by_server = self.by_server.borrow_mut();
+        let idle = by_server.get_mut(&server)?;
         std::iter::from_fn(|| idle.pop_back()).find(|idle| idle.stream.is_quiet())
     }
 
     /// Keeps a clean connection for the next request.
     pub(crate) fn put_back(self: &Rc<Self>, upstream: Upstream) {
-        let Upstream { connection, mut reply, place, server, made } = upstream;
-        let idle = &mut self.by_server.borrow_mut()[server];
+        let Upstream { connection, mut reply, place, made } = upstream;
         let now = now();
-        if self.is_closed.get() || place.is_wanted() || now - made > self.kept.age {
+        if self.is_closed.get() || place.is_wanted() || now - made > self.kept.get().age {
             return;
         }
         reply.rest();
+        let mut by_server = self.by_server.borrow_mut();
+        let idle = by_server.entry(place.server()).or_default();
         idle.push_back(Idle { stream: connection.into_stream(), reply, place, made, since: now });
         if !self.is_sweeping.replace(true) {
             spawn(sweep(self.clone()));
@@ -225,18 +238,16 @@ impl Upstreams {
     }
 
     fn drop_expired(&self) -> bool {
-        let now = now();
-        let mut any_left = false;
-        for idle in self.by_server.borrow_mut().iter_mut() {
-            while idle
-                .front()
-                .is_some_and(|oldest| oldest.place.is_wanted() || now - oldest.since > self.kept.idle)
-            {
+        let (now, kept) = (now(), self.kept.get());
+        let has_expired = |oldest: &Idle| oldest.place.is_wanted() || now - oldest.since > kept.idle;
+        let mut by_server = self.by_server.borrow_mut();
+        by_server.retain(|_, idle| {
+            while idle.front().is_some_and(has_expired) {
                 idle.pop_front();
             }
-            any_left |= !idle.is_empty();
-        }
-        any_left
+            !idle.is_empty()
+        });
+        !by_server.is_empty()
     }
 }
 

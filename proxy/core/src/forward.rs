@@ -306,7 +306,7 @@ mod tests {
             &head,
             text.as_bytes(),
             ToServer {
-                server: &Server::new(0, "s:1", ([127, 0, 0, 1], 1).into()),
+                server: &Server::new("s:1", ([127, 0, 0, 1], 1).into()),
                 peer,
                 request_id: "id",
                 upgrade: None,

@@ -13,6 +13,7 @@
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use ahash::AHashMap;
 
@@ -21,6 +22,7 @@ use crate::head::Fields;
 use crate::limits::{PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use crate::method::{Method, MethodSet};
 use crate::policy::Policy;
+use crate::pool::Pool;
 use crate::target::canonical_host;
 use crate::tolerance::Tolerance;
 
@@ -37,8 +39,8 @@ pub struct Route {
     pub methods: MethodSet,
     /// Fields that have to be there with exactly this value.
     pub fields: Vec<(Box<str>, Box<str>)>,
-    /// Index of its pool in the snapshot.
-    pub pool: usize,
+    /// Where they go.
+    pub pool: Arc<Pool>,
     /// What it asks of time, size and protocol.
     pub policy: Policy,
 }
@@ -264,14 +266,23 @@ fn first_segments(path: &str, count: usize) -> Option<&str> {
 /// All routes of one host, or of no host in particular, by level in order of precedence.
 type Tree = Vec<Level>;
 
-/// The compiled routing table.
+/// The compiled routing table. Its routes outlive it for those who need no more than theirs.
 #[derive(Debug, Default)]
 pub struct Routes {
-    routes: Vec<Route>,
+    routes: Vec<Arc<Route>>,
     /// By route: whether another route on the same paths serves HEAD by name, so that GET must not.
     head_is_taken: Vec<bool>,
     hosts: AHashMap<Box<str>, Tree>,
     any_host: Tree,
+}
+
+/// A route, and its place in the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Less than the count of [`Routes::all`].
+    pub index: usize,
+    /// The route.
+    pub route: &'a Arc<Route>,
 }
 
 /// What routing looks at.
@@ -318,12 +329,12 @@ impl Routes {
                 None => compiled.any_host = tree,
             }
         }
-        compiled.routes = routes;
+        compiled.routes = routes.into_iter().map(Arc::new).collect();
         Ok(compiled)
     }
 
     /// The routes in the order they were declared.
-    pub fn all(&self) -> &[Route] {
+    pub fn all(&self) -> &[Arc<Route>] {
         &self.routes
     }
 
@@ -331,22 +342,26 @@ impl Routes {
     pub fn by_precedence(&self) -> Vec<&Route> {
         let mut order: Vec<usize> = (0..self.routes.len()).collect();
         let host = |route: usize| (self.routes[route].host.is_none(), &self.routes[route].host);
-        order.sort_by(|&a, &b| host(a).cmp(&host(b)).then_with(|| rank(&self.routes, a, b)));
-        order.into_iter().map(|route| &self.routes[route]).collect()
+        order.sort_by(|&a, &b| {
+            let by_rank = || rank(&self.routes[a], &self.routes[b]).then(a.cmp(&b));
+            host(a).cmp(&host(b)).then_with(by_rank)
+        });
+        order.into_iter().map(|route| &*self.routes[route]).collect()
     }
 
     /// The route that takes the request.
     ///
     /// # Errors
     /// 404 if no route has the path, 405 with the methods of all that have it otherwise.
-    pub fn find(&self, request: &Request<'_>) -> Result<&Route, Reject> {
+    pub fn find(&self, request: &Request<'_>) -> Result<Found<'_>, Reject> {
         let winner = self.levels(request).find_map(|level| {
             let path = level.cut(request.path)?;
             let winner = |leaf: &Leaf| self.winner(leaf, request);
             // Nearly always the best one takes the request, and the others need not be looked up.
             winner(level.best(path)?).or_else(|| level.leaves(path).skip(1).find_map(winner))
         });
-        winner.map(|route| &self.routes[route]).ok_or_else(|| self.refusal(request))
+        let found = |index| Found { index, route: &self.routes[index] };
+        winner.map(found).ok_or_else(|| self.refusal(request))
     }
 
     fn winner(&self, leaf: &Leaf, request: &Request<'_>) -> Option<usize> {
@@ -360,9 +375,9 @@ impl Routes {
         let mut is_taken = false;
         let explain = |route| match self.verdict(route, request) {
             Verdict::Wins if std::mem::replace(&mut is_taken, true) => {
-                (&self.routes[route], Verdict::Outranked)
+                (&*self.routes[route], Verdict::Outranked)
             }
-            verdict => (&self.routes[route], verdict),
+            verdict => (&*self.routes[route], verdict),
         };
         self.candidates(request).map(explain).collect()
     }
@@ -450,7 +465,7 @@ fn level(routes: &[Route], depth: Option<usize>, members: &[usize]) -> Result<Le
     }
     let mut level = Level { depth, ..Level::default() };
     for (index, (path, mut members)) in by_path.into_iter().enumerate() {
-        members.sort_by(|&a, &b| rank(routes, a, b));
+        members.sort_by(|&a, &b| rank(&routes[a], &routes[b]).then(a.cmp(&b)));
         level.patterns.insert(&routes[members[0]].pattern, index);
         level.tree.insert(path, index).map_err(|error| error.to_string())?;
         level.leaves.push(Leaf::new(members, routes));
@@ -496,12 +511,12 @@ impl Node {
     }
 }
 
-fn rank(routes: &[Route], a: usize, b: usize) -> Ordering {
-    let (first, second) = (&routes[a], &routes[b]);
+/// Which of two is asked first, as far as they differ; else the one that was declared first.
+fn rank(first: &Route, second: &Route) -> Ordering {
     let by_path = first.pattern.cmp_specificity(&second.pattern);
     let by_method = first.methods.is_any().cmp(&second.methods.is_any());
     let by_fields = second.fields.len().cmp(&first.fields.len());
-    by_path.then(by_method).then(by_fields).then(a.cmp(&b))
+    by_path.then(by_method).then(by_fields)
 }
 
 #[cfg(test)]

@@ -63,13 +63,21 @@ const WARNINGS: usize = 100;
 /// # Errors
 /// The file cannot be read, or [`parse`] refuses it.
 pub fn load(path: &Path) -> Result<Config, Diagnostic> {
+    load_after(path, None)
+}
+
+/// As [`load`]; pools and servers that were there before go on with their turns and connections.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_after(path: &Path, earlier: Option<&Snapshot>) -> Result<Config, Diagnostic> {
     let file = path.display().to_string();
     let bytes = read(path).map_err(|error| {
         let problem = Problem::of_file(format!("cannot read `{file}`: {error}"));
         Source { file: &file, text: "" }.error(&problem.help(what_to_do(&error)))
     })?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, &file),
+        Ok(text) => compile(text, &file, &resolve, earlier),
         Err(error) => Err(not_text(&bytes, error.valid_up_to(), &file)),
     }
 }
@@ -80,13 +88,23 @@ pub fn load(path: &Path) -> Result<Config, Diagnostic> {
 /// # Errors
 /// The first thing in it that is wrong: where it stands, what was expected, and what to write instead.
 pub fn parse(text: &str, file: &str) -> Result<Config, Diagnostic> {
-    compile(text, file, &|host, port| Ok((host, port).to_socket_addrs()?.collect()))
+    compile(text, file, &resolve, None)
 }
 
-fn compile(text: &str, file: &str, resolve: pools::Resolve<'_>) -> Result<Config, Diagnostic> {
+/// Asks the resolver of the system, which may wait for the network.
+fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+fn compile(
+    text: &str,
+    file: &str,
+    resolve: pools::Resolve<'_>,
+    earlier: Option<&Snapshot>,
+) -> Result<Config, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text); // some editors begin a file with a byte order mark
     let source = Source { file, text };
-    let (mut config, warnings) = build(text, resolve).map_err(|problem| source.error(&problem))?;
+    let (mut config, warnings) = build(text, resolve, earlier).map_err(|problem| source.error(&problem))?;
     config.warnings = warnings.iter().take(WARNINGS).map(|problem| source.warning(problem)).collect();
     if let Some(others) = warnings.len().checked_sub(WARNINGS).filter(|others| *others > 0) {
         let problem = Problem::of_file(format!("{others} more warnings are not shown"));
@@ -95,7 +113,11 @@ fn compile(text: &str, file: &str, resolve: pools::Resolve<'_>) -> Result<Config
     Ok(config)
 }
 
-fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem>), Problem> {
+fn build(
+    text: &str,
+    resolve: pools::Resolve<'_>,
+    earlier: Option<&Snapshot>,
+) -> Result<(Config, Vec<Problem>), Problem> {
     let file = file::read(text)?;
     let listen = settings::listen(file.listen.as_ref())?;
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
@@ -105,7 +127,7 @@ fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
     let defaults = policy::defaults(&file.timeouts, &file.limits)?;
-    let mut pools = Pools::declare(file.pools, resolve)?;
+    let mut pools = Pools::declare(file.pools, resolve, earlier.map_or_else(Default::default, Snapshot::pools_by_name))?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());
     warnings.extend(policy::ineffective(&file.timeouts.of_routes()));

@@ -55,12 +55,12 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 }
 
 fn compiled(text: &str) -> Config {
-    compile(text, "f.toml", &resolve).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
+    compile(text, "f.toml", &resolve, None).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
 }
 
 /// The first line of what is said about a text that is refused.
 fn refusal(text: &str) -> String {
-    let diagnostic = compile(text, "f.toml", &resolve).expect_err(text);
+    let diagnostic = compile(text, "f.toml", &resolve, None).expect_err(text);
     diagnostic.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
@@ -80,7 +80,12 @@ fn what_is_not_said_has_a_default() {
     let node = |config: &Config| config.snapshot.node.id().to_owned();
     assert!(node(&config).starts_with("ringgate-") && node(&config) != node(&compiled(EXAMPLES[0].1)));
     let [route] = config.snapshot.routes.all() else { panic!("one route") };
-    assert_eq!((&*route.name, &route.host, route.methods.is_any(), route.pool), ("/*", &None, true, 0));
+    assert_eq!((&*route.name, &route.host, route.methods.is_any(), pool(&config, route)), ("/*", &None, true, 0));
+}
+
+/// The place of a route's pool among all.
+fn pool(config: &Config, route: &Route) -> usize {
+    config.snapshot.pools.iter().position(|pool| Arc::ptr_eq(pool, &route.pool)).unwrap()
 }
 
 #[test]
@@ -112,30 +117,26 @@ fn everything_that_is_said_is_heard() {
     let policy = Policy { timeouts, body_bytes: 65_536, client_rate: 1000, upgrades: Vec::new() };
     assert_eq!(config.policy, policy);
     let [user, rest] = config.snapshot.routes.all() else { panic!("two routes") };
-    assert_eq!((&*user.name, &*user.pattern.to_string(), user.pool), ("user", "/users/{id}", 0));
+    assert_eq!((&*user.name, &*user.pattern.to_string(), pool(&config, user)), ("user", "/users/{id}", 0));
     assert_eq!(user.methods.to_string(), "GET, PURGE");
     assert_eq!(user.host.as_deref(), Some("api.example.com"));
     assert_eq!(user.fields, [("x-version".into(), "2".into())]);
     let own = Timeouts { response: seconds(2), total: None, ..timeouts };
     let upgrades = vec!["websocket".into(), "irc/6.9".into()];
     assert_eq!(user.policy, Policy { timeouts: own, body_bytes: u64::MAX, client_rate: 1000, upgrades });
-    assert_eq!((&*rest.name, rest.pool, &rest.policy), ("/*", 1, &policy));
+    assert_eq!((&*rest.name, pool(&config, rest), &rest.policy), ("/*", 1, &policy));
     let most = |pool: usize| config.snapshot.pools[pool].servers[0].capacity.most();
     assert_eq!((most(0), most(1)), (7, 1024));
 }
 
 #[test]
-fn servers_are_numbered_through_all_pools_and_names_are_resolved_to_ipv4_first() {
+fn names_are_resolved_to_ipv4_first() {
     let config = compiled(EVERYTHING);
     let servers = config.snapshot.pools.iter().flat_map(|pool| &pool.servers);
-    let servers: Vec<_> =
-        servers.map(|server| (server.index, &*server.name, server.address.to_string())).collect();
-    let expected = [
-        (0, "127.0.0.1:1", "127.0.0.1:1"),
-        (1, "upstream.example:2", "10.0.0.1:2"),
-        (2, "[::1]:3", "[::1]:3"),
-    ];
-    assert_eq!(servers, expected.map(|(index, name, address)| (index, name, address.to_owned())));
+    let servers: Vec<_> = servers.map(|server| (&*server.name, server.address.to_string())).collect();
+    let expected =
+        [("127.0.0.1:1", "127.0.0.1:1"), ("upstream.example:2", "10.0.0.1:2"), ("[::1]:3", "[::1]:3")];
+    assert_eq!(servers, expected.map(|(name, address)| (name, address.to_owned())));
     let six = compiled(&route("prefix = \"/\"\nservers = [\"six:1\"]"));
     assert_eq!(six.snapshot.pools[0].servers[0].address, "[::6]:1".parse().unwrap());
 }
@@ -148,8 +149,8 @@ fn routes_that_list_the_same_servers_share_a_pool() {
         { path = '/c', servers = ['a:1'] },
     ]";
     let config = compiled(text);
-    let pools: Vec<usize> = config.snapshot.routes.all().iter().map(|route| route.pool).collect();
-    assert_eq!(pools, [0, 0, 1]);
+    let routes = config.snapshot.routes.all().iter();
+    assert_eq!(routes.map(|route| pool(&config, route)).collect::<Vec<_>>(), [0, 0, 1]);
     assert_eq!(&*config.snapshot.pools[0].name, "a:1, a:2");
 }
 
@@ -253,7 +254,7 @@ fn conditions_that_no_request_can_meet_are_refused() {
 fn routes_that_claim_the_same_requests_contradict_each_other() {
     let both = |first: &str, second: &str| {
         let one = |keys| format!("[[routes]]\nservers = ['a:1']\n{keys}\n");
-        compile(&format!("{}{}", one(first), one(second)), "f.toml", &resolve).map(drop)
+        compile(&format!("{}{}", one(first), one(second)), "f.toml", &resolve, None).map(drop)
     };
     for (first, second) in [
         ("prefix = '/a'", "prefix = '/a/'"),
@@ -383,7 +384,7 @@ fn of_many_warnings_some_are_shown_and_the_others_counted() {
 
 #[test]
 fn a_byte_order_mark_shifts_no_column() {
-    let diagnostic = compile("\u{feff}lisen = 1", "f.toml", &resolve).unwrap_err().to_string();
+    let diagnostic = compile("\u{feff}lisen = 1", "f.toml", &resolve, None).unwrap_err().to_string();
     assert!(diagnostic.contains("f.toml:1:1\n"), "{diagnostic}");
 }
 
@@ -407,7 +408,7 @@ fn no_text_is_answered_by_a_panic() {
     let refused = RefCell::new(0);
     let check = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        if let Err(diagnostic) = compile(&text, "f.toml", &resolve) {
+        if let Err(diagnostic) = compile(&text, "f.toml", &resolve, None) {
             check_place(&text, &diagnostic.to_string());
             *refused.borrow_mut() += 1;
         }
