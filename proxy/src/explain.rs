@@ -338,6 +338,8 @@ impl Display for Answered {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ringgate_core::method::MethodSet;
     use ringgate_core::policy::Policy;
     use ringgate_core::route::{Pattern, Routes};
@@ -353,6 +355,7 @@ mod tests {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (seed >> 33) % bound
         };
+        let pool = Arc::new(Pool::new("p", vec![Server::new("s:1", ([127, 0, 0, 1], 1).into())]));
         for _ in 0..500 {
             let routes = (0..8).map(|index| {
                 let path: String = (0..random(4)).map(|_| ["/a", "/b", "/{p}"][random(3) as usize]).collect();

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use ringgate_core::snapshot::Snapshot;
@@ -17,7 +17,8 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
 use crate::log::{self, Log, RequestLog};
-use crate::orders::{Orders, Retired};
+use crate::metrics::{Metrics, Series};
+use crate::orders::{Generation, Orders};
 use crate::outlet::{Account, Queue, Writer};
 use crate::worker::Worker;
 
@@ -29,17 +30,71 @@ pub struct Gateway {
     passed_over: Vec<(Rung, io::Error)>,
     asked: Option<usize>,
     most: usize,
-    workers: Vec<WorkerThread>,
-    orders: Arc<Orders>,
-    retired: Retired,
+    workers: Arc<Workers>,
+    /// Of each worker, until it has been joined.
+    threads: Vec<JoinHandle<io::Result<()>>>,
     log: Writer,
 }
 
-struct WorkerThread {
+/// The workers as others see them: what they are told, and what they have done.
+#[derive(Debug)]
+pub struct Workers {
+    orders: Arc<Orders>,
+    seen: Vec<Seen>,
+    /// What they have begun to measure, for one reader.
+    news: Mutex<Receiver<Series>>,
+}
+
+#[derive(Debug)]
+struct Seen {
     waker: Waker,
     counters: Arc<Counters>,
     load: Arc<Load>,
-    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Workers {
+    /// The configuration that holds.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.orders.generation()
+    }
+
+    /// Has all workers go by another configuration, each from its next request on; nothing of that is waited for. Connections
+    /// stay, and so do requests that have found their route. The configuration that held before, to be kept until nobody
+    /// else does.
+    pub(crate) fn publish(&self, snapshot: Snapshot) -> Arc<Generation> {
+        let earlier = self.orders.publish(snapshot);
+        self.ring();
+        earlier
+    }
+
+    /// How many go by that configuration, or by one that came after it.
+    pub(crate) fn adopters(&self, number: u64) -> usize {
+        self.counters().filter(|counters| counters.generation.get() >= number).count()
+    }
+
+    /// What they have begun to measure since the last call.
+    pub(crate) fn news(&self) -> Vec<Series> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).try_iter().collect()
+    }
+
+    /// The counts of each.
+    pub fn counters(&self) -> impl ExactSizeIterator<Item = &Counters> {
+        self.seen.iter().map(|worker| &*worker.counters)
+    }
+
+    /// Connections each has now.
+    pub fn loads(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.seen.iter().map(|worker| worker.load.count())
+    }
+
+    /// Whether they have been told to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.orders.is_over()
+    }
+
+    fn ring(&self) {
+        self.seen.iter().for_each(|worker| worker.waker.wake());
+    }
 }
 
 /// All a worker thread needs to begin with.
@@ -52,6 +107,7 @@ struct Start {
     log: RequestLog,
     log_writer: Queue,
     counters: Arc<Counters>,
+    series: Sender<Series>,
     balance: Balance,
     inbox: ClosedInbox,
     /// Told once the worker accepts.
@@ -79,15 +135,14 @@ impl Gateway {
         let address = listeners[0].local_addr()?;
         let orders = Arc::new(Orders::new(config.snapshot));
         let (log_writer, log) = log::start_writer(log_output, workers)?;
-        let workers = Vec::with_capacity(workers);
-        let (orders_, retired) = (orders.clone(), Retired::default());
-        let mut gateway =
-            Gateway { address, driver, passed_over, asked, most, workers, orders: orders_, retired, log };
         let (ready, started) = channel();
+        let (series, news) = channel();
+        let (mut seen, mut starts) = (Vec::new(), Vec::new());
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
             let counters = Arc::new(Counters::default());
-            let start = Start {
+            seen.push(Seen { waker, counters: counters.clone(), load: balance.own().clone() });
+            starts.push(Start {
                 core: cores[index % cores.len()],
                 driver,
                 listener,
@@ -95,38 +150,25 @@ impl Gateway {
                 orders: orders.clone(),
                 log: config.log,
                 log_writer: log_writer.clone(),
-                counters: counters.clone(),
+                counters,
+                series: series.clone(),
                 balance,
                 inbox,
                 ready: ready.clone(),
-            };
-            let load = start.balance.own().clone();
-            let name = format!("worker-{index}");
-            let thread = std::thread::Builder::new().name(name).spawn(move || start.run())?;
-            gateway.workers.push(WorkerThread { waker, counters, load, thread: Some(thread) });
+            });
         }
         drop((ready, log_writer));
-        match started.iter().take(gateway.workers.len()).count() == gateway.workers.len() {
+        let workers = Arc::new(Workers { orders, seen, news: Mutex::new(news) });
+        let mut gateway =
+            Gateway { address, driver, passed_over, asked, most, workers, threads: Vec::new(), log };
+        for (index, start) in starts.into_iter().enumerate() {
+            let name = format!("worker-{index}");
+            gateway.threads.push(std::thread::Builder::new().name(name).spawn(move || start.run())?);
+        }
+        match started.iter().take(gateway.threads.len()).count() == gateway.threads.len() {
             true => Ok(gateway),
             false => Err(gateway.stop().err().unwrap_or_else(|| io::Error::other("a worker did not start"))),
         }
-    }
-
-    /// Has all workers go by another configuration, each from its next request on; nothing of that is waited for. Connections
-    /// stay, and so do requests that have found their route.
-    pub fn publish(&mut self, snapshot: Snapshot) {
-        self.retired.add(self.orders.publish(snapshot));
-        self.ring();
-    }
-
-    /// Frees configurations that held once and that no worker holds any more; how many are left.
-    pub fn free_retired(&mut self) -> usize {
-        self.retired.free();
-        self.retired.count()
-    }
-
-    fn ring(&self) {
-        self.workers.iter().for_each(|worker| worker.waker.wake());
     }
 
     /// Where it listens.
@@ -144,14 +186,19 @@ impl Gateway {
         &self.passed_over
     }
 
-    /// The counts of each worker.
-    pub fn counters(&self) -> impl ExactSizeIterator<Item = &Counters> {
-        self.workers.iter().map(|worker| &*worker.counters)
+    /// Its workers.
+    pub fn workers(&self) -> &Arc<Workers> {
+        &self.workers
     }
 
-    /// Connections each worker has now.
+    /// As [`Workers::counters`].
+    pub fn counters(&self) -> impl ExactSizeIterator<Item = &Counters> {
+        self.workers.counters()
+    }
+
+    /// As [`Workers::loads`].
     pub fn loads(&self) -> impl ExactSizeIterator<Item = usize> {
-        self.workers.iter().map(|worker| worker.load.count())
+        self.workers.loads()
     }
 
     /// Connections that the configuration wants to allow.
@@ -171,7 +218,7 @@ impl Gateway {
 
     /// Whether a worker has ended by itself: a defect, after which part of the connections is not served.
     pub fn has_lost_a_worker(&self) -> bool {
-        self.workers.iter().any(|worker| worker.thread.as_ref().is_some_and(JoinHandle::is_finished))
+        self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// Stops accepting, lets requests in flight finish within the drain timeout, and ends.
@@ -184,13 +231,13 @@ impl Gateway {
 
     /// Drains, and leaves the counts to be read. A log that nobody reads is not waited for.
     pub(crate) fn stop(&mut self) -> io::Result<()> {
-        if self.workers.iter().all(|worker| worker.thread.is_none()) {
+        if self.threads.is_empty() {
             return Ok(()); // it has been stopped, or nothing of it was started
         }
-        self.orders.end();
-        self.ring();
+        self.workers.orders.end();
+        self.workers.ring();
         let mut result = Ok(());
-        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+        for thread in self.threads.drain(..) {
             let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
             result = result.and(ended);
         }
@@ -232,7 +279,7 @@ impl Start {
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
         let inbox = Some(self.inbox.open()?);
         let orders = self.orders.clone();
-        let worker: Rc<Worker> = Worker::new(self.orders, log, self.counters, self.balance, inbox);
+        let worker: Rc<Worker> = Worker::new(self.orders, log, self.counters, Metrics::new(self.series), self.balance, inbox);
         let _ = self.ready.send(());
         drop(self.ready); // whoever waits for all of us must notice if one cannot
         let until_over = async {

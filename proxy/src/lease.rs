@@ -13,6 +13,7 @@ use ringgate_core::pool::Server;
 use ringgate_core::route::{Found, Route};
 use ringgate_core::snapshot::Snapshot;
 
+use crate::metrics::{Metrics, RouteMetrics, ServerMetrics};
 use crate::orders::Generation;
 
 /// A configuration, held by one worker.
@@ -27,6 +28,10 @@ pub(crate) struct Held {
 #[derive(Debug)]
 pub(crate) struct Lease {
     route: Arc<Route>,
+    /// What this worker measures of it,
+    pub(crate) metrics: Arc<RouteMetrics>,
+    /// and of its servers.
+    servers: Box<[Arc<ServerMetrics>]>,
 }
 
 impl Held {
@@ -41,8 +46,8 @@ impl Held {
     }
 
     /// The route that was found in this very configuration, to hold.
-    pub(crate) fn lease(&self, found: Found<'_>) -> Rc<Lease> {
-        self.leases[found.index].get_or_init(|| Rc::new(Lease { route: found.route.clone() })).clone()
+    pub(crate) fn lease(&self, found: Found<'_>, metrics: &Metrics) -> Rc<Lease> {
+        self.leases[found.index].get_or_init(|| Rc::new(Lease::new(found, metrics))).clone()
     }
 }
 
@@ -55,6 +60,16 @@ impl Deref for Held {
 }
 
 impl Lease {
+    fn new(found: Found<'_>, metrics: &Metrics) -> Lease {
+        let route = found.route.clone();
+        Lease { metrics: metrics.route(found), servers: metrics.servers(&route), route }
+    }
+
+    /// What this worker measures of that server.
+    pub(crate) fn server_metrics(&self, server: &Server) -> &ServerMetrics {
+        &self.servers[server.index]
+    }
+
     /// One of the servers that the route leads to.
     pub(crate) fn server(&self, index: usize) -> &Server {
         &self.route.pool.servers[index]

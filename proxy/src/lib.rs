@@ -8,6 +8,7 @@ pub mod cli;
 mod client;
 pub mod config;
 mod connection;
+pub mod control;
 pub mod counters;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod gateway;
 mod lease;
 mod limits;
 pub mod log;
+mod metrics;
 pub mod operator;
 mod orders;
 mod outlet;

@@ -20,7 +20,8 @@ use crate::outlet::{self, Queue, Writer};
 use crate::record::Record;
 
 /// How requests are logged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RequestLog {
     /// Not at all.
     Off,

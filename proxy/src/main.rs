@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
 use ringgate::config::{self, Config};
+use ringgate::control::{Charge, ControlPlane};
 use ringgate::explain;
 use ringgate::gateway::Gateway;
 use ringgate::operator::{self, say};
@@ -54,7 +55,7 @@ fn demonstrate(demonstration: &Demonstration) -> Result<(), Failure> {
     let settings =
         ringgate::demo::Settings { load: !no_load, driver: running.driver, workers: running.workers };
     process::raise_descriptor_limit();
-    let stop = process::signals().map_err(failed_to("listen to signals"))?;
+    let (_, stop) = process::signals().map_err(failed_to("listen to signals"))?;
     ringgate::demo::run(settings, stop).map_err(|failure| Failure::Running(format!("error: {failure}")))
 }
 
@@ -70,12 +71,14 @@ fn serve(run: &Run) -> Result<(), Failure> {
     config.driver = run.running.driver.or(config.driver);
     config.workers = run.running.workers.or(config.workers);
     process::raise_descriptor_limit();
-    let stop = process::signals().map_err(failed_to("listen to signals"))?;
-    let address = config.listen;
+    let (stop, stopped) = process::signals().map_err(failed_to("listen to signals"))?;
+    let (address, fixed) = (config.listen, config.fixed.clone());
     let log = Box::new(Standard::output().map_err(failed_to("use standard output"))?);
     let gateway = Gateway::start(config, log).map_err(|error| cannot_start(address, &error))?;
+    let charge = Charge { workers: gateway.workers().clone(), config: run.config.clone(), fixed, driver: gateway.driver(), stop };
+    let _plane = ControlPlane::start(charge).map_err(|error| Failure::Running(format!("error: {error}")))?;
     process::announce(&gateway);
-    process::until_stopped(gateway, &stop).map_err(failed_to("serve"))
+    process::until_stopped(gateway, &stopped).map_err(failed_to("serve"))
 }
 
 fn examine(check: &Check) -> Result<(), Failure> {

@@ -60,7 +60,7 @@ pub(crate) async fn run(
 ) -> Result<Finished, Reject> {
     client.head().check(client.head_bytes(), &worker.node)?; // 204 400 405 417 508
     let found = held.routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
-    let route = held.lease(found);
+    let route = held.lease(found, &worker.metrics);
     drop(held); // what follows may take long
     record.routed(&route);
     client.head().check_length(route.policy.body_bytes)?; // 413
@@ -68,7 +68,11 @@ pub(crate) async fn run(
     let mut turn = route.pool.turn();
     let mut refused = Fault::Unreachable;
     while let Some(server) = turn.next() {
-        match exchange.ask(server, turn.is_over(), record).await {
+        let outcome = exchange.ask(server, turn.is_over(), record).await;
+        if let Err(Reject::Fault(_)) = &outcome {
+            route.server_metrics(server).failures.add(1);
+        }
+        match outcome {
             Err(Reject::Fault(fault)) if fault.sent_nothing() => refused = fault, // the next one may
             outcome => return outcome,                                            // 408 413 499 502 503 504
         }
@@ -133,7 +137,7 @@ impl Exchange<'_> {
             Wanted { reuse, is_last, connect_within: self.terms.at_most(self.terms.policy.timeouts.connect) };
         let obtained = worker.upstreams.obtain(server, wanted, || client.connection.is_reset()).await;
         let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
-        record.sent_to(server);
+        record.sent_to(server, !upstream.reply.is_reused);
         let mut head = worker.outputs.take();
         let to = ToServer {
             server,

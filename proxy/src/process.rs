@@ -1,7 +1,7 @@
 //! The process around a gateway: signals, descriptors, the words at start and end, and what goes wrong in between.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -18,13 +18,14 @@ const WATCH: Duration = Duration::from_secs(1);
 const FEW_DESCRIPTORS: u64 = 1024;
 
 /// Takes SIGINT and SIGTERM over: each arrives as a message; the second one, sent by somebody who cannot wait, ends the
-/// process at once.
+/// process at once. Also the end that those messages come from, for others who may stop the gateway.
 ///
 /// # Errors
 /// The handlers could not be installed.
-pub fn signals() -> io::Result<Receiver<()>> {
+pub fn signals() -> io::Result<(Sender<()>, Receiver<()>)> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (sender, receiver) = channel();
+    let (stop, receiver) = channel();
+    let sender = stop.clone();
     let forward = move || {
         for (count, _) in signals.forever().enumerate() {
             if count > 0 || sender.send(()).is_err() {
@@ -33,7 +34,7 @@ pub fn signals() -> io::Result<Receiver<()>> {
         }
     };
     std::thread::Builder::new().name("signals".into()).spawn(forward)?;
-    Ok(receiver)
+    Ok((stop, receiver))
 }
 
 /// Raises the soft limit of open files to the hard one; says so if even that is little.

@@ -18,6 +18,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    pub(crate) const ALL: [Source; 2] = [Source::Gateway, Source::Upstream];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Source::Gateway => "gateway",
@@ -50,9 +52,14 @@ impl Record {
         self.lease = Some(lease.clone());
     }
 
-    /// There is a connection to this server, and the request goes there.
-    pub(crate) fn sent_to(&mut self, server: &Server) {
+    /// There is a connection to this server, perhaps a new one, and the request goes there.
+    pub(crate) fn sent_to(&mut self, server: &Server, is_new: bool) {
         self.server = Some(server.index);
+        if let Some(lease) = &self.lease {
+            let metrics = lease.server_metrics(server);
+            metrics.requests.add(1);
+            metrics.connections.add(u64::from(is_new));
+        }
     }
 
     /// A server's answer is passed on.

@@ -64,6 +64,8 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<Rc<Held>,
         Err(reject) => refuse(worker, client, &reject, &mut record).await,
     };
     worker.log.write(&record, client);
+    let metrics = record.lease.as_ref().map_or(&worker.metrics.unrouted, |lease| &lease.metrics);
+    metrics.record(&record, now().saturating_duration_since(record.started));
     match record.departed() {
         true => worker.counters.departed.add(1),
         false => worker.counters.answered.add(1),

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use ringgate_core::method::MethodSet;
@@ -23,6 +24,7 @@ use crate::balance::Balance;
 use crate::counters::Counters;
 use crate::orders::{Orders, Retired};
 use crate::log::{self, Log, RequestLog};
+use crate::metrics::Metrics;
 use crate::worker::Worker;
 
 const GATEWAY: &str = "10.0.0.1:80";
@@ -30,6 +32,8 @@ const SERVERS: [&str; 2] = ["10.0.0.2:80", "10.0.0.3:80"];
 const CLIENTS: usize = 6;
 const REQUESTS: usize = 8;
 const SEEDS: u64 = 256;
+/// Configurations change that often: in the middle of most exchanges, some of which last for seconds.
+const BETWEEN_CONFIGURATIONS: Duration = Duration::from_millis(15);
 /// How long a drain waits for requests in flight.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -205,14 +209,16 @@ impl Gateway {
         let counters = Arc::new(Counters::default());
         let log = Log::new(RequestLog::Off, writer, counters.clone());
         let orders = Arc::new(Orders::new(snapshot(&timeouts, None)));
-        let worker = Worker::new(orders.clone(), log, counters.clone(), Balance::alone(), None);
+        let metrics = Metrics::new(channel().0);
+        let worker =
+            Worker::new(orders.clone(), log, counters.clone(), metrics, Balance::alone(), None);
         let gateway =
             Gateway { orders: orders.clone(), counters, stop: Rc::default(), has_ended: Rc::default() };
         let (stop, has_ended) = (gateway.stop.clone(), gateway.has_ended.clone());
         let listener = sim::listen(GATEWAY.parse().unwrap());
         spawn(async move {
             let changes = change_configuration(&worker, &orders, timeouts);
-            worker.clone().run(listener, async { drop(race(stop.wait(), changes).await) }).await;
+            worker.clone().run(listener, async { let _ = race(stop.wait(), changes).await; }).await;
             has_ended.set(true);
         });
         gateway

@@ -21,6 +21,7 @@ use crate::counters::Counters;
 use crate::lease::Held;
 use crate::limits;
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::orders::Orders;
 use crate::session;
 use crate::spares::Spares;
@@ -41,6 +42,7 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Deadlines,
     pub(crate) log: Rc<Log>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: Metrics,
     balance: Balance,
     inbox: Option<Inbox>,
     stage: Cell<Stage>,
@@ -53,6 +55,7 @@ impl Worker {
         orders: Arc<Orders>,
         log: Rc<Log>,
         counters: Arc<Counters>,
+        metrics: Metrics,
         balance: Balance,
         inbox: Option<Inbox>,
     ) -> Rc<Worker> {
@@ -70,6 +73,7 @@ impl Worker {
             deadlines,
             log,
             counters,
+            metrics,
             balance,
             inbox,
             stage: Cell::new(Stage::Serving),
@@ -113,6 +117,7 @@ impl Worker {
             return;
         }
         self.upstreams.keep(generation.kept);
+        self.metrics.trim(generation.routes.all().len(), generation.servers());
         self.counters.generation.set(generation.number);
         self.held.replace(Rc::new(Held::new(generation)));
     }

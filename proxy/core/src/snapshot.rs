@@ -26,6 +26,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// How many servers all pools have together.
+    pub fn servers(&self) -> usize {
+        self.pools.iter().map(|pool| pool.servers.len()).sum()
+    }
+
     /// Its pools by name, for the next configuration to go on with.
     pub fn pools_by_name(&self) -> HashMap<&str, &Pool> {
         self.pools.iter().map(|pool| (&*pool.name, &**pool)).collect()

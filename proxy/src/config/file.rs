@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) tolerate: Vec<Text>,
     #[serde(default)]
     pub(super) log: Log,
+    pub(super) admin: Option<Spanned<Admin>>,
     #[serde(default)]
     pub(super) timeouts: Timeouts,
     #[serde(default)]
@@ -43,6 +44,15 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, expecting = "a table, as in `[log]`")]
 pub(super) struct Log {
     pub(super) requests: Option<Text>,
+}
+
+/// `[admin]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, as in `[admin]`")]
+pub(super) struct Admin {
+    pub(super) listen: Option<Text>,
+    pub(super) socket: Option<Text>,
+    pub(super) token: Option<Text>,
 }
 
 /// `[timeouts]`

@@ -5,14 +5,17 @@
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 
+mod admin;
 mod clients;
 mod diagnostic;
 mod file;
+mod fixed;
 mod policy;
 mod pools;
 mod reach;
 mod routes;
 pub(crate) mod sample;
+mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -26,7 +29,12 @@ use ringgate_core::policy::Policy;
 use ringgate_core::snapshot::{Clients, Snapshot};
 use ringgate_io::Rung;
 
+use toml::Spanned;
+
+pub use self::admin::Admin;
 pub use self::diagnostic::Diagnostic;
+pub use self::fixed::Fixed;
+pub use self::secret::Secret;
 pub(crate) use self::settings::WORKERS;
 
 use self::diagnostic::{Problem, Source};
@@ -48,6 +56,8 @@ pub struct Config {
     pub policy: Policy,
     /// What the data plane knows.
     pub snapshot: Snapshot,
+    /// What of all that holds until the end of the process.
+    pub fixed: Fixed,
     /// What is allowed, and probably not meant.
     pub warnings: Vec<Diagnostic>,
 }
@@ -126,6 +136,7 @@ fn build(
     let node = clients::node(file.node_id.as_ref())?;
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
+    let admin = admin::read(file.admin.as_ref())?;
     let defaults = policy::defaults(&file.timeouts, &file.limits)?;
     let mut pools = Pools::declare(file.pools, resolve, earlier.map_or_else(Default::default, Snapshot::pools_by_name))?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
@@ -140,8 +151,11 @@ fn build(
         kept: defaults.kept,
         node,
     };
+    let node_id = file.node_id.map(Spanned::into_inner);
+    let connections = snapshot.clients.connections;
+    let fixed = Fixed { listen, workers, driver, requests: log, node_id, connections, admin };
     let policy = defaults.policy;
-    Ok((Config { listen, workers, driver, log, policy, snapshot, warnings: Vec::new() }, warnings))
+    Ok((Config { listen, workers, driver, log, policy, snapshot, fixed, warnings: Vec::new() }, warnings))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

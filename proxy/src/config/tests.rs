@@ -1,9 +1,11 @@
 mod advice;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringgate_core::policy::Timeouts;
+use ringgate_core::route::Route;
 
 use super::*;
 
