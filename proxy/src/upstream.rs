@@ -10,7 +10,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ahash::AHashMap;
+use ahash::RandomState;
+use indexmap::IndexMap;
 use ringgate_core::answer::{Fault, Reject};
 use ringgate_core::pool::{Place, Server, ServerId};
 use ringgate_core::snapshot::Kept;
@@ -94,8 +95,9 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 /// All idle connections of one worker.
 pub(crate) struct Upstreams {
     deadlines: Deadlines,
-    /// By a server's own count of connections: it is the same in each configuration that has the server.
-    by_server: RefCell<AHashMap<ServerId, VecDeque<Idle>>>,
+    /// A server is the same one in each configuration that has it. In the order in which they were first kept, so that a
+    /// simulated day replays.
+    by_server: RefCell<IndexMap<ServerId, VecDeque<Idle>, RandomState>>,
     kept: Cell<Kept>,
     is_sweeping: Cell<bool>,
     is_closed: Cell<bool>,
