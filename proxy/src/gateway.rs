@@ -41,6 +41,8 @@ pub struct Gateway {
 pub struct Workers {
     orders: Arc<Orders>,
     seen: Vec<Seen>,
+    /// Where they listen, to be handed on; none once they have been told to stop.
+    listeners: Mutex<Vec<TcpListener>>,
     /// What they have begun to measure, for one reader.
     news: Mutex<Receiver<Series>>,
 }
@@ -70,6 +72,19 @@ impl Workers {
     /// How many go by that configuration, or by one that came after it.
     pub(crate) fn adopters(&self, number: u64) -> usize {
         self.counters().filter(|counters| counters.generation.get() >= number).count()
+    }
+
+    /// The sockets that they listen on, for another process.
+    pub(crate) fn listeners(&self) -> io::Result<Vec<TcpListener>> {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().map(TcpListener::try_clone).collect()
+    }
+
+    /// Tells all to stop. A listener that we kept would go on to take connections that nobody serves.
+    fn stop(&self) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.orders.end();
+        self.ring();
     }
 
     /// What they have begun to measure since the last call.
@@ -120,6 +135,19 @@ impl Gateway {
     /// # Errors
     /// The address cannot be bound, no driver works, or descriptors or threads ran out.
     pub fn start(config: Config, log_output: Box<dyn Write + Send>) -> io::Result<Gateway> {
+        Gateway::start_on(Vec::new(), config, log_output)
+    }
+
+    /// As [`start`](Self::start), on sockets that listen already: one for all workers, or one for each, which then says how many
+    /// there are. None: the configured address is bound.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(
+        inherited: Vec<TcpListener>,
+        config: Config,
+        log_output: Box<dyn Write + Send>,
+    ) -> io::Result<Gateway> {
         let cores = cpu::available()?;
         let (driver, passed_over) = match config.driver {
             Some(driver) => (driver, Vec::new()),
@@ -127,7 +155,13 @@ impl Gateway {
         };
         driver.probe()?;
         let workers = config.workers.unwrap_or(cores.len());
-        let listeners = listeners(config.listen, workers)?;
+        let listeners = match inherited.len() {
+            0 => listeners(config.listen, workers)?,
+            1 => (0..workers).map(|_| inherited[0].try_clone()).collect::<io::Result<_>>()?,
+            _ => inherited,
+        };
+        let workers = listeners.len();
+        let to_hand_on = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
         let most = connections(workers);
         let asked = config.snapshot.clients.connections;
         let most = asked.map_or(most, |asked| asked.min(most));
@@ -158,7 +192,7 @@ impl Gateway {
             });
         }
         drop((ready, log_writer));
-        let workers = Arc::new(Workers { orders, seen, news: Mutex::new(news) });
+        let workers = Arc::new(Workers { orders, seen, listeners: Mutex::new(to_hand_on), news: Mutex::new(news) });
         let mut gateway =
             Gateway { address, driver, passed_over, asked, most, workers, threads: Vec::new(), log };
         for (index, start) in starts.into_iter().enumerate() {
@@ -234,8 +268,7 @@ impl Gateway {
         if self.threads.is_empty() {
             return Ok(()); // it has been stopped, or nothing of it was started
         }
-        self.workers.orders.end();
-        self.workers.ring();
+        self.workers.stop();
         let mut result = Ok(());
         for thread in self.threads.drain(..) {
             let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));

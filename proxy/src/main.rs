@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
 use ringgate::config::{self, Config};
-use ringgate::control::{Charge, ControlPlane};
+use ringgate::control::{Charge, ControlPlane, Inheritance, systemd};
 use ringgate::explain;
 use ringgate::gateway::Gateway;
 use ringgate::operator::{self, say};
@@ -74,10 +74,21 @@ fn serve(run: &Run) -> Result<(), Failure> {
     let (stop, stopped) = process::signals().map_err(failed_to("listen to signals"))?;
     let (address, fixed) = (config.listen, config.fixed.clone());
     let log = Box::new(Standard::output().map_err(failed_to("use standard output"))?);
-    let gateway = Gateway::start(config, log).map_err(|error| cannot_start(address, &error))?;
-    let charge = Charge { workers: gateway.workers().clone(), config: run.config.clone(), fixed, driver: gateway.driver(), stop };
+    let mut inheritance = Inheritance::take().map_err(failed_to("use the sockets that were passed on"))?;
+    let sockets = std::mem::take(&mut inheritance.listeners);
+    let gateway = Gateway::start_on(sockets, config, log).map_err(|error| cannot_start(address, &error))?;
+    let charge = Charge {
+        workers: gateway.workers().clone(),
+        config: run.config.clone(),
+        fixed,
+        driver: gateway.driver(),
+        has_predecessor: inheritance.has_predecessor(),
+        stop,
+    };
     let _plane = ControlPlane::start(charge).map_err(|error| Failure::Running(format!("error: {error}")))?;
     process::announce(&gateway);
+    inheritance.announce();
+    systemd::ready();
     process::until_stopped(gateway, &stopped).map_err(failed_to("serve"))
 }
 

@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::control::systemd;
 use crate::counters::Counters;
 use crate::gateway::Gateway;
 use crate::operator::say;
@@ -78,6 +79,7 @@ pub fn announce(gateway: &Gateway) {
 /// A worker had failed.
 pub fn until_stopped(mut gateway: Gateway, stop: &Receiver<()>) -> io::Result<()> {
     let (known, watched) = watch(&gateway, stop);
+    systemd::stopping();
     say("draining: no new connections, requests in flight are finished (again Ctrl-C to end at once)");
     let ended = gateway.stop().and(watched);
     known.report_growth(&gateway);

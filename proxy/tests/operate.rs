@@ -11,8 +11,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use command_fds::{CommandFdExt, FdMapping};
 use ringmock::Mock;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::running::{PROGRAM, Running, file, get};
 use support::{Answer, Client, PATIENCE, anything, pattern, until_some};
@@ -165,7 +166,11 @@ fn turns_and_connections_go_on_across_a_reload() {
         format!("[pools.p]\nservers = {list}\nconnections = {cap}\n[[routes]]\nprefix = \"/\"\npool = \"p\"\n")
     };
     let gateway = Operated::start("turns.toml", &routes(8));
-    let ask = || get(gateway.address, "/").served_by().to_owned();
+    let mut client = Client::connect(gateway.address); // one for all: another could meet another worker
+    let mut ask = || {
+        client.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        client.hear().served_by().to_owned()
+    };
     assert_eq!(ask(), "a");
     gateway.write(&text(&routes(9)));
     assert_eq!(gateway.reload().status, 200);
@@ -259,4 +264,54 @@ fn metrics_count_what_was_asked_by_route_and_by_server() {
     ] {
         until_some(needle, || gateway.question("/metrics").text().contains(needle).then_some(()));
     }
+}
+
+/// Every connection that was made is answered by one process or the other, and what was under way is finished.
+#[test]
+fn an_upgrade_refuses_nobody_and_cuts_nothing() {
+    const BYTES: usize = 1_000_000;
+    let server = anything("one");
+    let mut gateway = Operated::start("upgrade.toml", &route("/", &server));
+    let mut busy = Client::connect(gateway.address);
+    busy.say(format!("GET /?bytes={BYTES}&delay_ms=700 HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert!(server.wait_for_requests(1, PATIENCE));
+    gateway.running.signal(Signal::USR2);
+    let successor = loop {
+        assert_eq!(get(gateway.address, "/").status, 200);
+        if let Some(line) = gateway.running.any_line().filter(|line| line.contains("has taken over")) {
+            break line.split(' ').nth(1).unwrap().parse().unwrap();
+        }
+    };
+    assert!(busy.hear().body == pattern(BYTES));
+    assert_eq!(gateway.running.exit_code(), Some(0), "the old process has ended");
+    assert_eq!(get(gateway.address, "/").status, 200, "and the new one serves");
+    kill_process(Pid::from_raw(successor).unwrap(), Signal::TERM).unwrap();
+    until_some("its end", || std::net::TcpStream::connect(gateway.address).is_err().then_some(()));
+}
+
+#[test]
+fn an_upgrade_to_what_does_not_serve_is_none() {
+    let server = anything("one");
+    let gateway = Operated::start("no-upgrade.toml", &route("/", &server));
+    gateway.write("listen = nonsense");
+    gateway.running.signal(Signal::USR2);
+    gateway.running.line_with("not upgraded: the new process ended before it served");
+    assert_eq!(get(gateway.address, "/").status, 200);
+}
+
+/// As systemd starts it: one socket that listens already.
+#[test]
+fn a_socket_that_was_passed_on_is_used() {
+    let server = anything("one");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut client = Client::connect(address);
+    client.say("GET /before HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", "-c"]).arg(file("activated.toml", &text(&route("/", &server)))).env("LISTEN_FDS", "1");
+    let mapping = FdMapping { parent_fd: listener.into(), child_fd: 3 };
+    command.fd_mappings(vec![mapping]).unwrap();
+    let _gateway = Running::start(command);
+    assert_eq!(client.hear().served_by(), "one", "it had connected before there was a gateway");
+    assert_eq!(get(address, "/").status, 200);
 }

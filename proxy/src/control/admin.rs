@@ -13,7 +13,7 @@ mod views;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -24,6 +24,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use ringgate_io::{bind, bind_beside};
 use tokio::net::{TcpListener, UnixListener};
 
 use self::guard::{Door, Guard};
@@ -48,23 +49,28 @@ pub(super) struct Doors {
     guard: Arc<Guard>,
 }
 
-/// A unix socket's name; it goes with it.
-struct Socket(PathBuf);
+/// A unix socket's name. It goes with the socket, unless a successor has taken it.
+struct Socket {
+    path: PathBuf,
+    inode: u64,
+}
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|named| named.ino() == self.inode) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
 impl Doors {
-    /// Binds what the configuration names.
+    /// Binds what the configuration names; beside a predecessor, which has it still.
     ///
     /// # Errors
     /// One of them cannot be had; the message says which and what to do.
-    pub(super) fn open(admin: &Admin) -> io::Result<Doors> {
-        let tcp = admin.listen.map(listen).transpose()?;
-        let unix = admin.socket.as_deref().map(listen_on_path).transpose()?;
+    pub(super) fn open(admin: &Admin, has_predecessor: bool) -> io::Result<Doors> {
+        let tcp = admin.listen.map(|address| listen(address, has_predecessor)).transpose()?;
+        let unix = admin.socket.as_deref().map(|path| listen_on_path(path, has_predecessor)).transpose()?;
         let bound = tcp.as_ref().map(TcpListener::local_addr).transpose()?;
         if let Some(address) = bound {
             say(&format!("admin API on http://{address}"));
@@ -97,8 +103,9 @@ impl Doors {
 }
 
 /// Binds a TCP address.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = std::net::TcpListener::bind(address).map_err(|error| {
+fn listen(address: SocketAddr, has_predecessor: bool) -> io::Result<TcpListener> {
+    let listener = if has_predecessor { bind_beside(address) } else { bind(address, &[], true) };
+    let listener = listener.map_err(|error| {
         let advice = "somebody may listen there already; change `listen` under [admin]";
         io::Error::new(error.kind(), format!("the admin API cannot listen on {address}: {error}; {advice}"))
     })?;
@@ -107,16 +114,19 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Binds a unix socket that only its owner can open. One that was left behind by a process that is gone makes room.
-fn listen_on_path(path: &Path) -> io::Result<(UnixListener, Socket)> {
+fn listen_on_path(path: &Path, has_predecessor: bool) -> io::Result<(UnixListener, Socket)> {
     let failed = |error: io::Error| {
         let advice = "name a path in a folder that exists and that you may write to, and that nothing stands at";
         io::Error::new(error.kind(), format!("the admin API cannot listen on {}: {error}; {advice}", path.display()))
     };
-    if std::os::unix::net::UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-        std::fs::remove_file(path).map_err(failed)?;
+    let left_behind = std::os::unix::net::UnixStream::connect(path)
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if path.exists() && !left_behind && !has_predecessor {
+        return Err(failed(io::ErrorKind::AddrInUse.into()));
     }
     let listener = bind_private(path).map_err(failed)?;
-    Ok((listener, Socket(path.to_owned())))
+    let inode = std::fs::symlink_metadata(path).map_err(failed)?.ino();
+    Ok((listener, Socket { path: path.to_owned(), inode }))
 }
 
 /// Binds under another name, takes the rights away, and only then gives it the name under which it is looked for.
@@ -124,9 +134,6 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let mut early = path.as_os_str().to_owned();
     early.push(format!(".{}", std::process::id()));
     let early = PathBuf::from(early);
-    if path.exists() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
     let listener = UnixListener::bind(&early)?;
     let private = std::fs::set_permissions(&early, std::fs::Permissions::from_mode(0o600));
     private.and_then(|()| std::fs::rename(&early, path)).inspect_err(|_| drop(std::fs::remove_file(&early)))?;

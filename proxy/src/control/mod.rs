@@ -8,6 +8,8 @@
 mod admin;
 mod exposition;
 mod reload;
+pub mod systemd;
+mod upgrade;
 mod watch;
 
 use std::io;
@@ -20,12 +22,15 @@ use ringgate_io::Rung;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
 use self::admin::{Desk, Doors};
 use self::exposition::{Exposition, Gauges};
 use self::reload::Reloader;
+pub use self::upgrade::Inheritance;
 use crate::config::Fixed;
 use crate::gateway::Workers;
+use crate::operator::say;
 
 /// Threads for what blocks: one reads and compiles, the others are for what may hang meanwhile, a resolver most likely.
 const BLOCKING_THREADS: usize = 4;
@@ -40,6 +45,8 @@ pub struct Charge {
     pub fixed: Fixed,
     /// What the workers run on.
     pub driver: Rung,
+    /// Whether another process serves until this one says that it does.
+    pub has_predecessor: bool,
     /// Told when the admin API is asked to stop the gateway.
     pub stop: Sender<()>,
 }
@@ -80,35 +87,57 @@ struct Plane {
     doors: Doors,
     desk: Desk,
     hangup: Signal,
+    upgrade: Signal,
 }
 
 impl Plane {
     fn open(charge: Charge) -> io::Result<Plane> {
-        let Charge { workers, config, fixed, driver, stop } = charge;
-        let doors = Doors::open(&fixed.admin)?;
+        let Charge { workers, config, fixed, driver, has_predecessor, stop } = charge;
+        let doors = Doors::open(&fixed.admin, has_predecessor)?;
         let reloader = Arc::new(Reloader::new(workers.clone(), config, fixed));
         let readings = Mutex::default();
         let gauges = Gauges { workers, reloader: reloader.clone(), driver: driver.name(), readings };
         let desk = Desk { reloader: reloader.clone(), stop, exposition: Arc::new(Exposition::new(gauges)) };
-        let hangup = signal(SignalKind::hangup())?;
-        Ok(Plane { reloader, doors, desk, hangup })
+        let [hangup, upgrade] = [SignalKind::hangup(), SignalKind::user_defined2()].map(signal);
+        Ok(Plane { reloader, doors, desk, hangup: hangup?, upgrade: upgrade? })
     }
 }
 
 fn run(runtime: &Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
-    let Plane { reloader, doors, desk, mut hangup } = plane;
+    let Plane { reloader, doors, desk, mut hangup, mut upgrade } = plane;
+    let (workers, stop) = (reloader.workers().clone(), desk.stop.clone());
     runtime.block_on(async {
         let hangups = async {
             while hangup.recv().await.is_some() {
                 reloader.reload_and_say("SIGHUP").await;
             }
         };
+        let upgrades = async {
+            while upgrade.recv().await.is_some() {
+                hand_over(&workers, &stop).await;
+            }
+        };
         tokio::select! {
             _ = ended => {}
             () = hangups => {}
+            () = upgrades => {}
             () = watch::changes(&reloader) => {}
             () = reloader.free_retired() => {}
             () = doors.serve(desk) => {}
         }
     });
+}
+
+/// Has another process take over, and stops this one if that went well.
+async fn hand_over(workers: &Arc<Workers>, stop: &Sender<()>) {
+    let workers = workers.clone();
+    let successor = spawn_blocking(move || upgrade::start_successor(&workers)).await;
+    match successor.map_err(io::Error::other).flatten() {
+        Ok(process) => {
+            say(&format!("process {process} has taken over"));
+            systemd::succeeded_by(process);
+            let _ = stop.send(());
+        }
+        Err(error) => say(&format!("not upgraded: {error}; this process goes on")),
+    }
 }

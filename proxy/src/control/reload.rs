@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::{interval, sleep, timeout};
 
+use super::systemd;
 use crate::config::{self, Config, Fixed};
 use crate::gateway::Workers;
 use crate::operator::say;
@@ -109,7 +110,10 @@ impl Reloader {
 
     /// As [`reload`](Self::reload), told to the operator.
     pub(super) async fn reload_and_say(&self, why: &str) {
-        match self.reload().await {
+        systemd::reloading();
+        let outcome = self.reload().await;
+        systemd::ready();
+        match outcome {
             Ok(applied) => applied.say(why),
             Err(refusal) => {
                 say(&refusal);

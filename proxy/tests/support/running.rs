@@ -59,6 +59,11 @@ impl Running {
         }
     }
 
+    /// A line that was said, if there is one that nobody has heard.
+    pub fn any_line(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
     /// The address in the next line that holds one.
     pub fn address(&self) -> SocketAddr {
         let line = self.line_with("http://");
