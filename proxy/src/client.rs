@@ -1,6 +1,7 @@
 //! A client's connection: its bytes, the request being served, and how it ends.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use ringgate_core::answer::Reject;
 use ringgate_core::forward::Peer;
@@ -13,6 +14,7 @@ use ringgate_io::{Buffer, Deadlines, Idle, Side, Stream, now, random};
 
 use crate::connection::{Broken, Connection};
 use crate::limits;
+use crate::stages::Stages;
 
 /// One client, and its current request.
 ///
@@ -31,6 +33,10 @@ pub(crate) struct Client {
     is_trusted: bool,
     address: Option<String>,
     request_id: String,
+    /// When it was accepted, until its first request has come.
+    accepted: Option<Instant>,
+    /// When the first byte of the current head came, if not the whole of it did.
+    began: Option<Instant>,
 }
 
 impl Client {
@@ -47,6 +53,8 @@ impl Client {
             is_trusted: false,
             address: None,
             request_id: String::new(),
+            accepted: Some(now()),
+            began: None,
         })
     }
 
@@ -59,13 +67,14 @@ impl Client {
         self.bounds = HeadBounds { start: 0, end: 0 };
         self.connection.deadline().idle_within(clients.idle_timeout, self.idle);
         self.idle = Idle::Used;
-        self.address = None;
+        (self.address, self.began) = (None, None);
         let bounds = loop {
             let had_begun = scanner.has_begun();
             if let Some(bounds) = scanner.scan(self.buffer.data())? {
                 break bounds;
             }
             if !had_begun && scanner.has_begun() {
+                self.began = Some(now());
                 self.connection.deadline().within(clients.head_timeout, Side::Receive);
             }
             if self.gather(self.buffer.capacity()) {
@@ -104,6 +113,11 @@ impl Client {
         if let Framing::Length(length @ ..=limits::WHOLE_BODY_BYTES) = self.head.framing() {
             self.gather((length as usize).saturating_sub(self.buffered_body().len()));
         }
+    }
+
+    /// The account of the request whose head has come, well or badly.
+    pub(crate) fn begin_stages(&mut self) -> Stages {
+        Stages::begin(self.accepted.take(), self.began, now())
     }
 
     /// Names the request: by the client's own id if it has a usable one, else by a new one. A head that could not be read

@@ -26,6 +26,7 @@ mod session;
 #[cfg(test)]
 mod simulation;
 mod spares;
+mod stages;
 pub mod standard;
 mod tunnel;
 mod upload;

@@ -68,7 +68,7 @@ impl Log {
         if self.kind == RequestLog::Off {
             return;
         }
-        let line = Line { record, client, ended: now() };
+        let line = Line { record, client };
         let mut batch = self.batch.borrow_mut();
         let written = match self.kind {
             RequestLog::Text => batch.sample(&line),
@@ -122,7 +122,7 @@ impl Batch {
 
     /// A readable line, unless this second has had enough of them.
     fn sample(&mut self, line: &Line<'_>) -> std::io::Result<()> {
-        self.end_second(line.ended);
+        self.end_second(line.record.stages.since());
         if self.shown == TEXT_LINES {
             self.hidden += 1;
             return Ok(());
@@ -150,7 +150,6 @@ impl Batch {
 struct Line<'a> {
     record: &'a Record<'a>,
     client: &'a Client,
-    ended: Instant,
 }
 
 impl Line<'_> {
@@ -163,7 +162,7 @@ impl Line<'_> {
     }
 
     fn seconds(&self) -> f64 {
-        self.ended.saturating_duration_since(self.record.started).as_secs_f64()
+        self.record.stages.duration().as_secs_f64()
     }
 }
 

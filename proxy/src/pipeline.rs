@@ -11,7 +11,7 @@ use ringgate_core::head::{HeadBounds, HeadScanner, ResponseHead, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
 use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
-use ringgate_io::{Buffer, Side, join};
+use ringgate_io::{Buffer, Side, join, now};
 
 use crate::client::Client;
 use crate::connection::{Broken, Connection};
@@ -19,6 +19,7 @@ use crate::patience::Terms;
 use crate::record::Record;
 use crate::relay::{Relay, Sink, Source, Stopped};
 use crate::spares::{Lent, Output, Spares};
+use crate::stages::Stage;
 use crate::tunnel::{BrokenBy, Tunnel};
 use crate::upload::{Progress, Upload, Uploaded};
 use crate::upstream::{Reply, Reuse, Upstream, Wanted};
@@ -125,7 +126,9 @@ impl Exchange<'_> {
         let (worker, client) = (self.worker, self.client);
         let wanted =
             Wanted { reuse, is_last, connect_within: self.terms.at_most(self.terms.policy.timeouts.connect) };
-        let obtained = worker.upstreams.obtain(server, wanted, || client.connection.is_reset()).await;
+        record.stages.enter(Stage::Queue, now());
+        let is_moot = || client.connection.is_reset();
+        let obtained = worker.upstreams.obtain(server, wanted, &mut record.stages, is_moot).await;
         let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
         record.sent_to(server);
         let mut head = worker.outputs.take();
@@ -143,8 +146,10 @@ impl Exchange<'_> {
             None => Box::pin(self.request_while_answer(&mut upstream, head, record)).await,
         };
         let (finished, keeps_server) = result.map_err(|reject| self.blame(reject))?;
+        let ended = now();
+        record.stages.end(ended);
         if keeps_server && upstream.reply.buffer.is_empty() {
-            worker.upstreams.put_back(upstream);
+            worker.upstreams.put_back(upstream, ended);
         }
         Ok(finished)
     }
@@ -226,6 +231,7 @@ impl Exchange<'_> {
             head => head,
         }?;
         connection.deadline().clear(); // the client may take its time with what follows
+        record.stages.enter(Stage::Transfer, now());
         progress.is_answering.set(true);
         let bytes = &reply.buffer.data()[bounds.start..bounds.end];
         let mut out = self.worker.outputs.take();

@@ -7,6 +7,8 @@ use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::Route;
 use ringgate_core::snapshot::Snapshot;
 
+use crate::stages::Stages;
+
 /// Who made the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -29,7 +31,10 @@ impl Source {
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     snapshot: &'a Snapshot,
+    /// When its head was here, well or badly.
     pub(crate) started: Instant,
+    /// Where its time went.
+    pub(crate) stages: Stages,
     pub(crate) route: Option<&'a Route>,
     pub(crate) server: Option<&'a Server>,
     pub(crate) status: u16,
@@ -39,10 +44,11 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(crate) fn start(snapshot: &'a Snapshot, started: Instant) -> Record<'a> {
+    pub(crate) fn start(snapshot: &'a Snapshot, stages: Stages) -> Record<'a> {
         Record {
             snapshot,
-            started,
+            started: stages.since(),
+            stages,
             route: None,
             server: None,
             status: 0,

@@ -50,7 +50,7 @@ async fn requests(worker: &Worker, mut client: Box<Client>) {
 
 /// One request, which arrived well or not.
 async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Reject>) -> After {
-    let mut record = Record::start(worker.snapshot(), now());
+    let mut record = Record::start(worker.snapshot(), client.begin_stages());
     client.name_request(arrived.is_ok());
     let outcome = match arrived {
         Ok(()) => pipeline::run(worker, client, &mut record).await,
@@ -95,6 +95,7 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     if is_gone {
         record.departed_before_answer();
     }
+    record.stages.end(now());
     Finished { after, body: body.unwrap_or(0), surplus: Buffer::default() }
 }
 
