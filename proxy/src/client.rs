@@ -14,7 +14,7 @@ use ringgate_io::{Buffer, Deadlines, Idle, Side, Stream, now, random};
 
 use crate::connection::{Broken, Connection};
 use crate::limits;
-use crate::stages::Stages;
+use ringgate_core::stages::Stages;
 
 /// One client, and its current request.
 ///
@@ -37,6 +37,15 @@ pub(crate) struct Client {
     accepted: Option<Instant>,
     /// When the first byte of the current head came, if not the whole of it did.
     began: Option<Instant>,
+    /// Bytes received and sent before the current request.
+    before: Traffic,
+}
+
+/// Bytes of a client's connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traffic {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
 }
 
 impl Client {
@@ -55,6 +64,7 @@ impl Client {
             request_id: String::new(),
             accepted: Some(now()),
             began: None,
+            before: Traffic::default(),
         })
     }
 
@@ -68,6 +78,7 @@ impl Client {
         self.connection.deadline().idle_within(clients.idle_timeout, self.idle);
         self.idle = Idle::Used;
         (self.address, self.began) = (None, None);
+        self.before = Traffic { received: self.read(), sent: self.connection.sent() };
         let bounds = loop {
             let had_begun = scanner.has_begun();
             if let Some(bounds) = scanner.scan(self.buffer.data())? {
@@ -134,6 +145,23 @@ impl Client {
                 self.request_id.push_str(id);
             }
             None => request_id::generate(&mut self.request_id, [random(), random()]),
+        }
+    }
+
+    /// Bytes that were received and are not waiting in the buffer.
+    fn read(&self) -> u64 {
+        self.connection.received() - self.buffer.len() as u64
+    }
+
+    /// Bytes of the served request, of which `body` stand behind its head, and of its answer; `surplus` were read behind its
+    /// body. Of a head that could not be read, all that came.
+    pub(crate) fn traffic(&self, body: usize, surplus: usize) -> Traffic {
+        let unread = self.bounds.end == 0;
+        let read =
+            if unread { self.connection.received() } else { self.read() + (self.bounds.end + body) as u64 };
+        Traffic {
+            received: read - self.before.received - surplus as u64,
+            sent: self.connection.sent() - self.before.sent,
         }
     }
 

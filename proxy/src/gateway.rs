@@ -16,7 +16,7 @@ use crate::balance::{self, Balance, ClosedInbox, Load};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
-use crate::log::{self, Log, RequestLog};
+use crate::log::{self, Log, Reopener, RequestLog};
 use crate::outlet::{Account, Queue, Writer};
 use crate::worker::Worker;
 
@@ -30,6 +30,7 @@ pub struct Gateway {
     most: usize,
     workers: Vec<WorkerThread>,
     log: Writer,
+    log_settings: RequestLog,
 }
 
 struct WorkerThread {
@@ -76,7 +77,16 @@ impl Gateway {
         let address = listeners[0].local_addr()?;
         let snapshot = Arc::new(config.snapshot);
         let (log_writer, log) = log::start_writer(log_output, workers)?;
-        let mut gateway = Gateway { address, driver, passed_over, asked, most, workers: Vec::new(), log };
+        let mut gateway = Gateway {
+            address,
+            driver,
+            passed_over,
+            asked,
+            most,
+            workers: Vec::new(),
+            log,
+            log_settings: config.log.clone(),
+        };
         let (ready, started) = channel();
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
@@ -87,7 +97,7 @@ impl Gateway {
                 listener,
                 wake,
                 snapshot: snapshot.clone(),
-                log: config.log,
+                log: config.log.clone(),
                 log_writer: log_writer.clone(),
                 counters: counters.clone(),
                 balance,
@@ -144,6 +154,16 @@ impl Gateway {
     /// What has become of the lines of the request log that its workers handed over.
     pub(crate) fn log_account(&self) -> &Account {
         self.log.account()
+    }
+
+    /// The way to have the request log opened anew.
+    pub fn log_reopener(&self) -> Reopener {
+        Reopener::new(self.log_settings.file.clone(), self.log.replacement())
+    }
+
+    /// What the output of the request log is called in messages.
+    pub(crate) fn log_destination(&self) -> String {
+        self.log_settings.destination()
     }
 
     /// Whether a worker has ended by itself: a defect, after which part of the connections is not served.

@@ -26,7 +26,6 @@ mod session;
 #[cfg(test)]
 mod simulation;
 mod spares;
-mod stages;
 pub mod standard;
 mod tunnel;
 mod upload;

@@ -8,9 +8,9 @@ use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
 use ringgate::config::{self, Config};
 use ringgate::explain;
 use ringgate::gateway::Gateway;
+use ringgate::log::RequestLog;
 use ringgate::operator::{self, say};
 use ringgate::process;
-use ringgate::standard::Standard;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -72,8 +72,10 @@ fn serve(run: &Run) -> Result<(), Failure> {
     process::raise_descriptor_limit();
     let stop = process::signals().map_err(failed_to("listen to signals"))?;
     let address = config.listen;
-    let log = Box::new(Standard::output().map_err(failed_to("use standard output"))?);
+    let rotations = process::rotations().map_err(failed_to("listen to signals"))?;
+    let log = config.log.open().map_err(|error| cannot_log(&config.log, &error))?;
     let gateway = Gateway::start(config, log).map_err(|error| cannot_start(address, &error))?;
+    process::reopen_log_on(rotations, gateway.log_reopener()).map_err(failed_to("listen to signals"))?;
     process::announce(&gateway);
     process::until_stopped(gateway, &stop).map_err(failed_to("serve"))
 }
@@ -116,6 +118,11 @@ fn cannot_start(address: std::net::SocketAddr, error: &io::Error) -> Failure {
         _ => "check `listen`, the limit of open files (`ulimit -n`) and the number of workers",
     };
     Failure::Running(format!("error: cannot serve on {address}: {error}\nhelp: {advice}"))
+}
+
+fn cannot_log(log: &RequestLog, error: &io::Error) -> Failure {
+    let (destination, advice) = (log.destination(), RequestLog::advice(error));
+    Failure::Running(format!("error: cannot write the request log to {destination}: {error}\nhelp: {advice}"))
 }
 
 fn failed_to(what: &'static str) -> impl Fn(io::Error) -> Failure {

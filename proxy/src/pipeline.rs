@@ -19,11 +19,11 @@ use crate::patience::Terms;
 use crate::record::Record;
 use crate::relay::{Relay, Sink, Source, Stopped};
 use crate::spares::{Lent, Output, Spares};
-use crate::stages::Stage;
 use crate::tunnel::{BrokenBy, Tunnel};
 use crate::upload::{Progress, Upload, Uploaded};
 use crate::upstream::{Reply, Reuse, Upstream, Wanted};
 use crate::worker::Worker;
+use ringgate_core::stages::Stage;
 
 /// What is left when a request is over.
 pub(crate) struct Finished {
@@ -126,11 +126,11 @@ impl Exchange<'_> {
         let (worker, client) = (self.worker, self.client);
         let wanted =
             Wanted { reuse, is_last, connect_within: self.terms.at_most(self.terms.policy.timeouts.connect) };
+        record.attempts(server);
         record.stages.enter(Stage::Queue, now());
         let is_moot = || client.connection.is_reset();
         let obtained = worker.upstreams.obtain(server, wanted, &mut record.stages, is_moot).await;
         let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
-        record.sent_to(server);
         let mut head = worker.outputs.take();
         let to = ToServer {
             server,
@@ -238,7 +238,7 @@ impl Exchange<'_> {
         if let (101, Some(protocol)) = (head.status(), self.upgrade) {
             forward::switching(&mut out, &head, bytes, protocol, self.client.request_id());
             reply.buffer.consume(bounds.end);
-            record.answered(101);
+            record.answered(101, self.client.connection.sent() + out.len() as u64);
             drop(watch); // two orderly ends of a tunnel look like a reset, and a receive is pending all the time
             return Ok(Box::pin(self.tunnel(connection, &mut reply.buffer, out, record)).await);
         }
@@ -250,7 +250,8 @@ impl Exchange<'_> {
             self.client.persists() && !self.worker.is_draining() && progress.can_end(server_persists);
         let date = self.worker.date();
         let (request_id, date) = (self.client.request_id(), date.as_str());
-        let to = ToClient { request_id, date, method, version: client.version(), framing, persists };
+        let timing = self.terms.policy.server_timing.then_some(&record.stages);
+        let to = ToClient { request_id, date, method, version: client.version(), framing, persists, timing };
         let client_framing = forward::response(&mut out, &head, bytes, to);
         drop(head);
         reply.buffer.consume(bounds.end);
@@ -266,7 +267,7 @@ impl Exchange<'_> {
         };
         relay.gather();
         let piece = relay.decode().map_err(|_| Fault::BadReply(BadReply::Body))?; // while 502 can still be said
-        record.answered(status);
+        record.answered(status, self.client.connection.sent() + out.len() as u64);
         if let Err(stopped) = relay.pass_on(out, piece).await {
             record.truncated(self.cause_of_truncation(stopped));
             return Ok(Answered { after: After::Reset, keeps_server: false });

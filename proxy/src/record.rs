@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use ringgate_core::answer::{Cause, Reject};
 use ringgate_core::pool::{Pool, Server};
-use ringgate_core::route::Route;
+use ringgate_core::route::{Route, Routes};
 use ringgate_core::snapshot::Snapshot;
 
-use crate::stages::Stages;
+use ringgate_core::stages::Stages;
 
 /// Who made the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +37,14 @@ pub(crate) struct Record<'a> {
     pub(crate) stages: Stages,
     pub(crate) route: Option<&'a Route>,
     pub(crate) server: Option<&'a Server>,
+    /// How often a server was tried.
+    pub(crate) attempts: u32,
     pub(crate) status: u16,
     pub(crate) source: Source,
     /// None for a request that went well.
     pub(crate) cause: Option<Cause>,
+    /// Bytes sent to the client, on its connection, before the body of the answer.
+    pub(crate) body_from: u64,
 }
 
 impl<'a> Record<'a> {
@@ -51,9 +55,11 @@ impl<'a> Record<'a> {
             stages,
             route: None,
             server: None,
+            attempts: 0,
             status: 0,
             source: Source::Gateway,
             cause: None,
+            body_from: 0,
         }
     }
 
@@ -62,14 +68,15 @@ impl<'a> Record<'a> {
         self.route = Some(route);
     }
 
-    /// There is a connection to this server, and the request goes there.
-    pub(crate) fn sent_to(&mut self, server: &'a Server) {
+    /// This server is tried.
+    pub(crate) fn attempts(&mut self, server: &'a Server) {
         self.server = Some(server);
+        self.attempts += 1;
     }
 
-    /// A server's answer is passed on.
-    pub(crate) fn answered(&mut self, status: u16) {
-        (self.status, self.source) = (status, Source::Upstream);
+    /// A server's answer is passed on: its body begins when so many bytes have been sent to the client.
+    pub(crate) fn answered(&mut self, status: u16, body_from: u64) {
+        (self.status, self.source, self.body_from) = (status, Source::Upstream, body_from);
     }
 
     /// That answer did not reach its end.
@@ -91,6 +98,11 @@ impl<'a> Record<'a> {
     pub(crate) fn rejected(&mut self, reject: &Reject) {
         let answer = reject.answer();
         (self.status, self.source, self.cause) = (answer.status, Source::Gateway, Some(answer.cause));
+    }
+
+    /// The table that its route was looked up in.
+    pub(crate) fn routes(&self) -> &'a Routes {
+        &self.snapshot.routes
     }
 
     /// The pool of its route.

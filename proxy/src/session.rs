@@ -60,7 +60,7 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Rejec
         Ok(finished) => finished,
         Err(reject) => refuse(worker, client, &reject, &mut record).await,
     };
-    worker.log.write(&record, client);
+    worker.log.write(&record, client, &finished);
     match record.departed() {
         true => worker.counters.departed.add(1),
         false => worker.counters.answered.add(1),
@@ -75,14 +75,23 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     let body = client.whole_body();
     let persists = !reject.closes() && body.is_some() && client.persists() && !worker.is_draining();
     let date = worker.date();
+    let tells_timing = match record.route {
+        Some(route) => route.policy.server_timing,
+        None => worker.snapshot().clients.server_timing,
+    };
+    if tells_timing {
+        record.stages.end(now()); // as far as this
+    }
     let delivery = Delivery {
         request_id: client.request_id(),
         date: date.as_str(),
         close: !persists,
         head_only: client.asks_for_head_only(),
+        timing: tells_timing.then_some(&record.stages),
     };
     let mut out = worker.outputs.take();
-    answer::write(&mut out, reject, delivery);
+    let body_bytes = answer::write(&mut out, reject, delivery);
+    record.body_from = client.connection.sent() + (out.len() - body_bytes) as u64;
     let is_gone = *reject == Reject::ClientGone || {
         client.connection.send([&out], Patience::of(limits::REFUSAL)).await.is_err()
     };

@@ -202,7 +202,7 @@ impl Gateway {
     fn start(timeouts: Timeouts) -> Gateway {
         let (writer, _) = log::start_writer(Box::new(std::io::sink()), 1).unwrap();
         let counters = Arc::new(Counters::default());
-        let log = Log::new(RequestLog::Off, writer, counters.clone());
+        let log = Log::new(RequestLog::default(), writer, counters.clone());
         let snapshot = Arc::new(snapshot(timeouts));
         let worker = Worker::new(snapshot.clone(), log, counters.clone(), Balance::alone(), None);
         let gateway = Gateway { snapshot, counters, stop: Rc::default(), has_ended: Rc::default() };

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use crate::connection::Connection;
 use crate::limits;
-use crate::stages::{Stage, Stages};
+use ringgate_core::stages::{Stage, Stages};
 
 /// A connection to a server, in use.
 pub(crate) struct Upstream {

@@ -1,6 +1,6 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language (`file`), every value in it (`settings`, `clients`, `policy`, `pools`, `routes`), what deserves a
+//! Owns: the language (`file`), every value in it (`settings`, `log`, `clients`, `policy`, `pools`, `routes`), what deserves a
 //! warning (`reach`) and how all of it is said to a person (`diagnostic`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
@@ -8,6 +8,7 @@
 mod clients;
 mod diagnostic;
 mod file;
+mod log;
 mod policy;
 mod pools;
 mod reach;
@@ -100,11 +101,11 @@ fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem
     let listen = settings::listen(file.listen.as_ref())?;
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
     let driver = file.driver.as_ref().map(settings::driver).transpose()?;
-    let log = settings::request_log(file.log.requests.as_ref())?;
+    let log = log::read(&file.log)?;
     let node = clients::node(file.node_id.as_ref())?;
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
-    let defaults = policy::defaults(&file.timeouts, &file.limits)?;
+    let defaults = policy::defaults(&file)?;
     let mut pools = Pools::declare(file.pools, resolve)?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// A stage of a request, in the order in which they come. A request that is refused ends in the stage that refused it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// From the accept to the first byte: of the first request on a connection only. It comes before the request, and is no
     /// part of its duration: browsers connect ahead of time.
     Accept,
@@ -28,7 +28,8 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    pub(crate) const ALL: [Stage; 7] = [
+    /// All of them, in order.
+    pub const ALL: [Stage; 7] = [
         Stage::Accept,
         Stage::Head,
         Stage::Policy,
@@ -39,7 +40,7 @@ impl Stage {
     ];
 
     /// What logs and metrics call it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Stage::Accept => "accept",
             Stage::Head => "head",
@@ -54,7 +55,7 @@ impl Stage {
 
 /// The account of one request.
 #[derive(Debug, Clone)]
-pub(crate) struct Stages {
+pub struct Stages {
     /// When the first byte of the head came.
     began: Instant,
     current: Stage,
@@ -66,7 +67,7 @@ pub(crate) struct Stages {
 impl Stages {
     /// Of a request whose head is here, well or badly, `now`. It came in pieces from `began` on, or at once; `accepted` is
     /// said for the first request of a connection.
-    pub(crate) fn begin(accepted: Option<Instant>, began: Option<Instant>, now: Instant) -> Stages {
+    pub fn begin(accepted: Option<Instant>, began: Option<Instant>, now: Instant) -> Stages {
         let began = began.unwrap_or(now);
         let since = accepted.unwrap_or(began);
         let mut stages = Stages { began, current: Stage::Accept, since, spent: Default::default() };
@@ -76,39 +77,39 @@ impl Stages {
     }
 
     /// The current stage is over; the next one begins. One that is entered again, as by another attempt, goes on.
-    pub(crate) fn enter(&mut self, next: Stage, now: Instant) {
+    pub fn enter(&mut self, next: Stage, now: Instant) {
         self.end(now);
         self.current = next;
     }
 
     /// The next one begins where the current one did, which had nothing to do.
-    pub(crate) fn skip_to(&mut self, next: Stage) {
+    pub fn skip_to(&mut self, next: Stage) {
         self.current = next;
     }
 
     /// The request is over, or as far as this.
-    pub(crate) fn end(&mut self, now: Instant) {
+    pub fn end(&mut self, now: Instant) {
         self.spent[self.current as usize] += now.saturating_duration_since(self.since);
         self.since = now;
     }
 
     /// Time spent in a stage so far, over all attempts.
-    pub(crate) fn spent(&self, stage: Stage) -> Duration {
+    pub fn spent(&self, stage: Stage) -> Duration {
         self.spent[stage as usize]
     }
 
     /// All stages and the time spent in each.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Stage, Duration)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Stage, Duration)> {
         Stage::ALL.into_iter().zip(self.spent)
     }
 
     /// From the first byte of the head to the end: the sum of all stages but [`Stage::Accept`].
-    pub(crate) fn duration(&self) -> Duration {
+    pub fn duration(&self) -> Duration {
         self.since.saturating_duration_since(self.began)
     }
 
     /// When the last one ended, or the current one began.
-    pub(crate) fn since(&self) -> Instant {
+    pub fn since(&self) -> Instant {
         self.since
     }
 }
