@@ -378,10 +378,9 @@ fn a_collector_that_is_killed_costs_lines_and_no_request_and_the_next_one_gets_t
     let (server, pipe, collected) = (anything("one"), no_log("pipe"), no_log("collected"));
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut first = collector(&pipe, &collected);
-    let logging = until_some("a reader of the pipe", || {
-        let ready = fs::OpenOptions::new().write(true).open(&pipe).is_ok(); // waits for it
-        ready.then(|| Logging::start("piped", pipe.clone(), &server, ""))
-    });
+    let held_open = fs::OpenOptions::new().write(true).open(&pipe).unwrap(); // waits for the reader, which ends with the last writer
+    let logging = Logging::start("piped", pipe.clone(), &server, "");
+    drop(held_open);
     let text = || fs::read_to_string(&collected).unwrap_or_default();
     get(logging.address, "/users/1");
     until_some("the first line", || text().contains("/users/1").then_some(()));
