@@ -154,11 +154,9 @@ impl Client {
     }
 
     /// Bytes of the served request, of which `body` stand behind its head, and of its answer; `surplus` were read behind its
-    /// body. Of a head that could not be read, all that came.
+    /// body.
     pub(crate) fn traffic(&self, body: usize, surplus: usize) -> Traffic {
-        let unread = self.bounds.end == 0;
-        let read =
-            if unread { self.connection.received() } else { self.read() + (self.bounds.end + body) as u64 };
+        let read = self.read() + (self.bounds.end + body) as u64;
         Traffic {
             received: read - self.before.received - surplus as u64,
             sent: self.connection.sent() - self.before.sent,

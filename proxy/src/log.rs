@@ -13,6 +13,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ringgate_core::logline::{self, Facts};
 use ringgate_io::{TICK, now, sleep, spawn};
@@ -139,23 +140,10 @@ impl Log {
         if !has_failed && !self.is_chosen(client.request_id()) {
             return;
         }
-        let mut batch = self.batch.borrow_mut();
-        let Batch { text, usual_bytes, lines, clock, screen } = &mut *batch;
-        if text.capacity() == 0 {
-            text.reserve(*usual_bytes);
-        }
-        let ended = record.stages.since();
-        if form == Form::Text {
-            *lines += screen.end_second(ended, text);
-            if !screen.takes_one() {
-                return;
-            }
-        }
         let is_sampled = self.sampled_below.is_some() && !has_failed;
-        let facts = facts(record, client, finished, clock.time(ended), is_sampled);
-        logline::write(text, form, &self.settings.shape, &facts);
-        *lines += 1;
-        if text.len() >= limits::LOG_BATCH_BYTES {
+        let mut batch = self.batch.borrow_mut();
+        batch.add(form, &self.settings.shape, facts(record, client, finished, is_sampled));
+        if batch.text.len() >= limits::LOG_BATCH_BYTES {
             self.hand_over(&mut batch);
         } else if !self.is_flushing.replace(true) {
             spawn(flush(self.clone()));
@@ -186,13 +174,35 @@ impl Log {
     }
 }
 
+impl Batch {
+    /// Adds a line, unless it is a readable one and this second has had enough of them.
+    fn add(&mut self, form: Form, shape: &Shape, facts: Facts<'_>) {
+        let ended = facts.stages.since();
+        if form == Form::Text {
+            self.end_second(ended);
+            if !self.screen.takes_one() {
+                return;
+            }
+        }
+        if self.text.capacity() == 0 {
+            self.text.reserve(self.usual_bytes);
+        }
+        let facts = Facts { time: self.clock.time(ended), ..facts };
+        logline::write(&mut self.text, form, shape, &facts);
+        self.lines += 1;
+    }
+
+    fn end_second(&mut self, now: Instant) {
+        self.lines += self.screen.end_second(now, &mut self.text);
+    }
+}
+
 /// Hands over what there is every tick, until there is nothing more to say.
 async fn flush(log: Rc<Log>) {
     loop {
         sleep(TICK).await;
         let mut batch = log.batch.borrow_mut();
-        let Batch { text, lines, screen, .. } = &mut *batch;
-        *lines += screen.end_second(now(), text);
+        batch.end_second(now());
         log.hand_over(&mut batch);
         if !batch.screen.hides_any() {
             break;
@@ -201,16 +211,11 @@ async fn flush(log: Rc<Log>) {
     log.is_flushing.set(false);
 }
 
-fn facts<'a>(
-    record: &'a Record<'_>,
-    client: &'a Client,
-    finished: &Finished,
-    time: &'a [u8],
-    is_sampled: bool,
-) -> Facts<'a> {
+/// What is known of a request but when that was by the clock on the wall.
+fn facts<'a>(record: &'a Record<'_>, client: &'a Client, finished: &Finished, is_sampled: bool) -> Facts<'a> {
     let traffic = client.traffic(finished.body, finished.surplus.len());
     Facts {
-        time,
+        time: b"",
         request_id: client.request_id(),
         client: client.address(),
         head: (!client.head_bytes().is_empty()).then(|| (client.head(), client.head_bytes())),

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use ringgate_core::answer::{self, Delivery, Reject};
+use ringgate_core::stages::Stages;
 use ringgate_io::{Buffer, now};
 
 use crate::client::Client;
@@ -75,19 +76,12 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     let body = client.whole_body();
     let persists = !reject.closes() && body.is_some() && client.persists() && !worker.is_draining();
     let date = worker.date();
-    let tells_timing = match record.route {
-        Some(route) => route.policy.server_timing,
-        None => worker.snapshot().clients.server_timing,
-    };
-    if tells_timing {
-        record.stages.end(now()); // as far as this
-    }
     let delivery = Delivery {
         request_id: client.request_id(),
         date: date.as_str(),
         close: !persists,
         head_only: client.asks_for_head_only(),
-        timing: tells_timing.then_some(&record.stages),
+        timing: timing(worker, record),
     };
     let mut out = worker.outputs.take();
     let body_bytes = answer::write(&mut out, reject, delivery);
@@ -105,7 +99,21 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
         record.departed_before_answer();
     }
     record.stages.end(now());
-    Finished { after, body: body.unwrap_or(0), surplus: Buffer::default() }
+    // Without a whole body, whatever came is part of what is refused.
+    let body = body.unwrap_or_else(|| client.buffered_body().len());
+    Finished { after, body, surplus: Buffer::default() }
+}
+
+/// Where the time went so far, if the client is told.
+fn timing<'a>(worker: &Worker, record: &'a mut Record<'_>) -> Option<&'a Stages> {
+    let is_told = match record.route {
+        Some(route) => route.policy.server_timing,
+        None => worker.snapshot().clients.server_timing,
+    };
+    is_told.then(|| {
+        record.stages.end(now());
+        &record.stages
+    })
 }
 
 #[cfg(test)]
