@@ -157,39 +157,39 @@ on_every_driver! {
 /// Stands in all that a client can make up.
 const SECRET: &str = "S3CRET";
 
-/// What a client may send that holds secrets, in good order and otherwise; the place of `@` is the secret's.
+/// What a client may send that holds secrets, in good order and otherwise; the place of `$` is the secret's.
 const REQUESTS: [&str; 30] = [
-    "GET /users/7 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer @\r\nCookie: session=@\r\n\r\n",
-    "GET /users/7 HTTP/1.1\r\nHost: h\r\nX-Api-Key: @\r\nProxy-Authorization: Basic @\r\nX-Anything: @\r\n\r\n",
-    "GET /users/7 HTTP/1.1\r\nHost: @.example\r\nX-Forwarded-For: @\r\nForwarded: for=@\r\n\r\n",
-    "GET /users/7?token=@&page=2 HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET /users/7?@ HTTP/1.1\r\nHost: h\r\nReferer: http://h/?code=@\r\n\r\n",
-    "GET /users/7?page=2;token=@&@=1 HTTP/1.1\r\nHost: h\r\nReferer: http://u:@@h/\r\n\r\n",
-    "GET http://@.example/users/7?%74oken=@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET /users/7 HTTP/1.1\r\nHost: h\r\nX-Request-Id: @ @\r\ntraceparent: 00-@-@-01\r\n\r\n",
-    "GET /reset/@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET /reset/@?token=@ HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n",
-    "GET /x/../reset/%40@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET /down/@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "POST /reset/@ HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n@",
-    "GET /@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET /users/7/@?@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "POST /anything HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n@\r\n0\r\nX-Trailer: @\r\n\r\n",
-    "@ /anything HTTP/1.1\r\nHost: h\r\n\r\n",
-    "OPTIONS /reset/@ HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n",
+    "GET /users/7 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer $\r\nCookie: session=$\r\n\r\n",
+    "GET /users/7 HTTP/1.1\r\nHost: h\r\nX-Api-Key: $\r\nProxy-Authorization: Basic $\r\nX-Anything: $\r\n\r\n",
+    "GET /users/7 HTTP/1.1\r\nHost: $.example\r\nX-Forwarded-For: $\r\nForwarded: for=$\r\n\r\n",
+    "GET /users/7?token=$&page=2 HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /users/7?$ HTTP/1.1\r\nHost: h\r\nReferer: http://h/?code=$\r\n\r\n",
+    "GET /users/7?page=2;token=$&$=1 HTTP/1.1\r\nHost: h\r\nReferer: http://u:$@h/\r\n\r\n",
+    "GET http://$.example/users/7?%74oken=$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /users/7 HTTP/1.1\r\nHost: h\r\nX-Request-Id: $ $\r\ntraceparent: 00-$-$-01\r\n\r\n",
+    "GET /reset/$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /reset/$?token=$ HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n",
+    "GET /x/../reset/%40$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /down/$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "POST /reset/$ HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n$",
+    "GET /$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /files/$/more?$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "POST /anything HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n$\r\n0\r\nX-Trailer: $\r\n\r\n",
+    "$ /anything HTTP/1.1\r\nHost: h\r\n\r\n",
+    "OPTIONS /reset/$ HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n",
     // From here on the connection ends.
-    "@\r\n\r\n",
-    "GET /users/@ HTTP/9.9\r\nHost: h\r\n\r\n",
-    "GET  /@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET /users/7 HTTP/1.1\r\nHost: h\r\nAuthorization Bearer @\r\n\r\n",
-    "GET /users/7 HTTP/1.1\r\nHost: h\r\nCookie: @\n\r\n",
-    "GET /%zz@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET /users/7 HTTP/1.1\r\nHost: @@h\r\n\r\n",
-    "CONNECT @:443 HTTP/1.1\r\nHost: h\r\n\r\n",
-    "TRACE /reset/@ HTTP/1.1\r\nHost: h\r\n\r\n",
-    "GET /users/7 HTTP/1.1\r\nHost: h\r\nExpect: @\r\n\r\n",
-    "POST /users/7 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: @\r\n\r\n",
-    "POST /anything HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n@\r\n",
+    "$\r\n\r\n",
+    "GET /users/$ HTTP/9.9\r\nHost: h\r\n\r\n",
+    "GET  /$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /users/7 HTTP/1.1\r\nHost: h\r\nAuthorization Bearer $\r\n\r\n",
+    "GET /users/7 HTTP/1.1\r\nHost: h\r\nCookie: $\n\r\n",
+    "GET /%zz$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /users/7 HTTP/1.1\r\nHost: $@h\r\n\r\n",
+    "CONNECT $:443 HTTP/1.1\r\nHost: h\r\n\r\n",
+    "TRACE /reset/$ HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /users/7 HTTP/1.1\r\nHost: h\r\nExpect: $\r\n\r\n",
+    "POST /users/7 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: $\r\n\r\n",
+    "POST /anything HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n$\r\n",
 ];
 
 /// Those of them after which the connection goes on.
@@ -200,7 +200,7 @@ const TEN_THOUSAND: usize = 10_000;
 /// Sends all of them, again and again: the first one in forty rounds only, since each costs a connection.
 fn tell_secrets(address: SocketAddr) -> usize {
     let say = |client: &mut Client, request: &str| {
-        client.say(request.replace('@', SECRET));
+        client.say(request.replace('$', SECRET));
         assert!(client.hear().status >= 200, "{request}");
     };
     let mut client = Client::connect(address);
@@ -240,6 +240,7 @@ impl Logging {
              [[routes]]\nprefix = \"/users/{{id}}\"\nservers = [\"{1}\"]\n\
              [[routes]]\npath = \"/reset/{{token}}\"\nmethods = [\"GET\"]\nservers = [\"{1}\"]\n\
              [[routes]]\npath = \"/down/{{token}}\"\nservers = [\"{2}\"]\n\
+             [[routes]]\nprefix = \"/files\"\nredact = [\"*\"]\nservers = [\"{1}\"]\n\
              [[routes]]\nprefix = \"/anything\"\nservers = [\"{1}\"]\n",
             path.display(),
             server.address(),
