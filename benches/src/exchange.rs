@@ -131,6 +131,7 @@ impl Exchange {
             version: request.version(),
             framing,
             persists: request.persists() && head.persists(method),
+            timing: None,
         };
         self.out.clear();
         forward::response(&mut self.out, head, bytes, to);

@@ -99,6 +99,7 @@ fn write_response(message: Message) -> impl FnMut() -> usize {
             version: Default::default(),
             framing,
             persists: true,
+            timing: None,
         };
         forward::response(&mut out, black_box(&head), &bytes, to);
         out.len()

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::time::Instant;
 
 use ringgate_core::answer::Reject;
 use ringgate_core::forward::Peer;
@@ -9,6 +10,7 @@ use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
 use ringgate_core::method::Method;
 use ringgate_core::request_id;
+use ringgate_core::stages::Stages;
 use ringgate_io::{Buffer, Deadlines, Idle, Side, Stream, now, random};
 
 use crate::connection::{Broken, Connection};
@@ -33,6 +35,19 @@ pub(crate) struct Client {
     is_trusted: bool,
     address: Option<String>,
     request_id: String,
+    /// When it was accepted, until its first request has come.
+    accepted: Option<Instant>,
+    /// When the first byte of the current head came, if not the whole of it did.
+    began: Option<Instant>,
+    /// Bytes received and sent before the current request.
+    before: Traffic,
+}
+
+/// Bytes of a client's connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traffic {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
 }
 
 impl Client {
@@ -49,6 +64,9 @@ impl Client {
             is_trusted: false,
             address: None,
             request_id: String::new(),
+            accepted: Some(now()),
+            began: None,
+            before: Traffic::default(),
         })
     }
 
@@ -62,13 +80,15 @@ impl Client {
         self.bounds = HeadBounds { start: 0, end: 0 };
         self.connection.deadline().idle_within(worker.held().clients.idle_timeout, self.idle);
         self.idle = Idle::Used;
-        self.address = None;
+        (self.address, self.began) = (None, None);
+        self.before = Traffic { received: self.read(), sent: self.connection.sent() };
         let bounds = loop {
             let had_begun = scanner.has_begun();
             if let Some(bounds) = scanner.scan(self.buffer.data())? {
                 break bounds;
             }
             if !had_begun && scanner.has_begun() {
+                self.began = Some(now());
                 self.connection.deadline().within(worker.held().clients.head_timeout, Side::Receive);
             }
             if self.gather(self.buffer.capacity()) {
@@ -111,6 +131,11 @@ impl Client {
         }
     }
 
+    /// The account of the request whose head has come, well or badly.
+    pub(crate) fn begin_stages(&mut self) -> Stages {
+        Stages::begin(self.accepted.take(), self.began, now())
+    }
+
     /// Names the request: by the client's own id if it has a usable one, else by a new one. A head that could not be read
     /// is forgotten.
     pub(crate) fn name_request(&mut self, is_readable: bool) {
@@ -125,6 +150,21 @@ impl Client {
                 self.request_id.push_str(id);
             }
             None => request_id::generate(&mut self.request_id, [random(), random()]),
+        }
+    }
+
+    /// Bytes that were received and are not waiting in the buffer.
+    fn read(&self) -> u64 {
+        self.connection.received() - self.buffer.len() as u64
+    }
+
+    /// Bytes of the served request, of which `body` stand behind its head, and of its answer; `surplus` were read behind its
+    /// body.
+    pub(crate) fn traffic(&self, body: usize, surplus: usize) -> Traffic {
+        let read = self.read() + (self.bounds.end + body) as u64;
+        Traffic {
+            received: read - self.before.received - surplus as u64,
+            sent: self.connection.sent() - self.before.sent,
         }
     }
 

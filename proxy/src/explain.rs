@@ -19,28 +19,39 @@ use serde::Serialize;
 use self::policy::Numbers;
 use crate::config::Config;
 use crate::config::sample::Sample;
-use crate::log::RequestLog;
+use crate::log::{Form, RequestLog};
 
 /// What a configuration says, as `ringgate check` prints it: one line for each setting, and the routing table.
 pub fn summary(config: &Config) -> String {
     let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
     let workers = config.workers.map(|workers| workers.to_string());
     let driver = config.driver.map(|driver| driver.to_string());
-    let log = match config.log {
-        RequestLog::Off => "off",
-        RequestLog::Json => "JSON lines on standard output",
-        RequestLog::Text => "text on standard output",
-    };
     let rows = [
         ["listen", &config.listen.to_string()],
         ["workers", &or(workers, "one per available core")],
         ["driver", &or(driver, "the best that works here")],
-        ["requests", log],
+        ["requests", &request_log(&config.log)],
         ["timeouts", &timeouts(config)],
         ["limits", &limits(config)],
     ];
     let rows = rows.map(|row| row.map(String::from).to_vec());
     format!("{}\nroutes, in order of precedence:\n{}", aligned(&rows), table(config))
+}
+
+/// What is logged of requests, and where.
+fn request_log(log: &RequestLog) -> String {
+    let form = match log.form {
+        None => return "off".to_owned(),
+        Some(Form::Json) => "JSON lines",
+        Some(Form::Combined) => "combined lines",
+        Some(Form::Text) => "text for people",
+    };
+    let mut said = format!("{form} to {}", log.destination());
+    let shown = |what: &str, names: &[Box<str>]| format!(", with {what} {}", names.join(" "));
+    said.extend((!log.shape.query.is_empty()).then(|| shown("of queries", &log.shape.query)));
+    said.extend((!log.shape.fields.is_empty()).then(|| shown("of fields", &log.shape.fields)));
+    said.extend((log.sample < 1.0).then(|| format!(", a share of {} and all that fail", log.sample)));
+    said
 }
 
 /// What holds for everything, and for routes that do not say otherwise.

@@ -16,7 +16,7 @@ use crate::balance::{self, Balance, ClosedInbox, Load};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
-use crate::log::{self, Log, RequestLog};
+use crate::log::{self, Log, Reopener, RequestLog};
 use crate::metrics::{Metrics, Series};
 use crate::orders::{Generation, Orders};
 use crate::outlet::{Account, Queue, Writer};
@@ -34,6 +34,7 @@ pub struct Gateway {
     /// Of each worker, until it has been joined.
     threads: Vec<JoinHandle<io::Result<()>>>,
     log: Writer,
+    log_settings: RequestLog,
 }
 
 /// The workers as others see them: what they are told, and what they have done.
@@ -169,6 +170,7 @@ impl Gateway {
         let address = listeners[0].local_addr()?;
         let orders = Arc::new(Orders::new(config.snapshot));
         let (log_writer, log) = log::start_writer(log_output, workers)?;
+        let log_settings = config.log.clone();
         let (ready, started) = channel();
         let (series, news) = channel();
         let (mut seen, mut starts) = (Vec::new(), Vec::new());
@@ -182,7 +184,7 @@ impl Gateway {
                 listener,
                 wake,
                 orders: orders.clone(),
-                log: config.log,
+                log: config.log.clone(),
                 log_writer: log_writer.clone(),
                 counters,
                 series: series.clone(),
@@ -194,7 +196,7 @@ impl Gateway {
         drop((ready, log_writer));
         let workers = Arc::new(Workers { orders, seen, listeners: Mutex::new(to_hand_on), news: Mutex::new(news) });
         let mut gateway =
-            Gateway { address, driver, passed_over, asked, most, workers, threads: Vec::new(), log };
+            Gateway { address, driver, passed_over, asked, most, workers, threads: Vec::new(), log, log_settings };
         for (index, start) in starts.into_iter().enumerate() {
             let name = format!("worker-{index}");
             gateway.threads.push(std::thread::Builder::new().name(name).spawn(move || start.run())?);
@@ -248,6 +250,16 @@ impl Gateway {
     /// What has become of the lines of the request log that its workers handed over.
     pub(crate) fn log_account(&self) -> &Account {
         self.log.account()
+    }
+
+    /// The way to have the request log opened anew.
+    pub fn log_reopener(&self) -> Reopener {
+        Reopener::new(self.log_settings.file.clone(), self.log.replacement())
+    }
+
+    /// What the output of the request log is called in messages.
+    pub(crate) fn log_destination(&self) -> String {
+        self.log_settings.destination()
     }
 
     /// Whether a worker has ended by itself: a defect, after which part of the connections is not served.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ahash::AHashMap;
 use ringgate_core::pool::Pool;
 use ringgate_core::route::{Found, Route};
+use ringgate_core::stages::Stage;
 
 use crate::counters::Counter;
 use crate::record::{Record, Source};
@@ -93,17 +94,28 @@ pub(crate) struct RouteMetrics {
     /// Requests by who answered and by class.
     answered: [[Counter; CLASSES.len()]; Source::ALL.len()],
     pub(crate) duration: Histogram,
+    /// Of each stage that took time at all.
+    stages: [Histogram; Stage::ALL.len()],
 }
 
 impl RouteMetrics {
     fn new(route: &str) -> RouteMetrics {
-        RouteMetrics { route: route.into(), answered: Default::default(), duration: Histogram::default() }
+        let (answered, duration, stages) = Default::default();
+        RouteMetrics { route: route.into(), answered, duration, stages }
     }
 
     /// Counts a request that is over.
-    pub(crate) fn record(&self, record: &Record, duration: Duration) {
+    pub(crate) fn record(&self, record: &Record) {
         self.answered[record.source as usize][class(record.status)].add(1);
-        self.duration.record(duration);
+        self.duration.record(record.stages.duration());
+        for (stage, spent) in record.stages.iter().filter(|(_, spent)| !spent.is_zero()) {
+            self.stages[stage as usize].record(spent);
+        }
+    }
+
+    /// The time spent in a stage.
+    pub(crate) fn stage(&self, stage: Stage) -> &Histogram {
+        &self.stages[stage as usize]
     }
 
     /// Requests answered by that source with a status of each of [`CLASSES`].

@@ -13,7 +13,7 @@ use ringgate_core::head::{HeadBounds, HeadScanner, ResponseHead, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
 use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
-use ringgate_io::{Buffer, Side, join};
+use ringgate_io::{Buffer, Side, join, now};
 
 use crate::client::Client;
 use crate::connection::{Broken, Connection};
@@ -26,6 +26,7 @@ use crate::tunnel::{BrokenBy, Tunnel};
 use crate::upload::{Progress, Upload, Uploaded};
 use crate::upstream::{Reply, Reuse, Upstream, Wanted};
 use crate::worker::Worker;
+use ringgate_core::stages::Stage;
 
 /// What is left when a request is over.
 pub(crate) struct Finished {
@@ -135,9 +136,12 @@ impl Exchange<'_> {
         let (worker, client) = (self.worker, self.client);
         let wanted =
             Wanted { reuse, is_last, connect_within: self.terms.at_most(self.terms.policy.timeouts.connect) };
-        let obtained = worker.upstreams.obtain(server, wanted, || client.connection.is_reset()).await;
+        record.attempts(server);
+        record.stages.enter(Stage::Queue, now());
+        let is_moot = || client.connection.is_reset();
+        let obtained = worker.upstreams.obtain(server, wanted, &mut record.stages, is_moot).await;
         let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
-        record.sent_to(server, !upstream.reply.is_reused);
+        record.sent(server, !upstream.reply.is_reused);
         let mut head = worker.outputs.take();
         let to = ToServer {
             server,
@@ -153,8 +157,10 @@ impl Exchange<'_> {
             None => Box::pin(self.request_while_answer(&mut upstream, head, record)).await,
         };
         let (finished, keeps_server) = result.map_err(|reject| self.blame(reject))?;
+        let ended = now();
+        record.stages.end(ended);
         if keeps_server && upstream.reply.buffer.is_empty() {
-            worker.upstreams.put_back(upstream);
+            worker.upstreams.put_back(upstream, ended);
         }
         Ok(finished)
     }
@@ -236,13 +242,14 @@ impl Exchange<'_> {
             head => head,
         }?;
         connection.deadline().clear(); // the client may take its time with what follows
+        record.stages.enter(Stage::Transfer, now());
         progress.is_answering.set(true);
         let bytes = &reply.buffer.data()[bounds.start..bounds.end];
         let mut out = self.worker.outputs.take();
         if let (101, Some(protocol)) = (head.status(), self.upgrade) {
             forward::switching(&mut out, &head, bytes, protocol, self.client.request_id());
             reply.buffer.consume(bounds.end);
-            record.answered(101);
+            record.answered(101, self.client.connection.sent() + out.len() as u64);
             drop(watch); // two orderly ends of a tunnel look like a reset, and a receive is pending all the time
             return Ok(Box::pin(self.tunnel(connection, &mut reply.buffer, out, record)).await);
         }
@@ -254,7 +261,8 @@ impl Exchange<'_> {
             self.client.persists() && !self.worker.is_draining() && progress.can_end(server_persists);
         let date = self.worker.date();
         let (request_id, date) = (self.client.request_id(), date.as_str());
-        let to = ToClient { request_id, date, method, version: client.version(), framing, persists };
+        let timing = self.terms.policy.server_timing.then_some(&record.stages);
+        let to = ToClient { request_id, date, method, version: client.version(), framing, persists, timing };
         let client_framing = forward::response(&mut out, &head, bytes, to);
         drop(head);
         reply.buffer.consume(bounds.end);
@@ -270,7 +278,7 @@ impl Exchange<'_> {
         };
         relay.gather();
         let piece = relay.decode().map_err(|_| Fault::BadReply(BadReply::Body))?; // while 502 can still be said
-        record.answered(status);
+        record.answered(status, self.client.connection.sent() + out.len() as u64);
         if let Err(stopped) = relay.pass_on(out, piece).await {
             record.truncated(self.cause_of_truncation(stopped));
             return Ok(Answered { after: After::Reset, keeps_server: false });

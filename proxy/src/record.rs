@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ringgate_core::answer::{Cause, Reject};
 use ringgate_core::pool::Server;
+use ringgate_core::stages::Stages;
 
 use crate::lease::Lease;
 
@@ -31,20 +32,37 @@ impl Source {
 /// One request, as far as it has got.
 #[derive(Debug)]
 pub(crate) struct Record {
+    /// When its head was here, well or badly.
     pub(crate) started: Instant,
+    /// Where its time went.
+    pub(crate) stages: Stages,
     /// Its route.
     pub(crate) lease: Option<Rc<Lease>>,
     /// Of the pool of its route.
     server: Option<usize>,
+    /// How often a server was tried.
+    pub(crate) attempts: u32,
     pub(crate) status: u16,
     pub(crate) source: Source,
     /// None for a request that went well.
     pub(crate) cause: Option<Cause>,
+    /// Bytes sent to the client, on its connection, before the body of the answer.
+    pub(crate) body_from: u64,
 }
 
 impl Record {
-    pub(crate) fn start(started: Instant) -> Record {
-        Record { started, lease: None, server: None, status: 0, source: Source::Gateway, cause: None }
+    pub(crate) fn start(stages: Stages) -> Record {
+        Record {
+            started: stages.since(),
+            stages,
+            lease: None,
+            server: None,
+            attempts: 0,
+            status: 0,
+            source: Source::Gateway,
+            cause: None,
+            body_from: 0,
+        }
     }
 
     /// The route was found.
@@ -52,9 +70,14 @@ impl Record {
         self.lease = Some(lease.clone());
     }
 
-    /// There is a connection to this server, perhaps a new one, and the request goes there.
-    pub(crate) fn sent_to(&mut self, server: &Server, is_new: bool) {
+    /// This server is tried.
+    pub(crate) fn attempts(&mut self, server: &Server) {
         self.server = Some(server.index);
+        self.attempts += 1;
+    }
+
+    /// There is a connection to it, perhaps a new one, and the request goes there.
+    pub(crate) fn sent(&mut self, server: &Server, is_new: bool) {
         if let Some(lease) = &self.lease {
             let metrics = lease.server_metrics(server);
             metrics.requests.add(1);
@@ -62,9 +85,9 @@ impl Record {
         }
     }
 
-    /// A server's answer is passed on.
-    pub(crate) fn answered(&mut self, status: u16) {
-        (self.status, self.source) = (status, Source::Upstream);
+    /// A server's answer is passed on: its body begins when so many bytes have been sent to the client.
+    pub(crate) fn answered(&mut self, status: u16, body_from: u64) {
+        (self.status, self.source, self.body_from) = (status, Source::Upstream, body_from);
     }
 
     /// That answer did not reach its end.

@@ -20,6 +20,7 @@ use rustix::io::Errno;
 
 use crate::connection::Connection;
 use crate::limits;
+use ringgate_core::stages::{Stage, Stages};
 
 /// A connection to a server, in use.
 pub(crate) struct Upstream {
@@ -119,7 +120,8 @@ impl Upstreams {
         self.kept.set(kept);
     }
 
-    /// A connection to `server`: the one used last, or a new one. `is_moot` says whether anybody still waits for it.
+    /// A connection to `server`: the one used last, or a new one. `is_moot` says whether anybody still waits for it. The
+    /// request has entered [`Stage::Queue`].
     ///
     /// # Errors
     /// [`Fault::Unreachable`], [`Fault::Full`] and [`Fault::Exhausted`]: nothing was sent, so another server may be asked.
@@ -128,6 +130,7 @@ impl Upstreams {
         &self,
         server: &Server,
         wanted: Wanted,
+        stages: &mut Stages,
         is_moot: impl Fn() -> bool,
     ) -> Result<Upstream, Reject> {
         if wanted.reuse == Reuse::Kept
@@ -135,10 +138,11 @@ impl Upstreams {
         {
             let Idle { stream, reply, place, made, .. } = idle;
             let connection = Connection::new(stream, &self.deadlines);
+            stages.skip_to(Stage::FirstByte);
             return Ok(Upstream { connection, reply, place, made });
         }
         // Boxed: rare, and large; an idle connection would carry its size.
-        Box::pin(self.make(server, wanted, is_moot)).await
+        Box::pin(self.make(server, wanted, stages, is_moot)).await
     }
 
     /// A new connection to `server`.
@@ -146,17 +150,20 @@ impl Upstreams {
         &self,
         server: &Server,
         wanted: Wanted,
+        stages: &mut Stages,
         is_moot: impl Fn() -> bool,
     ) -> Result<Upstream, Reject> {
         let place = self.place(server, wanted.is_last).await?;
+        stages.enter(Stage::Connect, now());
         let stream = match self.connect(server, &wanted, &is_moot).await {
             Err(Reject::Fault(Fault::Exhausted)) if self.let_all_go() => {
                 self.connect(server, &wanted, &is_moot).await
             }
             stream => stream,
         }?;
-        let connection = Connection::new(stream, &self.deadlines);
-        Ok(Upstream { connection, reply: Reply::new(), place, made: now() })
+        let (connection, made) = (Connection::new(stream, &self.deadlines), now());
+        stages.enter(Stage::FirstByte, made);
+        Ok(Upstream { connection, reply: Reply::new(), place, made })
     }
 
     /// A place for one more connection. The last server that a request may ask is worth a wait: another worker may keep
@@ -213,9 +220,8 @@ impl Upstreams {
     }
 
     /// Keeps a clean connection for the next request.
-    pub(crate) fn put_back(self: &Rc<Self>, upstream: Upstream) {
+    pub(crate) fn put_back(self: &Rc<Self>, upstream: Upstream, now: Instant) {
         let Upstream { connection, mut reply, place, made } = upstream;
-        let now = now();
         if self.is_closed.get() || place.is_wanted() || now - made > self.kept.get().age {
             return;
         }

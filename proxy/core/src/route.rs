@@ -23,6 +23,7 @@ use crate::limits::{PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use crate::method::{Method, MethodSet};
 use crate::policy::Policy;
 use crate::pool::Pool;
+use crate::redact::{self, HiddenSegments};
 use crate::target::canonical_host;
 use crate::tolerance::Tolerance;
 
@@ -98,6 +99,19 @@ impl Pattern {
         let mut rest = path[1..].split('/');
         let fits = self.segments.iter().all(|segment| rest.next().is_some_and(|text| segment.matches(text)));
         fits && (self.is_prefix || rest.next().is_none())
+    }
+
+    /// The names of its parameters, each with the place of its segment.
+    pub fn parameters(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.segments.iter().enumerate().filter_map(|(place, segment)| match segment {
+            Segment::Parameter(name) => Some((place, &**name)),
+            Segment::Text(_) => None,
+        })
+    }
+
+    /// The place of the first segment below a prefix.
+    pub fn below(&self) -> Option<usize> {
+        self.is_prefix.then_some(self.segments.len())
     }
 
     /// More specific first.
@@ -389,6 +403,22 @@ impl Routes {
         self.levels(request).flat_map(leaves).flat_map(|leaf| leaf.routes.iter().copied())
     }
 
+    /// The path of a request that no route takes, as it may be logged: without what any route on that path hides; where there
+    /// is none, as far as it leads to a pattern.
+    pub fn redacted_path<'a>(&self, request: &Request<'a>) -> Cow<'a, str> {
+        if !request.path.starts_with('/') {
+            return Cow::Borrowed(if request.path == "*" { "*" } else { "" }); // no path: `OPTIONS *`, CONNECT
+        }
+        let mut candidates = self.candidates(request).peekable();
+        if candidates.peek().is_none() {
+            let known = self.levels(request).map(|level| level.patterns.known(request.path)).max();
+            return redact::unknown_path(request.path, known.unwrap_or(0));
+        }
+        let mut hidden = HiddenSegments::NONE;
+        candidates.for_each(|route| hidden.extend(&self.routes[route].policy.hidden));
+        hidden.redact(request.path)
+    }
+
     fn levels<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = &'a Level> {
         self.tree_of_host(request).into_iter().flatten().chain(&self.any_host)
     }
@@ -496,6 +526,18 @@ impl Node {
         let mut found = Vec::new();
         self.collect(path, &mut found);
         found
+    }
+
+    /// Bytes of the path, whole segments, that are the text of patterns.
+    fn known(&self, path: &str) -> usize {
+        let mut node = self;
+        let mut known = 0;
+        for segment in path.split('/').skip(1) {
+            let Some(next) = node.texts.get(segment) else { break };
+            node = next;
+            known += 1 + segment.len();
+        }
+        known
     }
 
     /// Text before parameter: of patterns of one length, that is the order of rank. No deeper than the patterns are.

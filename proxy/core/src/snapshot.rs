@@ -52,6 +52,8 @@ pub struct Clients {
     pub trusted: Trusted,
     /// Which spellings of a request are taken although they could be misread.
     pub tolerance: Tolerance,
+    /// Whether answers to requests without a route tell where their time went.
+    pub server_timing: bool,
 }
 
 impl Default for Clients {
@@ -63,6 +65,7 @@ impl Default for Clients {
             connections: None,
             trusted: Trusted::default(),
             tolerance: Tolerance::NONE,
+            server_timing: false,
         }
     }
 }

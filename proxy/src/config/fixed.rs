@@ -9,7 +9,7 @@ use super::Admin;
 use crate::log::RequestLog;
 
 /// Settings that a reload cannot change: sockets are bound and threads started with them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fixed {
     /// Where clients connect.
     pub listen: SocketAddr,
@@ -19,6 +19,7 @@ pub struct Fixed {
     #[serde(serialize_with = "by_name")]
     pub driver: Option<Rung>,
     /// How requests are logged.
+    #[serde(serialize_with = "in_words")]
     pub requests: RequestLog,
     /// The name among other proxies, if it was said.
     pub node_id: Option<String>,
@@ -32,6 +33,11 @@ fn by_name<S: serde::Serializer>(driver: &Option<Rung>, serializer: S) -> Result
     driver.map(Rung::name).serialize(serializer)
 }
 
+fn in_words<S: serde::Serializer>(log: &RequestLog, serializer: S) -> Result<S::Ok, S::Error> {
+    let form = log.form.map(|form| format!("{form:?}").to_lowercase());
+    serde_json::json!({ "form": form, "file": log.file, "sample": log.sample }).serialize(serializer)
+}
+
 impl Fixed {
     /// A warning for each setting that is another one in `new`.
     pub(crate) fn differences(&self, new: &Fixed) -> Vec<String> {
@@ -39,7 +45,7 @@ impl Fixed {
             ("listen", self.listen != new.listen),
             ("workers", self.workers != new.workers),
             ("driver", self.driver != new.driver),
-            ("log.requests", self.requests != new.requests),
+            ("[log]", self.requests != new.requests),
             ("node_id", self.node_id != new.node_id),
             ("limits.connections", self.connections != new.connections),
             ("[admin]", self.admin != new.admin),

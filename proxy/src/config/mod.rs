@@ -1,6 +1,6 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language (`file`), every value in it (`settings`, `clients`, `policy`, `pools`, `routes`), what deserves a
+//! Owns: the language (`file`), every value in it (`settings`, `log`, `clients`, `policy`, `pools`, `routes`), what deserves a
 //! warning (`reach`) and how all of it is said to a person (`diagnostic`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
@@ -10,6 +10,7 @@ mod clients;
 mod diagnostic;
 mod file;
 mod fixed;
+mod log;
 mod policy;
 mod pools;
 mod reach;
@@ -132,13 +133,14 @@ fn build(
     let listen = settings::listen(file.listen.as_ref())?;
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
     let driver = file.driver.as_ref().map(settings::driver).transpose()?;
-    let log = settings::request_log(file.log.requests.as_ref())?;
+    let log = log::read(&file.log)?;
     let node = clients::node(file.node_id.as_ref())?;
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
     let admin = admin::read(file.admin.as_ref())?;
-    let defaults = policy::defaults(&file.timeouts, &file.limits)?;
-    let mut pools = Pools::declare(file.pools, resolve, earlier.map_or_else(Default::default, Snapshot::pools_by_name))?;
+    let defaults = policy::defaults(&file)?;
+    let earlier = earlier.map_or_else(Default::default, Snapshot::pools_by_name);
+    let mut pools = Pools::declare(file.pools, resolve, earlier)?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());
     warnings.extend(policy::ineffective(&file.timeouts.of_routes()));
@@ -153,7 +155,7 @@ fn build(
     };
     let node_id = file.node_id.map(Spanned::into_inner);
     let connections = snapshot.clients.connections;
-    let fixed = Fixed { listen, workers, driver, requests: log, node_id, connections, admin };
+    let fixed = Fixed { listen, workers, driver, requests: log.clone(), node_id, connections, admin };
     let policy = defaults.policy;
     Ok((Config { listen, workers, driver, log, policy, snapshot, fixed, warnings: Vec::new() }, warnings))
 }

@@ -117,6 +117,7 @@ fn route(
         Some(name) => check_name(name).map(|()| name.get_ref().as_str().into())?,
         None => pattern.to_string().into(),
     };
+    let policy = policy::of_route(file, &pattern, defaults)?;
     Ok(Route {
         name,
         host: file.host.as_ref().map(host).transpose()?,
@@ -124,7 +125,7 @@ fn route(
         methods: file.methods.as_ref().map_or(Ok(MethodSet::any()), methods)?,
         fields: fields(&file.headers)?,
         pool: pool(written, pools)?,
-        policy: policy::of_route(file, defaults)?,
+        policy,
     })
 }
 

@@ -13,6 +13,8 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
+use ringgate_core::stages::Stage;
+
 use super::reload::Reloader;
 use crate::counters::{Counter, Counters};
 use crate::gateway::Workers;
@@ -62,6 +64,7 @@ impl Collector for Gauges {
         readings.update(self.workers.news().into_iter());
         requests(&readings, &mut encoder)?;
         durations(&readings, &mut encoder)?;
+        stages(&readings, &mut encoder)?;
         servers_so_far(&readings, &mut encoder)
     }
 }
@@ -193,6 +196,27 @@ fn durations(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result
     )?;
     for (route, total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
         let labels = [("route", route)];
+        let (sum, count) = (total.sum_seconds(), total.count());
+        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(sum, count, &total.buckets(), None)?;
+    }
+    Ok(())
+}
+
+fn stages(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let mut totals: BTreeMap<(&str, &str), Total> = BTreeMap::new();
+    for route in &readings.routes {
+        for stage in Stage::ALL {
+            totals.entry((&route.route, stage.name())).or_default().add(route.stage(stage));
+        }
+    }
+    let mut histogram = encoder.encode_descriptor(
+        "stage_duration",
+        "Where the time of requests went, by route; a stage that took no time is not counted",
+        Some(&Unit::Seconds),
+        MetricType::Histogram,
+    )?;
+    for ((route, stage), total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
+        let labels = [("route", route), ("stage", stage)];
         let (sum, count) = (total.sum_seconds(), total.count());
         histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(sum, count, &total.buckets(), None)?;
     }

@@ -73,6 +73,11 @@ impl Running {
         format!("{address}:{port}").parse().unwrap()
     }
 
+    /// All that is still to be heard of a program that has ended.
+    pub fn rest(&self) -> String {
+        self.lines.iter().map(|line| line + "\n").collect()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
