@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use ringgate_core::snapshot::Snapshot;
@@ -194,9 +194,19 @@ impl Gateway {
             });
         }
         drop((ready, log_writer));
-        let workers = Arc::new(Workers { orders, seen, listeners: Mutex::new(to_hand_on), news: Mutex::new(news) });
-        let mut gateway =
-            Gateway { address, driver, passed_over, asked, most, workers, threads: Vec::new(), log, log_settings };
+        let workers =
+            Arc::new(Workers { orders, seen, listeners: Mutex::new(to_hand_on), news: Mutex::new(news) });
+        let mut gateway = Gateway {
+            address,
+            driver,
+            passed_over,
+            asked,
+            most,
+            workers,
+            threads: Vec::new(),
+            log,
+            log_settings,
+        };
         for (index, start) in starts.into_iter().enumerate() {
             let name = format!("worker-{index}");
             gateway.threads.push(std::thread::Builder::new().name(name).spawn(move || start.run())?);
@@ -324,7 +334,8 @@ impl Start {
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
         let inbox = Some(self.inbox.open()?);
         let orders = self.orders.clone();
-        let worker: Rc<Worker> = Worker::new(self.orders, log, self.counters, Metrics::new(self.series), self.balance, inbox);
+        let worker: Rc<Worker> =
+            Worker::new(self.orders, log, self.counters, Metrics::new(self.series), self.balance, inbox);
         let _ = self.ready.send(());
         drop(self.ready); // whoever waits for all of us must notice if one cannot
         let until_over = async {

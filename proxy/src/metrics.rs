@@ -143,6 +143,9 @@ pub(crate) struct ServerMetrics {
     pub(crate) connections: Counter,
 }
 
+/// Of its pool and its own.
+type ServerName = (Box<str>, Box<str>);
+
 /// Something measured that has just come to be.
 #[derive(Debug)]
 pub(crate) enum Series {
@@ -153,7 +156,7 @@ pub(crate) enum Series {
 /// All that one worker measures.
 pub(crate) struct Metrics {
     routes: RefCell<AHashMap<Box<str>, Arc<RouteMetrics>>>,
-    servers: RefCell<AHashMap<(Box<str>, Box<str>), Arc<ServerMetrics>>>,
+    servers: RefCell<AHashMap<ServerName, Arc<ServerMetrics>>>,
     /// Requests that had no route.
     pub(crate) unrouted: Arc<RouteMetrics>,
     /// Tells whoever reads of each series once. Never waits: the messages are bounded by the series.

@@ -111,12 +111,7 @@ impl<'a> Exchange<'a> {
 
 impl Exchange<'_> {
     /// Asks one server, on a new connection if a kept one turns out to have been closed.
-    async fn ask(
-        &self,
-        server: &Server,
-        is_last: bool,
-        record: &mut Record,
-    ) -> Result<Finished, Reject> {
+    async fn ask(&self, server: &Server, is_last: bool, record: &mut Record) -> Result<Finished, Reject> {
         match self.attempt(server, Reuse::Kept, is_last, record).await {
             Err(Reject::Fault(Fault::ReusedReset)) if may_repeat(self.client) => {
                 self.attempt(server, Reuse::Fresh, is_last, record).await

@@ -22,9 +22,9 @@ use ringgate_io::{Buffer, Listener, Stream, TICK, race, random, sleep, spawn};
 
 use crate::balance::Balance;
 use crate::counters::Counters;
-use crate::orders::{Orders, Retired};
 use crate::log::{self, Log, RequestLog};
 use crate::metrics::Metrics;
+use crate::orders::{Orders, Retired};
 use crate::worker::Worker;
 
 const GATEWAY: &str = "10.0.0.1:80";
@@ -208,7 +208,7 @@ impl Gateway {
         let (writer, _) = log::start_writer(Box::new(std::io::sink()), 1).unwrap();
         let counters = Arc::new(Counters::default());
         let log = Log::new(RequestLog::default(), writer, counters.clone());
-        let orders = Arc::new(Orders::new(snapshot(&timeouts, None)));
+        let orders = Arc::new(Orders::new(snapshot(timeouts, None)));
         let metrics = Metrics::new(channel().0);
         let worker = Worker::new(orders.clone(), log, counters.clone(), metrics, Balance::alone(), None);
         let gateway =
@@ -217,7 +217,12 @@ impl Gateway {
         let listener = sim::listen(GATEWAY.parse().unwrap());
         spawn(async move {
             let changes = change_configuration(&worker, &orders, timeouts);
-            worker.clone().run(listener, async { let _ = race(stop.wait(), changes).await; }).await;
+            worker
+                .clone()
+                .run(listener, async {
+                    let _ = race(stop.wait(), changes).await;
+                })
+                .await;
             has_ended.set(true);
         });
         gateway
@@ -243,7 +248,7 @@ async fn change_configuration(worker: &Worker, orders: &Orders, timeouts: Timeou
     let mut retired = Retired::default();
     loop {
         sleep(BETWEEN_CONFIGURATIONS).await;
-        retired.add(orders.publish(snapshot(&timeouts, Some(&orders.generation()))));
+        retired.add(orders.publish(snapshot(timeouts, Some(&orders.generation()))));
         worker.adopt();
         retired.free();
         assert_eq!(retired.count(), 0, "a worker holds a configuration only while it looks at it");
@@ -255,7 +260,7 @@ fn short_timeouts() -> Timeouts {
     Timeouts { stall: second, response: second, connect: second, ..Timeouts::default() }
 }
 
-fn snapshot(timeouts: &Timeouts, earlier: Option<&Snapshot>) -> Snapshot {
+fn snapshot(timeouts: Timeouts, earlier: Option<&Snapshot>) -> Snapshot {
     let server = |name: &&str| Server::new(name, name.parse().unwrap());
     let pool = Pool::new("servers", SERVERS.iter().map(server).collect());
     let pool = Arc::new(match earlier {
@@ -272,7 +277,7 @@ fn snapshot(timeouts: &Timeouts, earlier: Option<&Snapshot>) -> Snapshot {
         methods: MethodSet::any(),
         fields: vec![],
         pool: pool.clone(),
-        policy: Policy { timeouts: timeouts.clone(), ..Policy::default() },
+        policy: Policy { timeouts, ..Policy::default() },
     };
     Snapshot {
         routes: Routes::new(vec![route]).unwrap(),

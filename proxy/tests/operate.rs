@@ -52,7 +52,8 @@ impl Operated {
     }
 
     fn order(&self, path: &str) -> Answer {
-        let fields = format!("Host: {}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n", self.admin);
+        let fields =
+            format!("Host: {}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n", self.admin);
         ask(self.admin, &format!("POST {path} HTTP/1.1\r\n{fields}"))
     }
 
@@ -117,10 +118,16 @@ fn a_long_download_survives_reloads_and_keeps_no_configuration() {
     client.say(format!("GET /?bytes={BYTES} HTTP/1.1\r\nHost: h\r\n\r\n"));
     assert!(server.wait_for_requests(1, PATIENCE));
     for generation in 2..=20 {
-        gateway.write(&text(&format!("{}{}", route("/", &server), route(&format!("/{generation}"), &server))));
+        gateway.write(&text(&format!(
+            "{}{}",
+            route("/", &server),
+            route(&format!("/{generation}"), &server)
+        )));
         assert_eq!(gateway.reload().status, 200);
     }
-    until_some("all earlier configurations to be freed", || (gateway.json("/v1/config")["retired"] == 0).then_some(()));
+    until_some("all earlier configurations to be freed", || {
+        (gateway.json("/v1/config")["retired"] == 0).then_some(())
+    });
     assert_eq!(gateway.json("/v1/config")["generation"], 20);
     let answer = client.hear();
     assert!(answer.body == pattern(BYTES), "{} bytes came", answer.body.len());
@@ -148,7 +155,9 @@ fn a_bad_file_changes_nothing_and_says_why() {
 fn sighup_and_a_changed_file_reload_and_what_needs_a_restart_is_said() {
     let (first, second) = (anything("first"), anything("second"));
     let gateway = Operated::start("hangup.toml", &route("/", &first));
-    gateway.write(&text(&route("/", &second)).replace("listen = \"127.0.0.1:0\"\nlog", "listen = \"127.0.0.1:1\"\nlog"));
+    gateway.write(
+        &text(&route("/", &second)).replace("listen = \"127.0.0.1:0\"\nlog", "listen = \"127.0.0.1:1\"\nlog"),
+    );
     gateway.running.signal(Signal::HUP);
     gateway.running.line_with("warning: `listen` has changed; that takes effect with the next start");
     gateway.running.line_with("reloaded (SIGHUP): generation 2, 1 routes, 2 of 2 workers");
@@ -163,7 +172,9 @@ fn turns_and_connections_go_on_across_a_reload() {
     let servers = [anything("a"), anything("b")];
     let list = format!("[\"{}\", \"{}\"]", servers[0].address(), servers[1].address());
     let routes = |cap: u32| {
-        format!("[pools.p]\nservers = {list}\nconnections = {cap}\n[[routes]]\nprefix = \"/\"\npool = \"p\"\n")
+        format!(
+            "[pools.p]\nservers = {list}\nconnections = {cap}\n[[routes]]\nprefix = \"/\"\npool = \"p\"\n"
+        )
     };
     let gateway = Operated::start("turns.toml", &routes(8));
     let mut client = Client::connect(gateway.address); // one for all: another could meet another worker
@@ -206,11 +217,8 @@ fn orders_need_the_token_and_questions_a_name_of_this_machine() {
 fn the_unix_socket_is_its_owners_alone_and_needs_no_token() {
     let server = anything("one");
     let socket = Path::new(env!("CARGO_TARGET_TMPDIR")).join("admin.sock");
-    let text = format!(
-        "listen = \"127.0.0.1:0\"\nadmin.socket = \"{}\"\n{}",
-        socket.display(),
-        route("/", &server)
-    );
+    let text =
+        format!("listen = \"127.0.0.1:0\"\nadmin.socket = \"{}\"\n{}", socket.display(), route("/", &server));
     for _ in 0..2 {
         let mut command = Command::new(PROGRAM);
         command.args(["run", "-c"]).arg(file("socket.toml", &text));
@@ -218,7 +226,11 @@ fn the_unix_socket_is_its_owners_alone_and_needs_no_token() {
         gateway.line_with("listening on");
         assert_eq!(std::fs::metadata(&socket).unwrap().mode() & 0o777, 0o600);
         let mut asked = UnixStream::connect(&socket).unwrap();
-        asked.write_all(b"POST /v1/drain HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").unwrap();
+        asked
+            .write_all(
+                b"POST /v1/drain HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+            )
+            .unwrap();
         let mut answer = String::new();
         asked.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
@@ -308,7 +320,10 @@ fn a_socket_that_was_passed_on_is_used() {
     let mut client = Client::connect(address);
     client.say("GET /before HTTP/1.1\r\nHost: h\r\n\r\n");
     let mut command = Command::new(PROGRAM);
-    command.args(["run", "-c"]).arg(file("activated.toml", &text(&route("/", &server)))).env("LISTEN_FDS", "1");
+    command
+        .args(["run", "-c"])
+        .arg(file("activated.toml", &text(&route("/", &server))))
+        .env("LISTEN_FDS", "1");
     let mapping = FdMapping { parent_fd: listener.into(), child_fd: 3 };
     command.fd_mappings(vec![mapping]).unwrap();
     let _gateway = Running::start(command);

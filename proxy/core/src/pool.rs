@@ -219,7 +219,8 @@ mod tests {
     #[test]
     fn turns_begin_at_each_server_in_order() {
         let pool = pool(3);
-        let firsts: Vec<&str> = (0..6).filter_map(|_| pool.turn().next().map(|server| &*server.name)).collect();
+        let firsts: Vec<&str> =
+            (0..6).filter_map(|_| pool.turn().next().map(|server| &*server.name)).collect();
         assert_eq!(firsts, ["s0", "s1", "s2", "s0", "s1", "s2"]);
     }
 
@@ -253,7 +254,10 @@ mod tests {
         assert_eq!(later.turn().next().map(|server| &*server.name), Some("s1"), "the second turn");
         let [new, same] = [0, 1].map(|index| &later.servers[index].capacity);
         assert!(same.id() == second.id() && same.id() == place.server() && same.open() == 1);
-        assert!(same.take().is_none() && second.take().is_some(), "one more is allowed by the earlier one alone");
+        assert!(
+            same.take().is_none() && second.take().is_some(),
+            "one more is allowed by the earlier one alone"
+        );
         assert!(new.id() != first.id() && new.id() != second.id());
     }
 }

@@ -41,8 +41,11 @@ pub(super) fn read(written: Option<&Spanned<file::Admin>>) -> Result<Admin, Prob
     if let (Some(address), Some(listen), None) = (address, listen, &token)
         && !address.ip().is_loopback()
     {
-        return Err(Problem::at(listen.span(), "the admin API can be reached from other machines here, and asks for no token")
-            .help("set `token` under `[admin]` to something long and random, or listen on `127.0.0.1:9900`"));
+        return Err(Problem::at(
+            listen.span(),
+            "the admin API can be reached from other machines here, and asks for no token",
+        )
+        .help("set `token` under `[admin]` to something long and random, or listen on `127.0.0.1:9900`"));
     }
     Ok(Admin { listen: address, socket, token })
 }
@@ -52,8 +55,11 @@ fn secret(written: &file::Text) -> Result<Secret, Problem> {
     if token.len() >= TOKEN_BYTES && token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(Secret::new(token.clone()));
     }
-    Err(Problem::at(written.span(), format!("a token has {TOKEN_BYTES} or more printable characters and no spaces"))
-        .help("make one: `head -c 24 /dev/urandom | base64`"))
+    Err(Problem::at(
+        written.span(),
+        format!("a token has {TOKEN_BYTES} or more printable characters and no spaces"),
+    )
+    .help("make one: `head -c 24 /dev/urandom | base64`"))
 }
 
 fn path(written: &file::Text) -> Result<PathBuf, Problem> {

@@ -50,7 +50,8 @@ impl Fixed {
             ("limits.connections", self.connections != new.connections),
             ("[admin]", self.admin != new.admin),
         ];
-        let warning = |key: &str| format!("warning: `{key}` has changed; that takes effect with the next start");
+        let warning =
+            |key: &str| format!("warning: `{key}` has changed; that takes effect with the next start");
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| warning(key)).collect()
     }
 }

@@ -91,7 +91,10 @@ fn what_is_not_said_has_a_default() {
     let node = |config: &Config| config.snapshot.node.id().to_owned();
     assert!(node(&config).starts_with("ringgate-") && node(&config) != node(&compiled(EXAMPLES[0].1)));
     let [route] = config.snapshot.routes.all() else { panic!("one route") };
-    assert_eq!((&*route.name, &route.host, route.methods.is_any(), pool(&config, route)), ("/*", &None, true, 0));
+    assert_eq!(
+        (&*route.name, &route.host, route.methods.is_any(), pool(&config, route)),
+        ("/*", &None, true, 0)
+    );
 }
 
 /// The place of a route's pool among all.

@@ -116,8 +116,12 @@ fn listen(address: SocketAddr, has_predecessor: bool) -> io::Result<TcpListener>
 /// Binds a unix socket that only its owner can open. One that was left behind by a process that is gone makes room.
 fn listen_on_path(path: &Path, has_predecessor: bool) -> io::Result<(UnixListener, Socket)> {
     let failed = |error: io::Error| {
-        let advice = "name a path in a folder that exists and that you may write to, and that nothing stands at";
-        io::Error::new(error.kind(), format!("the admin API cannot listen on {}: {error}; {advice}", path.display()))
+        let advice =
+            "name a path in a folder that exists and that you may write to, and that nothing stands at";
+        io::Error::new(
+            error.kind(),
+            format!("the admin API cannot listen on {}: {error}; {advice}", path.display()),
+        )
     };
     let left_behind = std::os::unix::net::UnixStream::connect(path)
         .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
@@ -136,7 +140,9 @@ fn bind_private(path: &Path) -> io::Result<UnixListener> {
     let early = PathBuf::from(early);
     let listener = UnixListener::bind(&early)?;
     let private = std::fs::set_permissions(&early, std::fs::Permissions::from_mode(0o600));
-    private.and_then(|()| std::fs::rename(&early, path)).inspect_err(|_| drop(std::fs::remove_file(&early)))?;
+    private
+        .and_then(|()| std::fs::rename(&early, path))
+        .inspect_err(|_| drop(std::fs::remove_file(&early)))?;
     Ok(listener)
 }
 

@@ -75,7 +75,8 @@ impl Gauges {
         let mut info = encoder.encode_descriptor("build", "What runs", None, MetricType::Info)?;
         info.encode_info(&build)?;
         let (applied, refused) = self.reloader.counts.read();
-        let mut reloads = encoder.encode_descriptor("reloads", "Configurations read anew", None, MetricType::Counter)?;
+        let mut reloads =
+            encoder.encode_descriptor("reloads", "Configurations read anew", None, MetricType::Counter)?;
         for (outcome, count) in [("applied", applied), ("refused", refused)] {
             let labels = [("outcome", outcome)];
             reloads.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&count, None)?;
@@ -84,7 +85,11 @@ impl Gauges {
         let mut gauge = |name: &str, help: &str, value: u64| {
             encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
         };
-        gauge("generation", "Configurations there have been, the one that holds included", generation.number)?;
+        gauge(
+            "generation",
+            "Configurations there have been, the one that holds included",
+            generation.number,
+        )?;
         gauge("routes", "Routes of the configuration that holds", generation.routes.all().len() as u64)
     }
 
@@ -95,7 +100,9 @@ impl Gauges {
             None,
             MetricType::Gauge,
         )?;
-        by_worker(gauge, self.workers.loads().map(|load| load as u64), |metric, value| metric.encode_gauge(&value))?;
+        by_worker(gauge, self.workers.loads().map(|load| load as u64), |metric, value| {
+            metric.encode_gauge(&value)
+        })?;
         let gauge = encoder.encode_descriptor(
             "worker_generation",
             "The configuration that a worker goes by",
@@ -106,9 +113,11 @@ impl Gauges {
         by_worker(gauge, generations, |metric, value| metric.encode_gauge(&value))?;
         for (name, help, count) in WORKER_COUNTERS {
             let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            by_worker(counter, self.workers.counters().map(|counters| count(counters).get()), |metric, value| {
-                metric.encode_counter::<[(&str, &str); 0], _, f64>(&value, None)
-            })?;
+            by_worker(
+                counter,
+                self.workers.counters().map(|counters| count(counters).get()),
+                |metric, value| metric.encode_counter::<[(&str, &str); 0], _, f64>(&value, None),
+            )?;
         }
         Ok(())
     }
@@ -121,7 +130,9 @@ impl Gauges {
             None,
             MetricType::Gauge,
         )?;
-        for (pool, server) in generation.pools.iter().flat_map(|pool| pool.servers.iter().map(move |server| (pool, server))) {
+        for (pool, server) in
+            generation.pools.iter().flat_map(|pool| pool.servers.iter().map(move |server| (pool, server)))
+        {
             let labels = [("pool", &*pool.name), ("server", &*server.name)];
             gauge.encode_family(&labels)?.encode_gauge(&(server.capacity.open() as u64))?;
         }
@@ -135,12 +146,20 @@ type Count = fn(&Counters) -> &Counter;
 /// What each worker counts, with its name and what it is.
 const WORKER_COUNTERS: [(&str, &str, Count); 8] = [
     ("worker_accepted", "Clients that connected", |counters| &counters.connections),
-    ("worker_accept_failures", "Times no client could be accepted for want of descriptors or memory", |counters| {
-        &counters.accept_failures
+    (
+        "worker_accept_failures",
+        "Times no client could be accepted for want of descriptors or memory",
+        |counters| &counters.accept_failures,
+    ),
+    ("worker_full", "Times no client could be accepted since there were as many as may be", |counters| {
+        &counters.full
     }),
-    ("worker_full", "Times no client could be accepted since there were as many as may be", |counters| &counters.full),
-    ("worker_answered", "Requests that were answered, by a server or by the gateway", |counters| &counters.answered),
-    ("worker_departed", "Requests whose client left before the answer was over", |counters| &counters.departed),
+    ("worker_answered", "Requests that were answered, by a server or by the gateway", |counters| {
+        &counters.answered
+    }),
+    ("worker_departed", "Requests whose client left before the answer was over", |counters| {
+        &counters.departed
+    }),
     ("log_lines", "Lines of the request log handed to its writer", |counters| &counters.log_lines),
     ("log_lines_dropped", "Lines of the request log dropped since the writer was behind", |counters| {
         &counters.log_lines_dropped
@@ -197,7 +216,12 @@ fn durations(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result
     for (route, total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
         let labels = [("route", route)];
         let (sum, count) = (total.sum_seconds(), total.count());
-        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(sum, count, &total.buckets(), None)?;
+        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
+            sum,
+            count,
+            &total.buckets(),
+            None,
+        )?;
     }
     Ok(())
 }
@@ -218,7 +242,12 @@ fn stages(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<()
     for ((route, stage), total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
         let labels = [("route", route), ("stage", stage)];
         let (sum, count) = (total.sum_seconds(), total.count());
-        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(sum, count, &total.buckets(), None)?;
+        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
+            sum,
+            count,
+            &total.buckets(),
+            None,
+        )?;
     }
     Ok(())
 }
@@ -227,7 +256,9 @@ fn servers_so_far(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> R
     type Count = fn(&crate::metrics::ServerMetrics) -> &Counter;
     let counts: [(&str, &str, Count); 3] = [
         ("upstream_requests", "Requests sent to a server", |server| &server.requests),
-        ("upstream_failures", "Requests that a server failed, and attempts to connect to it", |server| &server.failures),
+        ("upstream_failures", "Requests that a server failed, and attempts to connect to it", |server| {
+            &server.failures
+        }),
         ("upstream_connections_made", "Connections made to a server", |server| &server.connections),
     ];
     for (name, help, count) in counts {

@@ -14,8 +14,8 @@ mod watch;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use ringgate_io::Rung;
@@ -132,7 +132,7 @@ fn run(runtime: &Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
 async fn hand_over(workers: &Arc<Workers>, stop: &Sender<()>) {
     let workers = workers.clone();
     let successor = spawn_blocking(move || upgrade::start_successor(&workers)).await;
-    match successor.map_err(io::Error::other).flatten() {
+    match successor.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
         Ok(process) => {
             say(&format!("process {process} has taken over"));
             systemd::succeeded_by(process);

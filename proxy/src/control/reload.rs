@@ -136,7 +136,9 @@ impl Reloader {
         let compile = move || config::load_after(&path, Some(&*earlier));
         match tokio::task::spawn_blocking(compile).await {
             Ok(compiled) => compiled.map_err(|diagnostic| diagnostic.to_string()),
-            Err(panic) => Err(format!("error: the configuration could not be compiled: {panic}; please report this")),
+            Err(panic) => {
+                Err(format!("error: the configuration could not be compiled: {panic}; please report this"))
+            }
         }
     }
 
@@ -164,6 +166,8 @@ impl Applied {
         self.warnings.iter().for_each(|warning| say(warning));
         let Applied { generation, routes, adopters: (adopters, all), took, .. } = self;
         let took = took.as_secs_f64() * 1e3;
-        say(&format!("reloaded ({why}): generation {generation}, {routes} routes, {adopters} of {all} workers, {took:.1} ms"));
+        say(&format!(
+            "reloaded ({why}): generation {generation}, {routes} routes, {adopters} of {all} workers, {took:.1} ms"
+        ));
     }
 }

@@ -82,7 +82,8 @@ pub(super) fn start_successor(workers: &Workers) -> io::Result<u32> {
 /// The command line of this process, with descriptors.
 fn command(passed: Vec<OwnedFd>) -> io::Result<Command> {
     let mut arguments = std::env::args_os();
-    let program = arguments.next().ok_or_else(|| io::Error::other("this process does not know its own name"))?;
+    let program =
+        arguments.next().ok_or_else(|| io::Error::other("this process does not know its own name"))?;
     let mut command = Command::new(program);
     command.args(arguments).env_remove("LISTEN_PID").env("LISTEN_FDS", passed.len().to_string());
     let mappings = (FIRST..).zip(passed).map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });

@@ -196,14 +196,27 @@ mod tests {
         for host in ["localhost:9900", "LOCALHOST", "127.8.9.10:1", "[::1]:9900"] {
             assert_eq!(get(&[("host", host)]), Ok(()), "{host}");
         }
-        for host in ["", "evil.example:9900", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "[::2]:1"] {
+        for host in [
+            "",
+            "evil.example:9900",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "[::2]:1",
+        ] {
             assert_eq!(get(&[("host", host)]), Err("foreign_host"), "{host}");
         }
         let host = ("host", "localhost:9900");
         for origin in ["http://localhost:9900", "https://LOCALHOST:9900"] {
             assert_eq!(get(&[host, ("origin", origin)]), Ok(()), "{origin}");
         }
-        for origin in ["null", "http://evil.example", "http://localhost:9901", "http://localhost:9900.evil.example", "file://"] {
+        for origin in [
+            "null",
+            "http://evil.example",
+            "http://localhost:9901",
+            "http://localhost:9900.evil.example",
+            "file://",
+        ] {
             assert_eq!(get(&[host, ("origin", origin)]), Err("foreign_origin"), "{origin}");
         }
     }
