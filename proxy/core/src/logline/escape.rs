@@ -3,7 +3,7 @@
 /// Whether every byte is visible ASCII or a space, and neither a quote nor a backslash: what nearly all values are. All of them
 /// are looked at even if one is found, which lets the compiler look at many at once.
 fn is_plain(value: &[u8]) -> bool {
-    let is_special = |byte: u8| byte < b' ' || byte >= 0x7f || byte == b'"' || byte == b'\\';
+    let is_special = |byte: u8| !(b' '..0x7f).contains(&byte) || byte == b'"' || byte == b'\\';
     !value.iter().fold(false, |any, &byte| any | is_special(byte))
 }
 
