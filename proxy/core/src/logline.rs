@@ -104,17 +104,21 @@ impl<'a> Facts<'a> {
     }
 
     /// The path, but for what is hidden of it.
-    fn path(&self) -> Option<Cow<'a, str>> {
+    fn path(&self) -> Option<Cow<'a, [u8]>> {
         let (head, bytes) = self.head?;
-        Some(match self.route {
+        let path = match self.route {
+            Some(route) if route.policy.hidden.is_none() => {
+                return Some(Cow::Borrowed(head.path_bytes(bytes)));
+            }
             Some(route) => route.policy.hidden.redact(head.path(bytes)),
             None => self.routes.redacted_path(&head.route_request(bytes)),
-        })
+        };
+        Some(Cow::Owned(path.into_owned().into_bytes()))
     }
 
     /// The query, as far as it is allowed; `None` if nothing is or there is none.
     fn query(&self, shape: &'a Shape) -> Option<impl Iterator<Item = &'a str>> {
-        let (head, bytes) = self.head?;
+        let (head, bytes) = self.head.filter(|_| !shape.query.is_empty())?;
         redact::query(head.query(bytes)?, &shape.query)
     }
 
@@ -160,14 +164,20 @@ fn put_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
 
 /// Appends seconds with six decimals, rounded down.
 fn put_seconds(out: &mut Vec<u8>, duration: Duration) {
-    put_number(out, duration.as_secs());
-    let mut decimals = *b".000000";
-    let mut rest = duration.subsec_micros();
-    for digit in decimals[1..].iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
+    match duration.as_secs() {
+        0 => out.push(b'0'), // of nearly every request
+        seconds => put_number(out, seconds),
     }
-    out.extend_from_slice(&decimals);
+    let micros = duration.subsec_micros();
+    let [a, b] = two_digits(micros / 10_000);
+    let [c, d] = two_digits(micros / 100 % 100);
+    let [e, f] = two_digits(micros % 100);
+    out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
+}
+
+/// The digits of a number below 100.
+fn two_digits(number: u32) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
 #[cfg(test)]

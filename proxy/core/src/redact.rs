@@ -100,9 +100,14 @@ impl HiddenSegments {
         other.rest_from.into_iter().for_each(|place| self.hide_from(place));
     }
 
+    /// Whether every path may be logged as it is.
+    pub fn is_none(&self) -> bool {
+        self.segments.is_empty() && self.rest_from.is_none()
+    }
+
     /// The path as it may be logged.
     pub fn redact<'a>(&self, path: &'a str) -> Cow<'a, str> {
-        if self.segments.is_empty() && self.rest_from.is_none() {
+        if self.is_none() {
             return Cow::Borrowed(path);
         }
         let mut shown = String::with_capacity(path.len());
@@ -172,8 +177,8 @@ fn decoded(name: &str) -> impl Iterator<Item = u8> {
 
 /// As much of a Referer as may be logged (RFC 9110 section 10.1.3 lets it have neither fragment nor user information).
 pub fn referer(value: &[u8]) -> &[u8] {
-    let end = value.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(value.len());
-    if value[..end].contains(&b'@') { b"" } else { &value[..end] }
+    let end = memchr::memchr2(b'?', b'#', value).unwrap_or(value.len());
+    if memchr::memchr(b'@', &value[..end]).is_some() { b"" } else { &value[..end] }
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl Stages {
 
     /// All stages and the time spent in each.
     pub fn iter(&self) -> impl Iterator<Item = (Stage, Duration)> {
-        Stage::ALL.into_iter().zip(self.spent)
+        Stage::ALL.iter().copied().zip(self.spent.iter().copied())
     }
 
     /// From the first byte of the head to the end: the sum of all stages but [`Stage::Accept`].

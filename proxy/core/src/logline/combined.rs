@@ -25,7 +25,7 @@ fn put_request(out: &mut Vec<u8>, shape: &Shape, facts: &Facts<'_>) {
     let (Some(method), Some(path)) = (facts.method(), facts.path()) else { return out.push(b'-') };
     out.extend_from_slice(method.as_bytes());
     out.push(b' ');
-    out.extend_from_slice(path.as_bytes());
+    out.extend_from_slice(&path);
     for (index, pair) in facts.query(shape).into_iter().flatten().enumerate() {
         out.push(if index == 0 { b'?' } else { b'&' });
         escape::combined(out, pair.as_bytes());

@@ -30,7 +30,7 @@ fn put_request(out: &mut Vec<u8>, shape: &Shape, facts: &Facts<'_>) {
         out.extend_from_slice(b"\",\"method\":\"");
         out.extend_from_slice(method.as_bytes());
         out.extend_from_slice(b"\",\"path\":\"");
-        out.extend_from_slice(path.as_bytes());
+        out.extend_from_slice(&path);
     }
     out.push(b'"');
     if let Some(query) = facts.query(shape) {

@@ -6,7 +6,8 @@ use super::Facts;
 
 pub(super) fn write(out: &mut Vec<u8>, facts: &Facts<'_>) {
     let (method, path) = (facts.method().unwrap_or("-"), facts.path());
-    let mut line = format!("{} {method} {}", facts.status, path.as_deref().unwrap_or("-"));
+    let path = String::from_utf8_lossy(path.as_deref().unwrap_or(b"-"));
+    let mut line = format!("{} {method} {path}", facts.status);
     match facts.route {
         Some(route) => line.extend(["  route ", &route.name, " -> ", &route.pool.name]),
         None => line.push_str("  no route takes it"),
