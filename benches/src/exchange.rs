@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use ringgate_core::answer::{BadReply, Fault, Reject};
 use ringgate_core::body::BodyReader;
@@ -46,9 +47,10 @@ fn serve(message: Message) -> impl FnMut() -> usize {
 impl Exchange {
     /// Of this message, again and again, through a table of 1,000 routes.
     pub fn new(message: Message) -> Exchange {
+        let pool = Arc::new(routing::pool(4));
         let snapshot = Snapshot {
-            routes: routing::prefixes_and("/api/v1", 1_000),
-            pools: vec![routing::pool(4)],
+            routes: routing::prefixes_and("/api/v1", 1_000, &pool),
+            pools: vec![pool],
             clients: Clients::default(),
             kept: Kept::default(),
             node: Node::new("gateway").expect("an id"),
@@ -85,10 +87,10 @@ impl Exchange {
             None => request_id::generate(request_id, black_box([1, 2])),
         }
         head.check(bytes, &snapshot.node)?;
-        let route = snapshot.routes.find(&head.route_request(bytes))?;
+        let route = snapshot.routes.find(&head.route_request(bytes))?.route;
         head.check_length(route.policy.body_bytes)?;
         let upgrade = head.upgrade(bytes, &route.policy.upgrades);
-        let server = snapshot.pools[route.pool].turn().next().expect("a pool has servers");
+        let server = route.pool.turn().next().expect("a pool has servers");
         let peer = Peer { address: "192.0.2.1", is_trusted };
         out.clear();
         forward::request(
@@ -129,6 +131,7 @@ impl Exchange {
             version: request.version(),
             framing,
             persists: request.persists() && head.persists(method),
+            timing: None,
         };
         self.out.clear();
         forward::response(&mut self.out, head, bytes, to);

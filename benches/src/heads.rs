@@ -72,7 +72,7 @@ fn parse_response(message: Message) -> impl FnMut() -> usize {
 fn write_request(message: Message, peer: Peer<'static>) -> impl FnMut() -> usize {
     let mut head = RequestHead::default();
     head.parse(&message.request, Tolerance::NONE).expect("a request");
-    let server = Server::new(0, "192.0.2.9:9001", ([192, 0, 2, 9], 9001).into());
+    let server = Server::new("192.0.2.9:9001", ([192, 0, 2, 9], 9001).into());
     let node = Node::new("gateway").expect("an id");
     let mut out = Vec::new();
     move || {
@@ -99,6 +99,7 @@ fn write_response(message: Message) -> impl FnMut() -> usize {
             version: Default::default(),
             framing,
             persists: true,
+            timing: None,
         };
         forward::response(&mut out, black_box(&head), &bytes, to);
         out.len()

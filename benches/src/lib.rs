@@ -6,6 +6,7 @@
 
 mod exchange;
 mod heads;
+mod lines;
 mod messages;
 mod routing;
 
@@ -38,7 +39,7 @@ impl Case {
 
 /// All cases: the steps of a request in their order, then the whole of it.
 pub fn cases() -> Vec<Case> {
-    [heads::parsing(), routing::cases(), heads::writing(), heads::bodies(), exchange::cases()]
+    [heads::parsing(), routing::cases(), heads::writing(), heads::bodies(), lines::cases(), exchange::cases()]
         .into_iter()
         .flatten()
         .collect()

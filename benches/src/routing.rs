@@ -1,6 +1,7 @@
 //! Routing tables, and whose turn it is in a pool.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use ringgate_core::head::RequestHead;
 use ringgate_core::method::{Method, MethodSet};
@@ -31,30 +32,34 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// `count` prefixes below the root, and `one` more.
-pub(crate) fn prefixes_and(one: &str, count: usize) -> Routes {
+/// `count` prefixes below the root, and `one` more, all to one pool.
+pub(crate) fn prefixes_and(one: &str, count: usize, pool: &Arc<Pool>) -> Routes {
     let paths = names(count).map(|name| format!("/{name}/items"));
-    table(paths.chain([one.to_owned()]), Pattern::prefix)
+    table(paths.chain([one.to_owned()]), Pattern::prefix, pool)
 }
 
 /// `count` prefixes below the root.
 fn prefixes(count: usize) -> Routes {
-    table(names(count).map(|name| format!("/{name}/items")), Pattern::prefix)
+    table(names(count).map(|name| format!("/{name}/items")), Pattern::prefix, &Arc::new(pool(1)))
 }
 
 /// `count` exact paths with two parameters.
 fn with_parameters(count: usize) -> Routes {
     let paths = names(count).map(|name| format!("/shop/{name}/items/{{item}}/parts/{{part}}"));
-    table(paths, Pattern::exact)
+    table(paths, Pattern::exact, &Arc::new(pool(1)))
 }
 
-fn table(paths: impl Iterator<Item = String>, pattern: fn(&str) -> Result<Pattern, BadPattern>) -> Routes {
+fn table(
+    paths: impl Iterator<Item = String>,
+    pattern: fn(&str) -> Result<Pattern, BadPattern>,
+    pool: &Arc<Pool>,
+) -> Routes {
     let route = |path: String| Route {
         host: None,
         pattern: pattern(&path).expect("a pattern"),
         methods: MethodSet::any(),
         fields: Vec::new(),
-        pool: 0,
+        pool: pool.clone(),
         policy: Policy::default(),
         name: path.into(),
     };
@@ -86,7 +91,7 @@ fn find(routes: Routes, count: usize, path: impl Fn(String) -> String) -> impl F
 
 /// `count` servers.
 pub(crate) fn pool(count: usize) -> Pool {
-    let server = |index: usize| Server::new(index, "192.0.2.9:9001", ([192, 0, 2, 9], 9001).into());
+    let server = |_| Server::new("192.0.2.9:9001", ([192, 0, 2, 9], 9001).into());
     Pool::new("pool", (0..count).map(server).collect())
 }
 

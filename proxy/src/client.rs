@@ -1,6 +1,8 @@
 //! A client's connection: its bytes, the request being served, and how it ends.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
 
 use ringgate_core::answer::Reject;
 use ringgate_core::forward::Peer;
@@ -8,11 +10,13 @@ use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
 use ringgate_core::method::Method;
 use ringgate_core::request_id;
-use ringgate_core::snapshot::Clients;
+use ringgate_core::stages::Stages;
 use ringgate_io::{Buffer, Deadlines, Idle, Side, Stream, now, random};
 
 use crate::connection::{Broken, Connection};
+use crate::lease::Held;
 use crate::limits;
+use crate::worker::Worker;
 
 /// One client, and its current request.
 ///
@@ -31,6 +35,19 @@ pub(crate) struct Client {
     is_trusted: bool,
     address: Option<String>,
     request_id: String,
+    /// When it was accepted, until its first request has come.
+    accepted: Option<Instant>,
+    /// When the first byte of the current head came, if not the whole of it did.
+    began: Option<Instant>,
+    /// Bytes received and sent before the current request.
+    before: Traffic,
+}
+
+/// Bytes of a client's connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traffic {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
 }
 
 impl Client {
@@ -47,26 +64,32 @@ impl Client {
             is_trusted: false,
             address: None,
             request_id: String::new(),
+            accepted: Some(now()),
+            began: None,
+            before: Traffic::default(),
         })
     }
 
-    /// Waits for the next request head. `false`: the client ended the connection, or idled too long.
+    /// Waits for the next request head; it is read by the configuration that holds when it is there, which comes back with it.
+    /// `None`: the client ended the connection, or idled too long.
     ///
     /// # Errors
     /// What came is not a request we serve, or came too slowly; the connection is of no use afterwards.
-    pub(crate) async fn receive_head(&mut self, clients: &Clients) -> Result<bool, Reject> {
+    pub(crate) async fn receive_head(&mut self, worker: &Worker) -> Result<Option<Rc<Held>>, Reject> {
         let mut scanner = HeadScanner::default();
         self.bounds = HeadBounds { start: 0, end: 0 };
-        self.connection.deadline().idle_within(clients.idle_timeout, self.idle);
+        self.connection.deadline().idle_within(worker.held().clients.idle_timeout, self.idle);
         self.idle = Idle::Used;
-        self.address = None;
+        (self.address, self.began) = (None, None);
+        self.before = Traffic { received: self.read(), sent: self.connection.sent() };
         let bounds = loop {
             let had_begun = scanner.has_begun();
             if let Some(bounds) = scanner.scan(self.buffer.data())? {
                 break bounds;
             }
             if !had_begun && scanner.has_begun() {
-                self.connection.deadline().within(clients.head_timeout, Side::Receive);
+                self.began = Some(now());
+                self.connection.deadline().within(worker.held().clients.head_timeout, Side::Receive);
             }
             if self.gather(self.buffer.capacity()) {
                 continue;
@@ -75,11 +98,13 @@ impl Client {
             match self.connection.recv(&mut self.buffer, usize::MAX).await {
                 Ok(_) => {}
                 Err(Broken::TimedOut) if scanner.has_begun() => return Err(Reject::TooSlow),
-                Err(_) => return Ok(false),
+                Err(_) => return Ok(None),
             }
         };
         self.connection.deadline().clear();
         self.bounds = bounds;
+        let held = worker.held();
+        let clients = &held.clients;
         self.head.parse(&self.buffer.data()[bounds.start..bounds.end], clients.tolerance)?;
         self.is_trusted = clients.trusted.has(self.peer);
         if self.is_trusted {
@@ -87,7 +112,7 @@ impl Client {
             self.address = Some(clients.trusted.client(self.peer, fields).to_string());
         }
         self.gather_body();
-        Ok(true)
+        Ok(Some(held))
     }
 
     /// Takes `most` more bytes if the buffer is full and something has come that did not fit; whether it did.
@@ -106,6 +131,11 @@ impl Client {
         }
     }
 
+    /// The account of the request whose head has come, well or badly.
+    pub(crate) fn begin_stages(&mut self) -> Stages {
+        Stages::begin(self.accepted.take(), self.began, now())
+    }
+
     /// Names the request: by the client's own id if it has a usable one, else by a new one. A head that could not be read
     /// is forgotten.
     pub(crate) fn name_request(&mut self, is_readable: bool) {
@@ -120,6 +150,21 @@ impl Client {
                 self.request_id.push_str(id);
             }
             None => request_id::generate(&mut self.request_id, [random(), random()]),
+        }
+    }
+
+    /// Bytes that were received and are not waiting in the buffer.
+    fn read(&self) -> u64 {
+        self.connection.received() - self.buffer.len() as u64
+    }
+
+    /// Bytes of the served request, of which `body` stand behind its head, and of its answer; `surplus` were read behind its
+    /// body.
+    pub(crate) fn traffic(&self, body: usize, surplus: usize) -> Traffic {
+        let read = self.read() + (self.bounds.end + body) as u64;
+        Traffic {
+            received: read - self.before.received - surplus as u64,
+            sent: self.connection.sent() - self.before.sent,
         }
     }
 

@@ -16,6 +16,9 @@ pub(crate) struct Connection {
     stream: Stream,
     /// A reset was met where nobody waited for an answer; the kernel does not tell it twice.
     was_reset: Cell<bool>,
+    /// Bytes that the kernel took from us, and that it gave us.
+    sent: Cell<u64>,
+    received: Cell<u64>,
 }
 
 /// Why nothing more comes, or goes.
@@ -31,7 +34,13 @@ pub(crate) enum Broken {
 
 impl Connection {
     pub(crate) fn new(stream: Stream, deadlines: &Deadlines) -> Connection {
-        Connection { deadline: deadlines.guard(stream.closer()), stream, was_reset: Cell::new(false) }
+        Connection {
+            deadline: deadlines.guard(stream.closer()),
+            stream,
+            was_reset: Cell::new(false),
+            sent: Cell::new(0),
+            received: Cell::new(0),
+        }
     }
 
     /// Receives at least one byte, at most `limit`, within the deadline that is set.
@@ -41,7 +50,7 @@ impl Connection {
         }
         loop {
             match self.stream.recv_at_most(buffer, limit).await {
-                Ok(count) if count > 0 => return Ok(count),
+                Ok(count) if count > 0 => return Ok(self.has_received(count)),
                 _ if self.deadline.expired() => return Err(Broken::TimedOut),
                 // A request came as its idle connection was ended: the rest of it is on the way, until its deadline.
                 Ok(_) if self.deadline.has_revived() => sleep(TICK).await,
@@ -54,12 +63,27 @@ impl Connection {
     /// Receives what has come already, at most `limit` bytes: possibly none, and why none is what [`recv`](Self::recv) says.
     pub(crate) fn recv_waiting(&self, buffer: &mut Buffer, limit: usize) -> usize {
         match self.stream.try_recv(buffer, limit) {
-            Ok(count) => count,
+            Ok(count) => self.has_received(count),
             Err(error) => {
                 self.was_reset.set(error.kind() != io::ErrorKind::WouldBlock);
                 0
             }
         }
+    }
+
+    fn has_received(&self, count: usize) -> usize {
+        self.received.set(self.received.get() + count as u64);
+        count
+    }
+
+    /// Bytes sent on it so far, as far as the kernel has taken them.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    /// Bytes received on it so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.get()
     }
 
     /// Whether it has been ended for being idle, so that it takes no further request.
@@ -82,7 +106,10 @@ impl Connection {
         let mut rest = &mut slices[..count];
         while !rest.is_empty() {
             match self.stream.try_send(rest) {
-                Ok(sent) => IoSlice::advance_slices(&mut rest, sent),
+                Ok(sent) => {
+                    self.sent.set(self.sent.get() + sent as u64);
+                    IoSlice::advance_slices(&mut rest, sent);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     Box::pin(self.wait_for_room(patience)).await?; // rare, and large
                 }

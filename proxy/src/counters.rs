@@ -11,6 +11,10 @@ impl Counter {
         self.0.store(self.get().wrapping_add(count), Ordering::Relaxed);
     }
 
+    pub(crate) fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+
     /// The number as last written.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -21,6 +25,8 @@ impl Counter {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Counters {
+    /// The configuration it goes by: how many there have been.
+    pub generation: Counter,
     /// Connections accepted.
     pub connections: Counter,
     /// Accepts that failed for want of descriptors or memory.

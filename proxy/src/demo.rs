@@ -16,7 +16,7 @@ use ringmock::{Kind, Mock, Options};
 use crate::config::{self, Config};
 use crate::explain;
 use crate::gateway::Gateway;
-use crate::log::RequestLog;
+use crate::log::{Form, RequestLog};
 use crate::operator::say;
 use crate::outlet;
 use crate::process;
@@ -116,7 +116,7 @@ fn config(mocks: &[Mock], settings: Settings) -> Result<Config, Failure> {
     let text = SERVERS.iter().zip(mocks).fold(TABLE.to_string(), stand_in);
     let config = config::parse(&text, "demo.toml").map_err(|error| Failure::Table(error.to_string()))?;
     let (driver, workers) = (settings.driver.or(config.driver), settings.workers.or(config.workers));
-    Ok(Config { listen: LISTEN, driver, workers, log: RequestLog::Text, ..config })
+    Ok(Config { listen: LISTEN, driver, workers, log: RequestLog::of(Form::Text), ..config })
 }
 
 /// On the usual port, or on any other if somebody has it.

@@ -19,28 +19,39 @@ use serde::Serialize;
 use self::policy::Numbers;
 use crate::config::Config;
 use crate::config::sample::Sample;
-use crate::log::RequestLog;
+use crate::log::{Form, RequestLog};
 
 /// What a configuration says, as `ringgate check` prints it: one line for each setting, and the routing table.
 pub fn summary(config: &Config) -> String {
     let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
     let workers = config.workers.map(|workers| workers.to_string());
     let driver = config.driver.map(|driver| driver.to_string());
-    let log = match config.log {
-        RequestLog::Off => "off",
-        RequestLog::Json => "JSON lines on standard output",
-        RequestLog::Text => "text on standard output",
-    };
     let rows = [
         ["listen", &config.listen.to_string()],
         ["workers", &or(workers, "one per available core")],
         ["driver", &or(driver, "the best that works here")],
-        ["requests", log],
+        ["requests", &request_log(&config.log)],
         ["timeouts", &timeouts(config)],
         ["limits", &limits(config)],
     ];
     let rows = rows.map(|row| row.map(String::from).to_vec());
     format!("{}\nroutes, in order of precedence:\n{}", aligned(&rows), table(config))
+}
+
+/// What is logged of requests, and where.
+fn request_log(log: &RequestLog) -> String {
+    let form = match log.form {
+        None => return "off".to_owned(),
+        Some(Form::Json) => "JSON lines",
+        Some(Form::Combined) => "combined lines",
+        Some(Form::Text) => "text for people",
+    };
+    let mut said = format!("{form} to {}", log.destination());
+    let shown = |what: &str, names: &[Box<str>]| format!(", with {what} {}", names.join(" "));
+    said.extend((!log.shape.query.is_empty()).then(|| shown("of queries", &log.shape.query)));
+    said.extend((!log.shape.fields.is_empty()).then(|| shown("of fields", &log.shape.fields)));
+    said.extend((log.sample < 1.0).then(|| format!(", a share of {} and all that fail", log.sample)));
+    said
 }
 
 /// What holds for everything, and for routes that do not say otherwise.
@@ -66,11 +77,11 @@ fn limits(config: &Config) -> String {
 /// The routing table as text, aligned, the route that is asked first on top; several lines, each with its end. What a route
 /// asks of time, size and protocol stands behind it where it is not the default.
 pub fn table(config: &Config) -> String {
-    let Snapshot { routes, pools, .. } = &config.snapshot;
+    let routes = &config.snapshot.routes;
     let head = ["methods", "host", "path", "pool"].map(String::from).to_vec();
     let rows = routes.by_precedence().into_iter().map(|route| {
         let mut row = row(route).to_vec();
-        row.push(format!("-> {}", servers(&pools[route.pool])));
+        row.push(format!("-> {}", servers(&route.pool)));
         row.extend(Some(policy::own(&route.policy, &config.policy)).filter(|own| !own.is_empty()));
         row
     });
@@ -191,7 +202,7 @@ fn candidates(snapshot: &Snapshot, sample: &Sample) -> Vec<Candidate> {
     let known: HashSet<*const Route> = asked.iter().map(|(route, _)| *route as *const Route).collect();
     let is_of_other_host =
         |route: &&Route| route.pattern.matches(request.path) && !known.contains(&(*route as *const Route));
-    let of_other_hosts = snapshot.routes.all().iter().filter(is_of_other_host);
+    let of_other_hosts = snapshot.routes.all().iter().map(|route| &**route).filter(is_of_other_host);
     let judged = asked.iter().map(|(route, verdict)| (*route, Some(*verdict)));
     let all = judged.chain(of_other_hosts.map(|route| (route, None)));
     all.map(|(route, verdict)| {
@@ -201,7 +212,7 @@ fn candidates(snapshot: &Snapshot, sample: &Sample) -> Vec<Candidate> {
             methods: route.methods.to_string(),
             host: route.host.as_deref().map(str::to_owned),
             path: route.pattern.to_string(),
-            pool: snapshot.pools[route.pool].name.to_string(),
+            pool: route.pool.name.to_string(),
             verdict,
             reason,
             row: row(route),
@@ -241,9 +252,9 @@ const REQUEST_ID: &str = "<new request id>";
 fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
     let (head, bytes) = (sample.head(), sample.bytes());
     head.check(bytes, &snapshot.node)?;
-    let route = snapshot.routes.find(&sample.route_request())?;
+    let route = snapshot.routes.find(&sample.route_request())?.route;
     head.check_length(route.policy.body_bytes)?;
-    let pool = &snapshot.pools[route.pool];
+    let pool = &route.pool;
     let servers: Vec<&Server> = pool.turn().collect();
     let names = servers.iter().map(|server| server.name.to_string()).collect();
     let own_id = head.request_id(bytes);
@@ -338,6 +349,8 @@ impl Display for Answered {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ringgate_core::method::MethodSet;
     use ringgate_core::policy::Policy;
     use ringgate_core::route::{Pattern, Routes};
@@ -353,6 +366,7 @@ mod tests {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (seed >> 33) % bound
         };
+        let pool = Arc::new(Pool::new("p", vec![Server::new("s:1", ([127, 0, 0, 1], 1).into())]));
         for _ in 0..500 {
             let routes = (0..8).map(|index| {
                 let path: String = (0..random(4)).map(|_| ["/a", "/b", "/{p}"][random(3) as usize]).collect();
@@ -367,7 +381,7 @@ mod tests {
                     pattern: pattern.unwrap(),
                     methods: if random(2) == 0 { methods } else { MethodSet::any() },
                     fields: fields.collect(),
-                    pool: 0,
+                    pool: pool.clone(),
                     policy: Policy::default(),
                 }
             });

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use ringgate_core::snapshot::Snapshot;
@@ -16,7 +16,9 @@ use crate::balance::{self, Balance, ClosedInbox, Load};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::limits;
-use crate::log::{self, Log, RequestLog};
+use crate::log::{self, Log, Reopener, RequestLog};
+use crate::metrics::{Metrics, Series};
+use crate::orders::{Generation, Orders};
 use crate::outlet::{Account, Queue, Writer};
 use crate::worker::Worker;
 
@@ -28,15 +30,87 @@ pub struct Gateway {
     passed_over: Vec<(Rung, io::Error)>,
     asked: Option<usize>,
     most: usize,
-    workers: Vec<WorkerThread>,
+    workers: Arc<Workers>,
+    /// Of each worker, until it has been joined.
+    threads: Vec<JoinHandle<io::Result<()>>>,
     log: Writer,
+    log_settings: RequestLog,
 }
 
-struct WorkerThread {
+/// The workers as others see them: what they are told, and what they have done.
+#[derive(Debug)]
+pub struct Workers {
+    orders: Arc<Orders>,
+    seen: Vec<Seen>,
+    /// Where they listen, to be handed on; none once they have been told to stop.
+    listeners: Mutex<Vec<TcpListener>>,
+    /// What they have begun to measure, for one reader.
+    news: Mutex<Receiver<Series>>,
+}
+
+#[derive(Debug)]
+struct Seen {
     waker: Waker,
     counters: Arc<Counters>,
     load: Arc<Load>,
-    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Workers {
+    /// The configuration that holds.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.orders.generation()
+    }
+
+    /// Has all workers go by another configuration, each from its next request on; nothing of that is waited for. Connections
+    /// stay, and so do requests that have found their route. The configuration that held before, to be kept until nobody
+    /// else does.
+    pub(crate) fn publish(&self, snapshot: Snapshot) -> Arc<Generation> {
+        let earlier = self.orders.publish(snapshot);
+        self.ring();
+        earlier
+    }
+
+    /// How many go by that configuration, or by one that came after it.
+    pub(crate) fn adopters(&self, number: u64) -> usize {
+        self.counters().filter(|counters| counters.generation.get() >= number).count()
+    }
+
+    /// The sockets that they listen on, for another process.
+    pub(crate) fn listeners(&self) -> io::Result<Vec<TcpListener>> {
+        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().map(TcpListener::try_clone).collect()
+    }
+
+    /// Tells all to stop. A listener that we kept would go on to take connections that nobody serves.
+    fn stop(&self) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.orders.end();
+        self.ring();
+    }
+
+    /// What they have begun to measure since the last call.
+    pub(crate) fn news(&self) -> Vec<Series> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).try_iter().collect()
+    }
+
+    /// The counts of each.
+    pub fn counters(&self) -> impl ExactSizeIterator<Item = &Counters> {
+        self.seen.iter().map(|worker| &*worker.counters)
+    }
+
+    /// Connections each has now.
+    pub fn loads(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.seen.iter().map(|worker| worker.load.count())
+    }
+
+    /// Whether they have been told to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.orders.is_over()
+    }
+
+    fn ring(&self) {
+        self.seen.iter().for_each(|worker| worker.waker.wake());
+    }
 }
 
 /// All a worker thread needs to begin with.
@@ -45,10 +119,11 @@ struct Start {
     driver: Rung,
     listener: TcpListener,
     wake: UnixStream,
-    snapshot: Arc<Snapshot>,
+    orders: Arc<Orders>,
     log: RequestLog,
     log_writer: Queue,
     counters: Arc<Counters>,
+    series: Sender<Series>,
     balance: Balance,
     inbox: ClosedInbox,
     /// Told once the worker accepts.
@@ -61,6 +136,19 @@ impl Gateway {
     /// # Errors
     /// The address cannot be bound, no driver works, or descriptors or threads ran out.
     pub fn start(config: Config, log_output: Box<dyn Write + Send>) -> io::Result<Gateway> {
+        Gateway::start_on(Vec::new(), config, log_output)
+    }
+
+    /// As [`start`](Self::start), on sockets that listen already: one for all workers, or one for each, which then says how many
+    /// there are. None: the configured address is bound.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(
+        inherited: Vec<TcpListener>,
+        config: Config,
+        log_output: Box<dyn Write + Send>,
+    ) -> io::Result<Gateway> {
         let cores = cpu::available()?;
         let (driver, passed_over) = match config.driver {
             Some(driver) => (driver, Vec::new()),
@@ -68,39 +156,62 @@ impl Gateway {
         };
         driver.probe()?;
         let workers = config.workers.unwrap_or(cores.len());
-        let listeners = listeners(config.listen, workers)?;
+        let listeners = match inherited.len() {
+            0 => listeners(config.listen, workers)?,
+            1 => (0..workers).map(|_| inherited[0].try_clone()).collect::<io::Result<_>>()?,
+            _ => inherited,
+        };
+        let workers = listeners.len();
+        let to_hand_on = listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
         let most = connections(workers);
         let asked = config.snapshot.clients.connections;
         let most = asked.map_or(most, |asked| asked.min(most));
         let crew = balance::crew(workers, most)?;
         let address = listeners[0].local_addr()?;
-        let snapshot = Arc::new(config.snapshot);
+        let orders = Arc::new(Orders::new(config.snapshot));
         let (log_writer, log) = log::start_writer(log_output, workers)?;
-        let mut gateway = Gateway { address, driver, passed_over, asked, most, workers: Vec::new(), log };
+        let log_settings = config.log.clone();
         let (ready, started) = channel();
+        let (series, news) = channel();
+        let (mut seen, mut starts) = (Vec::new(), Vec::new());
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
             let counters = Arc::new(Counters::default());
-            let start = Start {
+            seen.push(Seen { waker, counters: counters.clone(), load: balance.own().clone() });
+            starts.push(Start {
                 core: cores[index % cores.len()],
                 driver,
                 listener,
                 wake,
-                snapshot: snapshot.clone(),
-                log: config.log,
+                orders: orders.clone(),
+                log: config.log.clone(),
                 log_writer: log_writer.clone(),
-                counters: counters.clone(),
+                counters,
+                series: series.clone(),
                 balance,
                 inbox,
                 ready: ready.clone(),
-            };
-            let load = start.balance.own().clone();
-            let name = format!("worker-{index}");
-            let thread = std::thread::Builder::new().name(name).spawn(move || start.run())?;
-            gateway.workers.push(WorkerThread { waker, counters, load, thread: Some(thread) });
+            });
         }
         drop((ready, log_writer));
-        match started.iter().take(gateway.workers.len()).count() == gateway.workers.len() {
+        let workers =
+            Arc::new(Workers { orders, seen, listeners: Mutex::new(to_hand_on), news: Mutex::new(news) });
+        let mut gateway = Gateway {
+            address,
+            driver,
+            passed_over,
+            asked,
+            most,
+            workers,
+            threads: Vec::new(),
+            log,
+            log_settings,
+        };
+        for (index, start) in starts.into_iter().enumerate() {
+            let name = format!("worker-{index}");
+            gateway.threads.push(std::thread::Builder::new().name(name).spawn(move || start.run())?);
+        }
+        match started.iter().take(gateway.threads.len()).count() == gateway.threads.len() {
             true => Ok(gateway),
             false => Err(gateway.stop().err().unwrap_or_else(|| io::Error::other("a worker did not start"))),
         }
@@ -121,14 +232,19 @@ impl Gateway {
         &self.passed_over
     }
 
-    /// The counts of each worker.
-    pub fn counters(&self) -> impl ExactSizeIterator<Item = &Counters> {
-        self.workers.iter().map(|worker| &*worker.counters)
+    /// Its workers.
+    pub fn workers(&self) -> &Arc<Workers> {
+        &self.workers
     }
 
-    /// Connections each worker has now.
+    /// As [`Workers::counters`].
+    pub fn counters(&self) -> impl ExactSizeIterator<Item = &Counters> {
+        self.workers.counters()
+    }
+
+    /// As [`Workers::loads`].
     pub fn loads(&self) -> impl ExactSizeIterator<Item = usize> {
-        self.workers.iter().map(|worker| worker.load.count())
+        self.workers.loads()
     }
 
     /// Connections that the configuration wants to allow.
@@ -146,9 +262,19 @@ impl Gateway {
         self.log.account()
     }
 
+    /// The way to have the request log opened anew.
+    pub fn log_reopener(&self) -> Reopener {
+        Reopener::new(self.log_settings.file.clone(), self.log.replacement())
+    }
+
+    /// What the output of the request log is called in messages.
+    pub(crate) fn log_destination(&self) -> String {
+        self.log_settings.destination()
+    }
+
     /// Whether a worker has ended by itself: a defect, after which part of the connections is not served.
     pub fn has_lost_a_worker(&self) -> bool {
-        self.workers.iter().any(|worker| worker.thread.as_ref().is_some_and(JoinHandle::is_finished))
+        self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// Stops accepting, lets requests in flight finish within the drain timeout, and ends.
@@ -161,14 +287,12 @@ impl Gateway {
 
     /// Drains, and leaves the counts to be read. A log that nobody reads is not waited for.
     pub(crate) fn stop(&mut self) -> io::Result<()> {
-        if self.workers.iter().all(|worker| worker.thread.is_none()) {
+        if self.threads.is_empty() {
             return Ok(()); // it has been stopped, or nothing of it was started
         }
-        for worker in &self.workers {
-            worker.waker.wake();
-        }
+        self.workers.stop();
         let mut result = Ok(());
-        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+        for thread in self.threads.drain(..) {
             let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
             result = result.and(ended);
         }
@@ -209,10 +333,18 @@ impl Start {
         let log = Log::new(self.log, self.log_writer, self.counters.clone());
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
         let inbox = Some(self.inbox.open()?);
-        let worker: Rc<Worker> = Worker::new(self.snapshot, log, self.counters, self.balance, inbox);
+        let orders = self.orders.clone();
+        let worker: Rc<Worker> =
+            Worker::new(self.orders, log, self.counters, Metrics::new(self.series), self.balance, inbox);
         let _ = self.ready.send(());
         drop(self.ready); // whoever waits for all of us must notice if one cannot
-        worker.run(listener, wake.wait()).await;
+        let until_over = async {
+            while !orders.is_over() {
+                wake.wait().await;
+                worker.adopt();
+            }
+        };
+        worker.clone().run(listener, until_over).await;
         Ok(())
     }
 }

@@ -8,14 +8,18 @@ pub mod cli;
 mod client;
 pub mod config;
 mod connection;
+pub mod control;
 pub mod counters;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod explain;
 pub mod gateway;
+mod lease;
 mod limits;
 pub mod log;
+mod metrics;
 pub mod operator;
+mod orders;
 mod outlet;
 mod patience;
 mod pipeline;

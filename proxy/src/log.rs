@@ -1,47 +1,115 @@
 //! The request log: a line for each request, collected by the worker and written by a thread of its own.
 //!
-//! Owns: what a line says, and the way to the writer (`outlet`): batches over a bounded channel, which never waits. When
-//! the writer is behind, lines are dropped and counted.
-//! Refuses: query strings, fields, credentials. A path is logged in its normal form, which needs no escaping.
+//! Owns: which requests have a line, and the way to the writer (`outlet`): batches over a bounded channel, which never waits.
+//! When the writer is behind, lines are dropped and counted. What a line says is `ringgate_core::logline`'s.
+//! Assumes: a worker may spend some hundred instructions on a line, not a system call.
+
+mod clock;
+mod file;
+mod screen;
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringgate_io::{TICK, now, sleep, spawn, wall};
+use ringgate_core::logline::{self, Facts};
+use ringgate_io::{TICK, now, sleep, spawn};
+use rustix::io::Errno;
+use xxhash_rust::xxh3::xxh3_64;
 
+pub use ringgate_core::logline::{Form, Shape};
+
+pub use self::file::Reopener;
+
+use self::clock::Clock;
+use self::screen::Screen;
 use crate::client::Client;
 use crate::counters::Counters;
+use crate::lease::Held;
 use crate::limits;
 use crate::outlet::{self, Queue, Writer};
+use crate::pipeline::Finished;
 use crate::record::Record;
+use crate::standard::Standard;
 
 /// How requests are logged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum RequestLog {
-    /// Not at all.
-    Off,
-    /// A JSON object a line.
-    #[default]
-    Json,
-    /// For people: a readable line, and only so many a second as a screen can show.
-    Text,
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestLog {
+    /// What a line looks like; without one there is no log.
+    pub form: Option<Form>,
+    /// Where lines are appended; standard output if not said.
+    pub file: Option<PathBuf>,
+    /// What lines may say of requests.
+    pub shape: Shape,
+    /// The share of requests that are logged, 0 to 1; those that failed all are.
+    pub sample: f64,
 }
 
-/// Readable lines a second and worker.
-const TEXT_LINES: u32 = 10;
+impl Default for RequestLog {
+    fn default() -> RequestLog {
+        RequestLog { form: Some(Form::Json), file: None, shape: Shape::default(), sample: 1.0 }
+    }
+}
+
+impl RequestLog {
+    /// None at all.
+    pub fn off() -> RequestLog {
+        RequestLog { form: None, ..RequestLog::default() }
+    }
+
+    /// In this form, and otherwise as nobody has said anything.
+    pub fn of(form: Form) -> RequestLog {
+        RequestLog { form: Some(form), ..RequestLog::default() }
+    }
+
+    /// Opens what it is written to.
+    ///
+    /// # Errors
+    /// The file cannot be opened for appending, or descriptors have run out. A pipe that nobody reads is such a file.
+    pub fn open(&self) -> io::Result<Box<dyn Write + Send>> {
+        let out = match &self.file {
+            Some(path) if self.form.is_some() => file::open(path)?,
+            _ => Standard::output()?,
+        };
+        Ok(Box::new(out))
+    }
+
+    /// What to do about an [`open`](Self::open) that failed.
+    pub fn advice(error: &io::Error) -> &'static str {
+        match error.kind() {
+            io::ErrorKind::NotFound => "create the folder it is to be in, or change `log.file`",
+            io::ErrorKind::PermissionDenied => {
+                "let the user that runs ringgate write there, or change `log.file`"
+            }
+            io::ErrorKind::IsADirectory => "give `log.file` the path of a file in it",
+            _ if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                "it is a pipe that nobody reads; start its reader first"
+            }
+            _ => "change `log.file`, or leave it out for standard output",
+        }
+    }
+
+    /// What its output is called in messages.
+    pub fn destination(&self) -> String {
+        self.file
+            .as_ref()
+            .map_or_else(|| "standard output".to_owned(), |path| format!("`{}`", path.display()))
+    }
+}
 
 /// The writer: a thread that ends when the last worker has.
-pub(crate) fn start_writer(out: Box<dyn Write + Send>, workers: usize) -> std::io::Result<(Queue, Writer)> {
+pub(crate) fn start_writer(out: Box<dyn Write + Send>, workers: usize) -> io::Result<(Queue, Writer)> {
     outlet::start("log", out, workers * limits::LOG_BATCHES)
 }
 
 /// One worker's end of the log.
 pub(crate) struct Log {
-    kind: RequestLog,
+    settings: RequestLog,
+    /// Hashes below it belong to requests that are logged, if not all are.
+    sampled_below: Option<u64>,
     writer: Queue,
     counters: Arc<Counters>,
     batch: RefCell<Batch>,
@@ -50,36 +118,43 @@ pub(crate) struct Log {
 
 struct Batch {
     text: Vec<u8>,
+    /// How large the last one became: about as large as the next one.
+    usual_bytes: usize,
     lines: u64,
-    /// Of the current second: when it began, readable lines shown in it and lines left out.
-    second: Instant,
-    shown: u32,
-    hidden: u64,
+    clock: Clock,
+    screen: Screen,
 }
 
 impl Log {
-    pub(crate) fn new(kind: RequestLog, writer: Queue, counters: Arc<Counters>) -> Rc<Log> {
-        let batch = Batch { text: Vec::new(), lines: 0, second: now(), shown: 0, hidden: 0 };
-        Rc::new(Log { kind, writer, counters, batch: RefCell::new(batch), is_flushing: Cell::new(false) })
+    pub(crate) fn new(settings: RequestLog, writer: Queue, counters: Arc<Counters>) -> Rc<Log> {
+        let sampled_below = (settings.sample < 1.0).then_some((settings.sample * u64::MAX as f64) as u64);
+        let clock = Clock::new(settings.form.unwrap_or(Form::Text), now());
+        let batch = Batch { text: Vec::new(), usual_bytes: 0, lines: 0, clock, screen: Screen::new(now()) };
+        let is_flushing = Cell::new(false);
+        Rc::new(Log { settings, sampled_below, writer, counters, batch: RefCell::new(batch), is_flushing })
     }
 
-    /// Adds the line of a request that is over.
-    pub(crate) fn write(self: &Rc<Self>, record: &Record<'_>, client: &Client) {
-        if self.kind == RequestLog::Off {
+    /// Adds the line of a request that is over, if it has one. A path without a route is shown as far as the configuration that
+    /// `held` is knows it.
+    pub(crate) fn write(self: &Rc<Self>, record: &Record, client: &Client, finished: &Finished, held: &Held) {
+        let Some(form) = self.settings.form else { return };
+        let has_failed = record.cause.is_some() || record.status >= 500;
+        if !has_failed && !self.is_chosen(client.request_id()) {
             return;
         }
-        let line = Line { record, client, ended: now() };
+        let is_sampled = self.sampled_below.is_some() && !has_failed;
         let mut batch = self.batch.borrow_mut();
-        let written = match self.kind {
-            RequestLog::Text => batch.sample(&line),
-            _ => batch.add(&Json(&line)),
-        };
-        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        batch.add(form, &self.settings.shape, facts(record, client, finished, held, is_sampled));
         if batch.text.len() >= limits::LOG_BATCH_BYTES {
             self.hand_over(&mut batch);
         } else if !self.is_flushing.replace(true) {
             spawn(flush(self.clone()));
         }
+    }
+
+    /// Whether a request is one of the sample: the same one wherever its id is logged.
+    fn is_chosen(&self, request_id: &str) -> bool {
+        self.sampled_below.is_none_or(|bound| xxh3_64(request_id.as_bytes()) < bound)
     }
 
     /// Whether lines are still on their way.
@@ -88,15 +163,39 @@ impl Log {
     }
 
     fn hand_over(&self, batch: &mut Batch) {
-        let text = std::mem::take(&mut batch.text);
-        let lines = std::mem::take(&mut batch.lines);
-        if text.is_empty() {
+        if batch.text.is_empty() {
             return;
         }
+        let text = std::mem::take(&mut batch.text);
+        batch.usual_bytes = text.len();
+        let lines = std::mem::take(&mut batch.lines);
         match self.writer.try_send(text) {
             Ok(()) => self.counters.log_lines.add(lines),
             Err(_) => self.counters.log_lines_dropped.add(lines),
         }
+    }
+}
+
+impl Batch {
+    /// Adds a line, unless it is a readable one and this second has had enough of them.
+    fn add(&mut self, form: Form, shape: &Shape, facts: Facts<'_>) {
+        let ended = facts.stages.since();
+        if form == Form::Text {
+            self.end_second(ended);
+            if !self.screen.takes_one() {
+                return;
+            }
+        }
+        if self.text.capacity() == 0 {
+            self.text.reserve(self.usual_bytes);
+        }
+        let facts = Facts { time: self.clock.time(ended), ..facts };
+        logline::write(&mut self.text, form, shape, &facts);
+        self.lines += 1;
+    }
+
+    fn end_second(&mut self, now: Instant) {
+        self.lines += self.screen.end_second(now, &mut self.text);
     }
 }
 
@@ -107,114 +206,38 @@ async fn flush(log: Rc<Log>) {
         let mut batch = log.batch.borrow_mut();
         batch.end_second(now());
         log.hand_over(&mut batch);
-        if batch.hidden == 0 {
+        if !batch.screen.hides_any() {
             break;
         }
     }
     log.is_flushing.set(false);
 }
 
-impl Batch {
-    fn add(&mut self, line: &dyn fmt::Display) -> std::io::Result<()> {
-        self.lines += 1;
-        writeln!(self.text, "{line}")
-    }
-
-    /// A readable line, unless this second has had enough of them.
-    fn sample(&mut self, line: &Line<'_>) -> std::io::Result<()> {
-        self.end_second(line.ended);
-        if self.shown == TEXT_LINES {
-            self.hidden += 1;
-            return Ok(());
-        }
-        self.shown += 1;
-        self.add(&Text(line))
-    }
-
-    /// Says what a second that is over has left out.
-    fn end_second(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.second).as_secs() == 0 {
-            return;
-        }
-        (self.second, self.shown) = (now, 0);
-        match std::mem::take(&mut self.hidden) {
-            0 => {}
-            hidden => {
-                let written = self.add(&format_args!("    … and {hidden} more within a second"));
-                debug_assert!(written.is_ok(), "writing to memory does not fail");
-            }
-        }
-    }
-}
-
-struct Line<'a> {
-    record: &'a Record<'a>,
+/// What is known of a request but when that was by the clock on the wall.
+fn facts<'a>(
+    record: &'a Record,
     client: &'a Client,
-    ended: Instant,
-}
-
-impl Line<'_> {
-    /// Method and path; a head that could not be read has neither.
-    fn request(&self) -> (&str, &str) {
-        match self.client.method() {
-            None => ("-", "-"),
-            Some(method) => (method.name(), self.client.head().path(self.client.head_bytes())),
-        }
-    }
-
-    fn seconds(&self) -> f64 {
-        self.ended.saturating_duration_since(self.record.started).as_secs_f64()
-    }
-}
-
-/// A line for machines. No value in it can hold a quote, a backslash or a control character: methods are tokens, paths
-/// are in normal form, ids are checked, names are checked where they are configured.
-struct Json<'a>(&'a Line<'a>);
-
-impl fmt::Display for Json<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { record, client, .. } = self.0;
-        let (method, path) = self.0.request();
-        write!(
-            f,
-            "{{\"time\":\"{}\",\"request_id\":\"{}\",\"client\":\"{}\",\"method\":\"{method}\",\"path\":\"{path}\"",
-            humantime::format_rfc3339_millis(wall()),
-            client.request_id(),
-            client.address(),
-        )?;
-        if let (Some(route), Some(pool)) = (record.route, record.pool()) {
-            write!(f, ",\"route\":\"{}\",\"pool\":\"{}\"", route.name, pool.name)?;
-        }
-        if let Some(server) = record.server {
-            write!(f, ",\"server\":\"{}\"", server.name)?;
-        }
-        if let Some(cause) = record.cause {
-            write!(f, ",\"cause\":\"{}\"", cause.code())?;
-        }
-        let (status, source) = (record.status, record.source.name());
-        write!(f, ",\"status\":{status},\"source\":\"{source}\",\"duration_s\":{:.6}}}", self.0.seconds())
-    }
-}
-
-/// A line for people.
-struct Text<'a>(&'a Line<'a>);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let record = self.0.record;
-        let (method, path) = self.0.request();
-        write!(f, "{} {method} {path}", record.status)?;
-        match (record.route, record.pool()) {
-            (Some(route), Some(pool)) => write!(f, "  route {} -> {}", route.name, pool.name)?,
-            _ => write!(f, "  no route takes it")?,
-        }
-        if let Some(server) = record.server {
-            write!(f, " at {}", server.name)?;
-        }
-        write!(f, "  answered by the {}", record.source.name())?;
-        if let Some(cause) = record.cause {
-            write!(f, " ({})", cause.code())?;
-        }
-        write!(f, "  {:.3} ms", self.0.seconds() * 1e3)
+    finished: &Finished,
+    held: &'a Held,
+    is_sampled: bool,
+) -> Facts<'a> {
+    let traffic = client.traffic(finished.body, finished.surplus.len());
+    Facts {
+        time: b"",
+        request_id: client.request_id(),
+        client: client.address(),
+        head: (!client.head_bytes().is_empty()).then(|| (client.head(), client.head_bytes())),
+        routes: &held.routes,
+        route: record.lease.as_ref().map(|lease| &***lease),
+        server: record.server().map(|server| &*server.name),
+        attempts: record.attempts,
+        status: record.status,
+        source: record.source.name(),
+        cause: record.cause,
+        bytes_sent: traffic.sent,
+        body_bytes_sent: client.connection.sent().saturating_sub(record.body_from),
+        bytes_received: traffic.received,
+        stages: &record.stages,
+        is_sampled,
     }
 }

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
 use ringgate::config::{self, Config};
+use ringgate::control::{Charge, ControlPlane, Inheritance, systemd};
 use ringgate::explain;
 use ringgate::gateway::Gateway;
+use ringgate::log::RequestLog;
 use ringgate::operator::{self, say};
 use ringgate::process;
-use ringgate::standard::Standard;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -54,7 +55,7 @@ fn demonstrate(demonstration: &Demonstration) -> Result<(), Failure> {
     let settings =
         ringgate::demo::Settings { load: !no_load, driver: running.driver, workers: running.workers };
     process::raise_descriptor_limit();
-    let stop = process::signals().map_err(failed_to("listen to signals"))?;
+    let (_, stop) = process::signals().map_err(failed_to("listen to signals"))?;
     ringgate::demo::run(settings, stop).map_err(|failure| Failure::Running(format!("error: {failure}")))
 }
 
@@ -70,12 +71,27 @@ fn serve(run: &Run) -> Result<(), Failure> {
     config.driver = run.running.driver.or(config.driver);
     config.workers = run.running.workers.or(config.workers);
     process::raise_descriptor_limit();
-    let stop = process::signals().map_err(failed_to("listen to signals"))?;
-    let address = config.listen;
-    let log = Box::new(Standard::output().map_err(failed_to("use standard output"))?);
-    let gateway = Gateway::start(config, log).map_err(|error| cannot_start(address, &error))?;
+    let (stop, stopped) = process::signals().map_err(failed_to("listen to signals"))?;
+    let (address, fixed) = (config.listen, config.fixed.clone());
+    let rotations = process::rotations().map_err(failed_to("listen to signals"))?;
+    let log = config.log.open().map_err(|error| cannot_log(&config.log, &error))?;
+    let mut inheritance = Inheritance::take().map_err(failed_to("use the sockets that were passed on"))?;
+    let sockets = std::mem::take(&mut inheritance.listeners);
+    let gateway = Gateway::start_on(sockets, config, log).map_err(|error| cannot_start(address, &error))?;
+    process::reopen_log_on(rotations, gateway.log_reopener()).map_err(failed_to("listen to signals"))?;
+    let charge = Charge {
+        workers: gateway.workers().clone(),
+        config: run.config.clone(),
+        fixed,
+        driver: gateway.driver(),
+        has_predecessor: inheritance.has_predecessor(),
+        stop,
+    };
+    let _plane = ControlPlane::start(charge).map_err(|error| Failure::Running(format!("error: {error}")))?;
     process::announce(&gateway);
-    process::until_stopped(gateway, &stop).map_err(failed_to("serve"))
+    inheritance.announce();
+    systemd::ready();
+    process::until_stopped(gateway, &stopped).map_err(failed_to("serve"))
 }
 
 fn examine(check: &Check) -> Result<(), Failure> {
@@ -116,6 +132,11 @@ fn cannot_start(address: std::net::SocketAddr, error: &io::Error) -> Failure {
         _ => "check `listen`, the limit of open files (`ulimit -n`) and the number of workers",
     };
     Failure::Running(format!("error: cannot serve on {address}: {error}\nhelp: {advice}"))
+}
+
+fn cannot_log(log: &RequestLog, error: &io::Error) -> Failure {
+    let (destination, advice) = (log.destination(), RequestLog::advice(error));
+    Failure::Running(format!("error: cannot write the request log to {destination}: {error}\nhelp: {advice}"))
 }
 
 fn failed_to(what: &'static str) -> impl Fn(io::Error) -> Failure {

@@ -5,9 +5,9 @@
 //! finish, and is left behind.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -24,18 +24,21 @@ pub(crate) fn start(name: &str, out: Box<dyn Write + Send>, bound: usize) -> io:
     let (queue, texts): (Queue, Receiver<Vec<u8>>) = sync_channel(bound);
     let (running, ended) = channel();
     let account = Arc::new(Account::default());
-    let mut lines = Lines { out, account: account.clone(), is_torn: false };
+    let replacement = Replacement::default();
+    let next = replacement.clone();
+    let mut lines = Lines { out, next, account: account.clone(), is_torn: false };
     let write = move || {
         texts.iter().for_each(|text| lines.write(&text));
         drop(running);
     };
     Builder::new().name(name.to_owned()).spawn(write)?;
-    Ok((queue, Writer { account, ended }))
+    Ok((queue, Writer { account, replacement, ended }))
 }
 
 /// The writing end, seen from outside.
 pub(crate) struct Writer {
     account: Arc<Account>,
+    replacement: Replacement,
     /// Never says anything; its other end goes with the thread.
     ended: Receiver<std::convert::Infallible>,
 }
@@ -46,10 +49,30 @@ impl Writer {
         &self.account
     }
 
+    /// The way to have it write somewhere else.
+    pub(crate) fn replacement(&self) -> Replacement {
+        self.replacement.clone()
+    }
+
     /// Waits until everything is written and the thread has ended, which needs all handles of the queue to be gone. Whether
     /// that was so within `patience`; else the thread goes on for as long as the process does.
     pub(crate) fn finish(&self, patience: Duration) -> bool {
         self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected)
+    }
+}
+
+/// Something else to write to, for when the writer comes to its next text. It is handed over open, so that nobody but who
+/// opens it waits for that.
+#[derive(Clone, Default)]
+pub(crate) struct Replacement(Arc<Mutex<Option<Box<dyn Write + Send>>>>);
+
+impl Replacement {
+    pub(crate) fn replace(&self, out: Box<dyn Write + Send>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(out);
+    }
+
+    fn take(&self) -> Option<Box<dyn Write + Send>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -73,6 +96,7 @@ impl Account {
 /// Lines on their way into something that can fail in the middle of one.
 struct Lines {
     out: Box<dyn Write + Send>,
+    next: Replacement,
     account: Arc<Account>,
     /// Whether the last thing written is the first part of a line.
     is_torn: bool,
@@ -91,6 +115,9 @@ impl Lines {
     }
 
     fn push(&mut self, rest: &mut &[u8]) -> io::Result<()> {
+        if let Some(out) = self.next.take() {
+            (self.out, self.is_torn) = (out, false);
+        }
         if self.is_torn {
             self.out.write_all(b"\n")?; // so that the remains of one line spoil no other
             self.is_torn = false;
@@ -116,7 +143,7 @@ fn count(text: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::thread;
 
     use super::*;
 
@@ -167,6 +194,23 @@ mod tests {
     fn a_line_that_follows_a_torn_one_begins_on_its_own() {
         assert_eq!(write(6, &["one\ntwo\nfour\n", "three\n"]), ("one\ntw\nthree\n".into(), 2, 2));
         assert_eq!(write(7, &["one\ntwo\n", "three\n"]), ("one\ntwo\nthree\n".into(), 2, 1));
+    }
+
+    #[test]
+    fn what_comes_after_a_replacement_goes_there_and_begins_on_its_own() {
+        let disk = |room| Disk { room: Arc::new(Mutex::new(room)), holds: Arc::default() };
+        let (first, second) = (disk(Some(6)), disk(None));
+        let (queue, writer) = start("test", Box::new(first.clone()), 2).unwrap();
+        queue.try_send(b"one\ntorn\n".to_vec()).unwrap();
+        while writer.account().failed.get() == 0 {
+            thread::yield_now();
+        }
+        writer.replacement().replace(Box::new(second.clone()));
+        queue.try_send(b"two\n".to_vec()).unwrap();
+        drop(queue);
+        assert!(writer.finish(PATIENCE));
+        let text = |disk: Disk| String::from_utf8(disk.holds.lock().unwrap().clone()).unwrap();
+        assert_eq!((text(first), text(second)), ("one\nto".into(), "two\n".into()));
     }
 
     #[test]

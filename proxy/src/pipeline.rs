@@ -3,6 +3,8 @@
 //! Plain calls in the order in which things happen to a request; `?` is the only exit, and a refusal becomes bytes in one
 //! place ([`crate::session`]). A stage that a route does not use costs one predictable branch.
 
+use std::rc::Rc;
+
 use ringgate_core::answer::{BadReply, Cause, Fault, Reject};
 use ringgate_core::body::BodyReader;
 use ringgate_core::forward::{self, ToClient, ToServer};
@@ -11,10 +13,11 @@ use ringgate_core::head::{HeadBounds, HeadScanner, ResponseHead, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
 use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
-use ringgate_io::{Buffer, Side, join};
+use ringgate_io::{Buffer, Side, join, now};
 
 use crate::client::Client;
 use crate::connection::{Broken, Connection};
+use crate::lease::Held;
 use crate::patience::Terms;
 use crate::record::Record;
 use crate::relay::{Relay, Sink, Source, Stopped};
@@ -23,6 +26,7 @@ use crate::tunnel::{BrokenBy, Tunnel};
 use crate::upload::{Progress, Upload, Uploaded};
 use crate::upstream::{Reply, Reuse, Upstream, Wanted};
 use crate::worker::Worker;
+use ringgate_core::stages::Stage;
 
 /// What is left when a request is over.
 pub(crate) struct Finished {
@@ -49,20 +53,27 @@ pub(crate) enum After {
 ///
 /// # Errors
 /// No byte of an answer has been sent; the refusal is still to be.
-pub(crate) async fn run<'a>(
-    worker: &'a Worker,
+pub(crate) async fn run(
+    worker: &Worker,
     client: &Client,
-    record: &mut Record<'a>,
+    held: Rc<Held>,
+    record: &mut Record,
 ) -> Result<Finished, Reject> {
-    client.head().check(client.head_bytes(), &worker.snapshot().node)?; // 204 400 405 417 508
-    let route = worker.snapshot().routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
-    record.routed(route);
+    client.head().check(client.head_bytes(), &worker.node)?; // 204 400 405 417 508
+    let found = held.routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
+    let route = held.lease(found, &worker.metrics);
+    drop(held); // what follows may take long
+    record.routed(&route);
     client.head().check_length(route.policy.body_bytes)?; // 413
     let exchange = Exchange::new(worker, client, &route.policy, record);
-    let mut turn = worker.snapshot().pools[route.pool].turn();
+    let mut turn = route.pool.turn();
     let mut refused = Fault::Unreachable;
     while let Some(server) = turn.next() {
-        match exchange.ask(server, turn.is_over(), record).await {
+        let outcome = exchange.ask(server, turn.is_over(), record).await;
+        if let Err(Reject::Fault(_)) = &outcome {
+            route.server_metrics(server).failures.add(1);
+        }
+        match outcome {
             Err(Reject::Fault(fault)) if fault.sent_nothing() => refused = fault, // the next one may
             outcome => return outcome,                                            // 408 413 499 502 503 504
         }
@@ -92,7 +103,7 @@ struct Answered {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(worker: &'a Worker, client: &'a Client, policy: &'a Policy, record: &Record<'_>) -> Exchange<'a> {
+    fn new(worker: &'a Worker, client: &'a Client, policy: &'a Policy, record: &Record) -> Exchange<'a> {
         let upgrade = client.head().upgrade(client.head_bytes(), &policy.upgrades);
         Exchange { worker, client, terms: Terms::new(policy, record.started), upgrade }
     }
@@ -100,12 +111,7 @@ impl<'a> Exchange<'a> {
 
 impl Exchange<'_> {
     /// Asks one server, on a new connection if a kept one turns out to have been closed.
-    async fn ask<'a>(
-        &self,
-        server: &'a Server,
-        is_last: bool,
-        record: &mut Record<'a>,
-    ) -> Result<Finished, Reject> {
+    async fn ask(&self, server: &Server, is_last: bool, record: &mut Record) -> Result<Finished, Reject> {
         match self.attempt(server, Reuse::Kept, is_last, record).await {
             Err(Reject::Fault(Fault::ReusedReset)) if may_repeat(self.client) => {
                 self.attempt(server, Reuse::Fresh, is_last, record).await
@@ -115,26 +121,29 @@ impl Exchange<'_> {
     }
 
     /// One request to one server.
-    async fn attempt<'a>(
+    async fn attempt(
         &self,
-        server: &'a Server,
+        server: &Server,
         reuse: Reuse,
         is_last: bool,
-        record: &mut Record<'a>,
+        record: &mut Record,
     ) -> Result<Finished, Reject> {
         let (worker, client) = (self.worker, self.client);
         let wanted =
             Wanted { reuse, is_last, connect_within: self.terms.at_most(self.terms.policy.timeouts.connect) };
-        let obtained = worker.upstreams.obtain(server, wanted, || client.connection.is_reset()).await;
+        record.attempts(server);
+        record.stages.enter(Stage::Queue, now());
+        let is_moot = || client.connection.is_reset();
+        let obtained = worker.upstreams.obtain(server, wanted, &mut record.stages, is_moot).await;
         let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
-        record.sent_to(server);
+        record.sent(server, !upstream.reply.is_reused);
         let mut head = worker.outputs.take();
         let to = ToServer {
             server,
             peer: client.peer(),
             request_id: client.request_id(),
             upgrade: self.upgrade,
-            node: &worker.snapshot().node,
+            node: &worker.node,
         };
         forward::request(&mut head, client.head(), client.head_bytes(), to);
         let result = match client.whole_body() {
@@ -143,8 +152,10 @@ impl Exchange<'_> {
             None => Box::pin(self.request_while_answer(&mut upstream, head, record)).await,
         };
         let (finished, keeps_server) = result.map_err(|reject| self.blame(reject))?;
+        let ended = now();
+        record.stages.end(ended);
         if keeps_server && upstream.reply.buffer.is_empty() {
-            worker.upstreams.put_back(upstream);
+            worker.upstreams.put_back(upstream, ended);
         }
         Ok(finished)
     }
@@ -165,7 +176,7 @@ impl Exchange<'_> {
         upstream: &mut Upstream,
         head: Output<'_>,
         body: usize,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Result<(Finished, bool), Reject> {
         let Upstream { connection, reply, .. } = upstream;
         let progress = Progress::default();
@@ -184,7 +195,7 @@ impl Exchange<'_> {
         &self,
         upstream: &mut Upstream,
         head: Output<'_>,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Result<(Finished, bool), Reject> {
         let Upstream { connection, reply, .. } = upstream;
         let progress = Progress::default();
@@ -218,7 +229,7 @@ impl Exchange<'_> {
         connection: &Connection,
         reply: &mut Reply,
         progress: &Progress,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Result<Answered, Reject> {
         let watch = self.client.connection.watch(connection);
         let (head, bounds) = match self.final_head(connection, reply).await {
@@ -226,13 +237,14 @@ impl Exchange<'_> {
             head => head,
         }?;
         connection.deadline().clear(); // the client may take its time with what follows
+        record.stages.enter(Stage::Transfer, now());
         progress.is_answering.set(true);
         let bytes = &reply.buffer.data()[bounds.start..bounds.end];
         let mut out = self.worker.outputs.take();
         if let (101, Some(protocol)) = (head.status(), self.upgrade) {
             forward::switching(&mut out, &head, bytes, protocol, self.client.request_id());
             reply.buffer.consume(bounds.end);
-            record.answered(101);
+            record.answered(101, self.client.connection.sent() + out.len() as u64);
             drop(watch); // two orderly ends of a tunnel look like a reset, and a receive is pending all the time
             return Ok(Box::pin(self.tunnel(connection, &mut reply.buffer, out, record)).await);
         }
@@ -244,7 +256,8 @@ impl Exchange<'_> {
             self.client.persists() && !self.worker.is_draining() && progress.can_end(server_persists);
         let date = self.worker.date();
         let (request_id, date) = (self.client.request_id(), date.as_str());
-        let to = ToClient { request_id, date, method, version: client.version(), framing, persists };
+        let timing = self.terms.policy.server_timing.then_some(&record.stages);
+        let to = ToClient { request_id, date, method, version: client.version(), framing, persists, timing };
         let client_framing = forward::response(&mut out, &head, bytes, to);
         drop(head);
         reply.buffer.consume(bounds.end);
@@ -260,7 +273,7 @@ impl Exchange<'_> {
         };
         relay.gather();
         let piece = relay.decode().map_err(|_| Fault::BadReply(BadReply::Body))?; // while 502 can still be said
-        record.answered(status);
+        record.answered(status, self.client.connection.sent() + out.len() as u64);
         if let Err(stopped) = relay.pass_on(out, piece).await {
             record.truncated(self.cause_of_truncation(stopped));
             return Ok(Answered { after: After::Reset, keeps_server: false });
@@ -306,7 +319,7 @@ impl Exchange<'_> {
         server: &Connection,
         said: &mut Buffer,
         head: Output<'_>,
-        record: &mut Record<'_>,
+        record: &mut Record,
     ) -> Answered {
         let client = &self.client.connection;
         let mut outcome = client.send([&head], self.terms.client()).await.map_err(|_| BrokenBy::Client);

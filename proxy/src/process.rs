@@ -1,15 +1,17 @@
 //! The process around a gateway: signals, descriptors, the words at start and end, and what goes wrong in between.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use crate::control::systemd;
 use crate::counters::Counters;
 use crate::gateway::Gateway;
+use crate::log::Reopener;
 use crate::operator::say;
 
 /// How often troubles are looked for: soon enough for a person, rare enough for a log.
@@ -18,13 +20,14 @@ const WATCH: Duration = Duration::from_secs(1);
 const FEW_DESCRIPTORS: u64 = 1024;
 
 /// Takes SIGINT and SIGTERM over: each arrives as a message; the second one, sent by somebody who cannot wait, ends the
-/// process at once.
+/// process at once. Also the end that those messages come from, for others who may stop the gateway.
 ///
 /// # Errors
 /// The handlers could not be installed.
-pub fn signals() -> io::Result<Receiver<()>> {
+pub fn signals() -> io::Result<(Sender<()>, Receiver<()>)> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (sender, receiver) = channel();
+    let (stop, receiver) = channel();
+    let sender = stop.clone();
     let forward = move || {
         for (count, _) in signals.forever().enumerate() {
             if count > 0 || sender.send(()).is_err() {
@@ -33,7 +36,24 @@ pub fn signals() -> io::Result<Receiver<()>> {
         }
     };
     std::thread::Builder::new().name("signals".into()).spawn(forward)?;
-    Ok(receiver)
+    Ok((stop, receiver))
+}
+
+/// Takes SIGUSR1 over, which a program that rotates logs sends; what it asks for is done once [`reopen_log_on`] has begun.
+///
+/// # Errors
+/// The handler could not be installed.
+pub fn rotations() -> io::Result<Signals> {
+    Signals::new([SIGUSR1])
+}
+
+/// Opens the request log anew whenever it has been rotated.
+///
+/// # Errors
+/// Threads have run out.
+pub fn reopen_log_on(mut rotations: Signals, log: Reopener) -> io::Result<()> {
+    let reopen = move || rotations.forever().for_each(|_| log.reopen());
+    std::thread::Builder::new().name("rotations".into()).spawn(reopen).map(drop)
 }
 
 /// Raises the soft limit of open files to the hard one; says so if even that is little.
@@ -77,6 +97,7 @@ pub fn announce(gateway: &Gateway) {
 /// A worker had failed.
 pub fn until_stopped(mut gateway: Gateway, stop: &Receiver<()>) -> io::Result<()> {
     let (known, watched) = watch(&gateway, stop);
+    systemd::stopping();
     say("draining: no new connections, requests in flight are finished (again Ctrl-C to end at once)");
     let ended = gateway.stop().and(watched);
     known.report_growth(&gateway);
@@ -106,7 +127,8 @@ fn report_unwritten(gateway: &Gateway) {
     let log = gateway.log_account();
     let unwritten = handed_over.saturating_sub(log.written.get() + log.failed.get());
     if unwritten > 0 {
-        say(&format!("warning: {unwritten} request log lines are lost: nobody reads standard output"));
+        let log = gateway.log_destination();
+        say(&format!("warning: {unwritten} request log lines are lost: {log} took them too slowly"));
     }
 }
 
@@ -135,7 +157,9 @@ impl Troubles {
     /// What there is now, having said what has grown.
     fn report_growth(self, gateway: &Gateway) -> Troubles {
         let now = Troubles::of(gateway);
-        let unwritable = unwritable(&gateway.log_account().last_error());
+        let log = gateway.log_destination();
+        let unwritable = unwritable(&gateway.log_account().last_error(), &log);
+        let dropped = format!("request log lines were dropped: {log} takes them too slowly");
         for (before, now, what) in [
             (
                 self.accept_failures,
@@ -152,12 +176,8 @@ impl Troubles {
                 now.panics,
                 "connections were lost to a defect of the gateway; please report the panic above",
             ),
-            (
-                self.log_lines_dropped,
-                now.log_lines_dropped,
-                "request log lines were dropped: whoever reads standard output is too slow",
-            ),
-            (self.log_lines_failed, now.log_lines_failed, &*unwritable),
+            (self.log_lines_dropped, now.log_lines_dropped, &dropped),
+            (self.log_lines_failed, now.log_lines_failed, &unwritable),
         ] {
             if now > before {
                 say(&format!("warning: {} {what}", now - before));
@@ -168,13 +188,13 @@ impl Troubles {
 }
 
 /// That log lines could not be written, why, and what to do about it.
-fn unwritable(error: &io::Error) -> String {
+fn unwritable(error: &io::Error, log: &str) -> String {
     let advice = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, and the log goes on",
         io::ErrorKind::BrokenPipe => {
-            "whoever read standard output has ended; start the gateway again when they are back"
+            "whoever read them has ended; start them again, and a gateway that wrote to them directly"
         }
-        _ => "look where standard output goes",
+        _ => "look where they go",
     };
-    format!("request log lines could not be written: {error}; {advice}")
+    format!("request log lines could not be written to {log}: {error}; {advice}")
 }

@@ -1,11 +1,13 @@
 //! What is known of one request when it is over: the source of its log line and its counts.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use ringgate_core::answer::{Cause, Reject};
-use ringgate_core::pool::{Pool, Server};
-use ringgate_core::route::Route;
-use ringgate_core::snapshot::Snapshot;
+use ringgate_core::pool::Server;
+use ringgate_core::stages::Stages;
+
+use crate::lease::Lease;
 
 /// Who made the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    pub(crate) const ALL: [Source; 2] = [Source::Gateway, Source::Upstream];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Source::Gateway => "gateway",
@@ -25,45 +29,65 @@ impl Source {
     }
 }
 
-/// One request, as far as it has got. Borrows from the snapshot it was served by.
+/// One request, as far as it has got.
 #[derive(Debug)]
-pub(crate) struct Record<'a> {
-    snapshot: &'a Snapshot,
+pub(crate) struct Record {
+    /// When its head was here, well or badly.
     pub(crate) started: Instant,
-    pub(crate) route: Option<&'a Route>,
-    pub(crate) server: Option<&'a Server>,
+    /// Where its time went.
+    pub(crate) stages: Stages,
+    /// Its route.
+    pub(crate) lease: Option<Rc<Lease>>,
+    /// Of the pool of its route.
+    server: Option<usize>,
+    /// How often a server was tried.
+    pub(crate) attempts: u32,
     pub(crate) status: u16,
     pub(crate) source: Source,
     /// None for a request that went well.
     pub(crate) cause: Option<Cause>,
+    /// Bytes sent to the client, on its connection, before the body of the answer.
+    pub(crate) body_from: u64,
 }
 
-impl<'a> Record<'a> {
-    pub(crate) fn start(snapshot: &'a Snapshot, started: Instant) -> Record<'a> {
+impl Record {
+    pub(crate) fn start(stages: Stages) -> Record {
         Record {
-            snapshot,
-            started,
-            route: None,
+            started: stages.since(),
+            stages,
+            lease: None,
             server: None,
+            attempts: 0,
             status: 0,
             source: Source::Gateway,
             cause: None,
+            body_from: 0,
         }
     }
 
     /// The route was found.
-    pub(crate) fn routed(&mut self, route: &'a Route) {
-        self.route = Some(route);
+    pub(crate) fn routed(&mut self, lease: &Rc<Lease>) {
+        self.lease = Some(lease.clone());
     }
 
-    /// There is a connection to this server, and the request goes there.
-    pub(crate) fn sent_to(&mut self, server: &'a Server) {
-        self.server = Some(server);
+    /// This server is tried.
+    pub(crate) fn attempts(&mut self, server: &Server) {
+        self.server = Some(server.index);
+        self.attempts += 1;
     }
 
-    /// A server's answer is passed on.
-    pub(crate) fn answered(&mut self, status: u16) {
-        (self.status, self.source) = (status, Source::Upstream);
+    /// There is a connection to it, perhaps a new one, and the request goes there.
+    pub(crate) fn sent(&mut self, server: &Server, is_new: bool) {
+        if let Some(lease) = &self.lease {
+            let metrics = lease.server_metrics(server);
+            metrics.requests.add(1);
+            metrics.connections.add(u64::from(is_new));
+        }
+    }
+
+    /// A server's answer is passed on: its body begins when so many bytes have been sent to the client.
+    pub(crate) fn answered(&mut self, status: u16, body_from: u64) {
+        (self.status, self.source, self.body_from) = (status, Source::Upstream, body_from);
     }
 
     /// That answer did not reach its end.
@@ -87,8 +111,8 @@ impl<'a> Record<'a> {
         (self.status, self.source, self.cause) = (answer.status, Source::Gateway, Some(answer.cause));
     }
 
-    /// The pool of its route.
-    pub(crate) fn pool(&self) -> Option<&'a Pool> {
-        self.route.map(|route| &self.snapshot.pools[route.pool])
+    /// The server it was sent to last.
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.lease.as_ref().zip(self.server).map(|(lease, index)| lease.server(index))
     }
 }

@@ -4,12 +4,15 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use ringgate_core::answer::{self, Delivery, Reject};
+use ringgate_core::stages::Stages;
 use ringgate_io::{Buffer, now};
 
 use crate::client::Client;
+use crate::lease::Held;
 use crate::limits;
 use crate::patience::Patience;
 use crate::pipeline::{self, After, Finished};
@@ -35,12 +38,13 @@ pub(crate) async fn serve(worker: &Worker, client: Box<Client>) -> Result<(), Bo
 
 async fn requests(worker: &Worker, mut client: Box<Client>) {
     loop {
-        let arrived = client.receive_head(&worker.snapshot().clients).await;
-        if arrived == Ok(false) {
-            return;
-        }
+        let arrived = match client.receive_head(worker).await {
+            Ok(None) => return,
+            Ok(Some(held)) => Ok(held),
+            Err(reject) => Err(reject),
+        };
         // Boxed: an idle connection does not carry its size.
-        match Box::pin(request(worker, &mut client, arrived.map(drop))).await {
+        match Box::pin(request(worker, &mut client, arrived)).await {
             After::Next => {}
             After::Linger => return Box::pin(client.linger()).await,
             After::Reset => return client.connection.reset_on_close(),
@@ -49,18 +53,20 @@ async fn requests(worker: &Worker, mut client: Box<Client>) {
 }
 
 /// One request, which arrived well or not.
-async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Reject>) -> After {
-    let mut record = Record::start(worker.snapshot(), now());
+async fn request(worker: &Worker, client: &mut Client, arrived: Result<Rc<Held>, Reject>) -> After {
+    let mut record = Record::start(client.begin_stages());
     client.name_request(arrived.is_ok());
     let outcome = match arrived {
-        Ok(()) => pipeline::run(worker, client, &mut record).await,
+        Ok(held) => pipeline::run(worker, client, held, &mut record).await,
         Err(reject) => Err(reject),
     };
     let finished = match outcome {
         Ok(finished) => finished,
         Err(reject) => refuse(worker, client, &reject, &mut record).await,
     };
-    worker.log.write(&record, client);
+    worker.log.write(&record, client, &finished, &worker.held());
+    let metrics = record.lease.as_ref().map_or(&worker.metrics.unrouted, |lease| &lease.metrics);
+    metrics.record(&record);
     match record.departed() {
         true => worker.counters.departed.add(1),
         false => worker.counters.answered.add(1),
@@ -70,7 +76,7 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<(), Rejec
 }
 
 /// The one place where a refusal becomes bytes.
-async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record<'_>) -> Finished {
+async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record) -> Finished {
     record.rejected(reject);
     let body = client.whole_body();
     let persists = !reject.closes() && body.is_some() && client.persists() && !worker.is_draining();
@@ -80,9 +86,11 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
         date: date.as_str(),
         close: !persists,
         head_only: client.asks_for_head_only(),
+        timing: timing(worker, record),
     };
     let mut out = worker.outputs.take();
-    answer::write(&mut out, reject, delivery);
+    let body_bytes = answer::write(&mut out, reject, delivery);
+    record.body_from = client.connection.sent() + (out.len() - body_bytes) as u64;
     let is_gone = *reject == Reject::ClientGone || {
         client.connection.send([&out], Patience::of(limits::REFUSAL)).await.is_err()
     };
@@ -95,7 +103,22 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     if is_gone {
         record.departed_before_answer();
     }
-    Finished { after, body: body.unwrap_or(0), surplus: Buffer::default() }
+    record.stages.end(now());
+    // Without a whole body, whatever came is part of what is refused.
+    let body = body.unwrap_or_else(|| client.buffered_body().len());
+    Finished { after, body, surplus: Buffer::default() }
+}
+
+/// Where the time went so far, if the client is told.
+fn timing<'a>(worker: &Worker, record: &'a mut Record) -> Option<&'a Stages> {
+    let is_told = match &record.lease {
+        Some(route) => route.policy.server_timing,
+        None => worker.held().clients.server_timing,
+    };
+    is_told.then(|| {
+        record.stages.end(now());
+        &record.stages
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use ringgate_core::method::MethodSet;
@@ -22,6 +23,8 @@ use ringgate_io::{Buffer, Listener, Stream, TICK, race, random, sleep, spawn};
 use crate::balance::Balance;
 use crate::counters::Counters;
 use crate::log::{self, Log, RequestLog};
+use crate::metrics::Metrics;
+use crate::orders::{Orders, Retired};
 use crate::worker::Worker;
 
 const GATEWAY: &str = "10.0.0.1:80";
@@ -29,6 +32,8 @@ const SERVERS: [&str; 2] = ["10.0.0.2:80", "10.0.0.3:80"];
 const CLIENTS: usize = 6;
 const REQUESTS: usize = 8;
 const SEEDS: u64 = 256;
+/// Configurations change that often: in the middle of most exchanges, some of which last for seconds.
+const BETWEEN_CONFIGURATIONS: Duration = Duration::from_millis(15);
 /// How long a drain waits for requests in flight.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -192,7 +197,7 @@ impl Stop {
 }
 
 struct Gateway {
-    snapshot: Arc<Snapshot>,
+    orders: Arc<Orders>,
     counters: Arc<Counters>,
     stop: Rc<Stop>,
     has_ended: Rc<Cell<bool>>,
@@ -202,14 +207,22 @@ impl Gateway {
     fn start(timeouts: Timeouts) -> Gateway {
         let (writer, _) = log::start_writer(Box::new(std::io::sink()), 1).unwrap();
         let counters = Arc::new(Counters::default());
-        let log = Log::new(RequestLog::Off, writer, counters.clone());
-        let snapshot = Arc::new(snapshot(timeouts));
-        let worker = Worker::new(snapshot.clone(), log, counters.clone(), Balance::alone(), None);
-        let gateway = Gateway { snapshot, counters, stop: Rc::default(), has_ended: Rc::default() };
+        let log = Log::new(RequestLog::default(), writer, counters.clone());
+        let orders = Arc::new(Orders::new(snapshot(timeouts, None)));
+        let metrics = Metrics::new(channel().0);
+        let worker = Worker::new(orders.clone(), log, counters.clone(), metrics, Balance::alone(), None);
+        let gateway =
+            Gateway { orders: orders.clone(), counters, stop: Rc::default(), has_ended: Rc::default() };
         let (stop, has_ended) = (gateway.stop.clone(), gateway.has_ended.clone());
         let listener = sim::listen(GATEWAY.parse().unwrap());
         spawn(async move {
-            worker.run(listener, stop.wait()).await;
+            let changes = change_configuration(&worker, &orders, timeouts);
+            worker
+                .clone()
+                .run(listener, async {
+                    let _ = race(stop.wait(), changes).await;
+                })
+                .await;
             has_ended.set(true);
         });
         gateway
@@ -219,7 +232,8 @@ impl Gateway {
         self.stop.stop();
         until(|| self.has_ended.get()).await;
         assert_eq!(self.counters.panics.get(), 0);
-        let servers = self.snapshot.pools.iter().flat_map(|pool| &pool.servers);
+        let last = self.orders.generation();
+        let servers = last.pools.iter().flat_map(|pool| &pool.servers);
         assert_eq!(
             servers.map(|server| server.capacity.open()).sum::<usize>(),
             0,
@@ -229,14 +243,30 @@ impl Gateway {
     }
 }
 
+/// Publishes one configuration after another, so that some fall in the middle of every kind of exchange.
+async fn change_configuration(worker: &Worker, orders: &Orders, timeouts: Timeouts) {
+    let mut retired = Retired::default();
+    loop {
+        sleep(BETWEEN_CONFIGURATIONS).await;
+        retired.add(orders.publish(snapshot(timeouts, Some(&orders.generation()))));
+        worker.adopt();
+        retired.free();
+        assert_eq!(retired.count(), 0, "a worker holds a configuration only while it looks at it");
+    }
+}
+
 fn short_timeouts() -> Timeouts {
     let second = Duration::from_secs(1);
     Timeouts { stall: second, response: second, connect: second, ..Timeouts::default() }
 }
 
-fn snapshot(timeouts: Timeouts) -> Snapshot {
-    let server = |(index, name): (usize, &&str)| Server::new(index, name, name.parse().unwrap());
-    let pool = Pool::new("servers", SERVERS.iter().enumerate().map(server).collect());
+fn snapshot(timeouts: Timeouts, earlier: Option<&Snapshot>) -> Snapshot {
+    let server = |name: &&str| Server::new(name, name.parse().unwrap());
+    let pool = Pool::new("servers", SERVERS.iter().map(server).collect());
+    let pool = Arc::new(match earlier {
+        Some(earlier) => pool.after(&earlier.pools[0]),
+        None => pool,
+    });
     let pattern = Pattern::prefix("/").unwrap();
     let clients =
         Clients { head_timeout: Duration::from_secs(1), drain_timeout: PATIENCE, ..Clients::default() };
@@ -246,7 +276,7 @@ fn snapshot(timeouts: Timeouts) -> Snapshot {
         pattern,
         methods: MethodSet::any(),
         fields: vec![],
-        pool: 0,
+        pool: pool.clone(),
         policy: Policy { timeouts, ..Policy::default() },
     };
     Snapshot {

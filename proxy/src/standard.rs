@@ -1,4 +1,5 @@
-//! Standard output and standard error, without the buffers of the standard library: what a write says is what happened.
+//! Standard output, standard error and what else takes lines, without the buffers of the standard library: what a write says
+//! is what happened.
 //!
 //! Assumes: whoever writes here has a thread for it. A descriptor that was set to be non-blocking, by whoever shares it, is
 //! waited for.
@@ -13,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 /// What a pipe takes in one piece or not at all (pipe(7)): nothing that others write to it comes between.
 const PIPE_PIECE_BYTES: usize = 4096;
 
-/// One of the two.
+/// One of them.
 #[derive(Debug)]
 pub struct Standard {
     file: File,
@@ -26,7 +27,7 @@ impl Standard {
     /// # Errors
     /// Descriptors have run out.
     pub fn output() -> io::Result<Standard> {
-        Standard::of(io::stdout().as_fd())
+        Standard::duplicate(io::stdout().as_fd())
     }
 
     /// Standard error.
@@ -34,13 +35,17 @@ impl Standard {
     /// # Errors
     /// Descriptors have run out.
     pub fn error() -> io::Result<Standard> {
-        Standard::of(io::stderr().as_fd())
+        Standard::duplicate(io::stderr().as_fd())
     }
 
-    fn of(descriptor: BorrowedFd<'_>) -> io::Result<Standard> {
-        let file = File::from(descriptor.try_clone_to_owned()?);
+    fn duplicate(descriptor: BorrowedFd<'_>) -> io::Result<Standard> {
+        Ok(Standard::of(File::from(descriptor.try_clone_to_owned()?)))
+    }
+
+    /// A file that is written to in the same way.
+    pub(crate) fn of(file: File) -> Standard {
         let is_pipe = file.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo());
-        Ok(Standard { file, is_pipe })
+        Standard { file, is_pipe }
     }
 }
 

@@ -10,21 +10,23 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ahash::RandomState;
+use indexmap::IndexMap;
 use ringgate_core::answer::{Fault, Reject};
-use ringgate_core::pool::{Place, Server};
+use ringgate_core::pool::{Place, Server, ServerId};
 use ringgate_core::snapshot::Kept;
 use ringgate_io::{Buffer, Deadlines, Either, Stream, TICK, now, race, sleep, spawn};
 use rustix::io::Errno;
 
 use crate::connection::Connection;
 use crate::limits;
+use ringgate_core::stages::{Stage, Stages};
 
 /// A connection to a server, in use.
 pub(crate) struct Upstream {
     pub(crate) connection: Connection,
     pub(crate) reply: Reply,
     place: Place,
-    server: usize,
     made: Instant,
 }
 
@@ -94,19 +96,32 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 /// All idle connections of one worker.
 pub(crate) struct Upstreams {
     deadlines: Deadlines,
-    by_server: RefCell<Vec<VecDeque<Idle>>>,
-    kept: Kept,
+    /// A server is the same one in each configuration that has it. In the order in which they were first kept, so that a
+    /// simulated day replays.
+    by_server: RefCell<IndexMap<ServerId, VecDeque<Idle>, RandomState>>,
+    kept: Cell<Kept>,
     is_sweeping: Cell<bool>,
     is_closed: Cell<bool>,
 }
 
 impl Upstreams {
-    pub(crate) fn new(servers: usize, kept: Kept, deadlines: Deadlines) -> Upstreams {
-        let by_server = RefCell::new((0..servers).map(|_| VecDeque::new()).collect());
-        Upstreams { deadlines, by_server, kept, is_sweeping: Cell::new(false), is_closed: Cell::new(false) }
+    pub(crate) fn new(kept: Kept, deadlines: Deadlines) -> Upstreams {
+        Upstreams {
+            deadlines,
+            by_server: RefCell::default(),
+            kept: Cell::new(kept),
+            is_sweeping: Cell::new(false),
+            is_closed: Cell::new(false),
+        }
     }
 
-    /// A connection to `server`: the one used last, or a new one. `is_moot` says whether anybody still waits for it.
+    /// Keeps them as this says from now on.
+    pub(crate) fn keep(&self, kept: Kept) {
+        self.kept.set(kept);
+    }
+
+    /// A connection to `server`: the one used last, or a new one. `is_moot` says whether anybody still waits for it. The
+    /// request has entered [`Stage::Queue`].
     ///
     /// # Errors
     /// [`Fault::Unreachable`], [`Fault::Full`] and [`Fault::Exhausted`]: nothing was sent, so another server may be asked.
@@ -115,17 +130,19 @@ impl Upstreams {
         &self,
         server: &Server,
         wanted: Wanted,
+        stages: &mut Stages,
         is_moot: impl Fn() -> bool,
     ) -> Result<Upstream, Reject> {
         if wanted.reuse == Reuse::Kept
-            && let Some(idle) = self.take(server.index)
+            && let Some(idle) = self.take(server.capacity.id())
         {
             let Idle { stream, reply, place, made, .. } = idle;
             let connection = Connection::new(stream, &self.deadlines);
-            return Ok(Upstream { connection, reply, place, server: server.index, made });
+            stages.skip_to(Stage::FirstByte);
+            return Ok(Upstream { connection, reply, place, made });
         }
         // Boxed: rare, and large; an idle connection would carry its size.
-        Box::pin(self.make(server, wanted, is_moot)).await
+        Box::pin(self.make(server, wanted, stages, is_moot)).await
     }
 
     /// A new connection to `server`.
@@ -133,17 +150,20 @@ impl Upstreams {
         &self,
         server: &Server,
         wanted: Wanted,
+        stages: &mut Stages,
         is_moot: impl Fn() -> bool,
     ) -> Result<Upstream, Reject> {
         let place = self.place(server, wanted.is_last).await?;
+        stages.enter(Stage::Connect, now());
         let stream = match self.connect(server, &wanted, &is_moot).await {
             Err(Reject::Fault(Fault::Exhausted)) if self.let_all_go() => {
                 self.connect(server, &wanted, &is_moot).await
             }
             stream => stream,
         }?;
-        let connection = Connection::new(stream, &self.deadlines);
-        Ok(Upstream { connection, reply: Reply::new(), place, server: server.index, made: now() })
+        let (connection, made) = (Connection::new(stream, &self.deadlines), now());
+        stages.enter(Stage::FirstByte, made);
+        Ok(Upstream { connection, reply: Reply::new(), place, made })
     }
 
     /// A place for one more connection. The last server that a request may ask is worth a wait: another worker may keep
@@ -188,25 +208,26 @@ impl Upstreams {
     /// Lets all idle connections go; whether there was any.
     pub(crate) fn let_all_go(&self) -> bool {
         let mut by_server = self.by_server.borrow_mut();
-        let had_any = by_server.iter().any(|idle| !idle.is_empty());
-        by_server.iter_mut().for_each(VecDeque::clear);
+        let had_any = by_server.values().any(|idle| !idle.is_empty());
+        by_server.clear();
         had_any
     }
 
-    fn take(&self, server: usize) -> Option<Idle> {
-        let idle = &mut self.by_server.borrow_mut()[server];
+    fn take(&self, server: ServerId) -> Option<Idle> {
+        let mut by_server = self.by_server.borrow_mut();
+        let idle = by_server.get_mut(&server)?;
         std::iter::from_fn(|| idle.pop_back()).find(|idle| idle.stream.is_quiet())
     }
 
     /// Keeps a clean connection for the next request.
-    pub(crate) fn put_back(self: &Rc<Self>, upstream: Upstream) {
-        let Upstream { connection, mut reply, place, server, made } = upstream;
-        let idle = &mut self.by_server.borrow_mut()[server];
-        let now = now();
-        if self.is_closed.get() || place.is_wanted() || now - made > self.kept.age {
+    pub(crate) fn put_back(self: &Rc<Self>, upstream: Upstream, now: Instant) {
+        let Upstream { connection, mut reply, place, made } = upstream;
+        if self.is_closed.get() || place.is_wanted() || now - made > self.kept.get().age {
             return;
         }
         reply.rest();
+        let mut by_server = self.by_server.borrow_mut();
+        let idle = by_server.entry(place.server()).or_default();
         idle.push_back(Idle { stream: connection.into_stream(), reply, place, made, since: now });
         if !self.is_sweeping.replace(true) {
             spawn(sweep(self.clone()));
@@ -225,18 +246,16 @@ impl Upstreams {
     }
 
     fn drop_expired(&self) -> bool {
-        let now = now();
-        let mut any_left = false;
-        for idle in self.by_server.borrow_mut().iter_mut() {
-            while idle
-                .front()
-                .is_some_and(|oldest| oldest.place.is_wanted() || now - oldest.since > self.kept.idle)
-            {
+        let (now, kept) = (now(), self.kept.get());
+        let has_expired = |oldest: &Idle| oldest.place.is_wanted() || now - oldest.since > kept.idle;
+        let mut by_server = self.by_server.borrow_mut();
+        by_server.retain(|_, idle| {
+            while idle.front().is_some_and(has_expired) {
                 idle.pop_front();
             }
-            any_left |= !idle.is_empty();
-        }
-        any_left
+            !idle.is_empty()
+        });
+        !by_server.is_empty()
     }
 }
 

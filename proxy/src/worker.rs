@@ -4,7 +4,7 @@
 //! workers but the snapshot and the counters.
 //! Refuses: to block, to lock, to resolve names, to open files.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::io;
 use std::rc::Rc;
@@ -12,21 +12,26 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ringgate_core::head::ResponseHead;
-use ringgate_core::snapshot::Snapshot;
+use ringgate_core::node::Node;
 use ringgate_io::{Arrival, Buffer, Deadlines, Either, Listener, TICK, now, race, sleep, spawn, wall};
 
 use crate::balance::{Balance, Inbox, Placed, Seat};
 use crate::client::Client;
 use crate::counters::Counters;
+use crate::lease::Held;
 use crate::limits;
 use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::orders::Orders;
 use crate::session;
 use crate::spares::Spares;
 use crate::upstream::Upstreams;
 
 /// What the requests of one worker share.
 pub(crate) struct Worker {
-    snapshot: Arc<Snapshot>,
+    orders: Arc<Orders>,
+    held: RefCell<Rc<Held>>,
+    pub(crate) node: Node,
     pub(crate) upstreams: Rc<Upstreams>,
     /// Where heads are written to.
     pub(crate) outputs: Spares<Vec<u8>>,
@@ -37,6 +42,7 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Deadlines,
     pub(crate) log: Rc<Log>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: Metrics,
     balance: Balance,
     inbox: Option<Inbox>,
     stage: Cell<Stage>,
@@ -46,22 +52,28 @@ pub(crate) struct Worker {
 impl Worker {
     /// A worker on the loop of the calling thread.
     pub(crate) fn new(
-        snapshot: Arc<Snapshot>,
+        orders: Arc<Orders>,
         log: Rc<Log>,
         counters: Arc<Counters>,
+        metrics: Metrics,
         balance: Balance,
         inbox: Option<Inbox>,
     ) -> Rc<Worker> {
         let deadlines = Deadlines::new();
+        let held = Rc::new(Held::new(orders.generation()));
+        counters.generation.set(held.number());
         Rc::new(Worker {
-            upstreams: Rc::new(Upstreams::new(snapshot.servers(), snapshot.kept, deadlines.clone())),
-            snapshot,
+            upstreams: Rc::new(Upstreams::new(held.kept, deadlines.clone())),
+            node: held.node.clone(),
+            orders,
+            held: RefCell::new(held),
             outputs: Spares::default(),
             body_buffers: Spares::default(),
             reply_heads: Spares::default(),
             deadlines,
             log,
             counters,
+            metrics,
             balance,
             inbox,
             stage: Cell::new(Stage::Serving),
@@ -93,9 +105,21 @@ impl Worker {
         self.drain().await;
     }
 
-    /// The configuration as this worker knows it.
-    pub(crate) fn snapshot(&self) -> &Snapshot {
-        &self.snapshot
+    /// The configuration that holds. Not to be kept while anything is waited for: see [`crate::lease`].
+    pub(crate) fn held(&self) -> Rc<Held> {
+        self.held.borrow().clone()
+    }
+
+    /// Goes by the configuration that was published last, from the next request head on. Connections stay.
+    pub(crate) fn adopt(&self) {
+        let generation = self.orders.generation();
+        if generation.number == self.held().number() {
+            return;
+        }
+        self.upstreams.keep(generation.kept);
+        self.metrics.trim(generation.routes.all().len(), generation.servers());
+        self.counters.generation.set(generation.number);
+        self.held.replace(Rc::new(Held::new(generation)));
     }
 
     /// Whether connections shall end with their current request.
@@ -191,7 +215,7 @@ impl Worker {
     async fn drain(self: &Rc<Self>) {
         self.stage.set(Stage::Draining);
         let begun = now();
-        let give_up_at = begun + self.snapshot.clients.drain_timeout;
+        let give_up_at = begun + self.held().clients.drain_timeout;
         while !self.balance.close_if_none() {
             self.hear_others();
             self.deadlines.end_idle(now() >= begun + limits::FIRST_REQUEST); // those that have become idle since, too

@@ -73,7 +73,7 @@ error: there is no key `prefx` here
 2 | prefx = '/'
   | ^^^^^ did you mean `prefix`?
   |
-  = help: what can stand here: `prefix`, `path`, `methods`, `host`, `headers`, `pool`, `servers`, `name`, `timeouts`, `limits` and `upgrade`
+  = help: what can stand here: `prefix`, `path`, `methods`, `host`, `headers`, `pool`, `servers`, `name`, `timeouts`, `limits`, `upgrade`, `redact` and `server_timing`
 "#;
 
 a_timeout_that_no_route_can_have: "[[routes]]\nprefix = '/'\ntimeouts = { head = '1s' }" => r#"

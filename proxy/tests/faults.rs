@@ -62,7 +62,7 @@ fn a_log_that_nobody_reads_keeps_nothing_from_ending_and_its_loss_is_told() {
     let mut gateway = Running::spawn(command);
     assert_eq!(get(gateway.address(), "/").status, 200);
     gateway.signal(Signal::TERM);
-    gateway.line_with("warning: 1 request log lines are lost: nobody reads standard output");
+    gateway.line_with("warning: 1 request log lines are lost: standard output took them too slowly");
     assert_eq!(gateway.exit_code(), Some(0));
 }
 
@@ -135,7 +135,7 @@ fn a_reader_of_the_log_that_ends_is_missed_but_not_needed() {
     let address = gateway.address();
     drop(reader);
     assert_eq!(get(address, "/").status, 200);
-    gateway.line_with("whoever read standard output has ended");
+    gateway.line_with("whoever read them has ended");
     assert_eq!(get(address, "/").status, 200);
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.exit_code(), Some(0));

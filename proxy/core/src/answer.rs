@@ -6,8 +6,10 @@
 
 use std::fmt::Write;
 
+use crate::forward;
 use crate::head::NoHead;
 use crate::method::MethodSet;
+use crate::stages::Stages;
 
 /// What is wrong with a request's bytes: all of them 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -385,10 +387,12 @@ pub struct Delivery<'a> {
     pub close: bool,
     /// Whether the request was a HEAD: everything but the body is sent.
     pub head_only: bool,
+    /// Where the time went so far, if the client is told.
+    pub timing: Option<&'a Stages>,
 }
 
-/// Appends the whole response for a refusal.
-pub fn write(out: &mut Vec<u8>, reject: &Reject, delivery: Delivery<'_>) {
+/// Appends the whole response for a refusal; returns how many bytes of it are its body.
+pub fn write(out: &mut Vec<u8>, reject: &Reject, delivery: Delivery<'_>) -> usize {
     let answer = reject.answer();
     let body = if answer.status == 204 { String::new() } else { problem(answer, delivery.request_id) };
     let mut head =
@@ -405,11 +409,13 @@ pub fn write(out: &mut Vec<u8>, reject: &Reject, delivery: Delivery<'_>) {
     debug_assert!(content.and(extra).is_ok(), "writing to a string does not fail");
     head.push_str("X-Request-Id: ");
     head.push_str(delivery.request_id);
-    head.push_str(if delivery.close { "\r\nConnection: close\r\n\r\n" } else { "\r\n\r\n" });
+    head.push_str("\r\n");
     out.extend_from_slice(head.as_bytes());
-    if !delivery.head_only {
-        out.extend_from_slice(body.as_bytes());
-    }
+    delivery.timing.into_iter().for_each(|stages| forward::put_server_timing(out, stages));
+    out.extend_from_slice(if delivery.close { b"Connection: close\r\n\r\n" } else { b"\r\n" });
+    let body = if delivery.head_only { "" } else { &body };
+    out.extend_from_slice(body.as_bytes());
+    body.len()
 }
 
 /// The body of an answer (RFC 9457).
@@ -450,7 +456,7 @@ mod tests {
 
     fn render(reject: &Reject, close: bool, head_only: bool) -> String {
         let mut out = Vec::new();
-        write(&mut out, reject, Delivery { request_id: "id", date: "now", close, head_only });
+        write(&mut out, reject, Delivery { request_id: "id", date: "now", close, head_only, timing: None });
         String::from_utf8(out).unwrap()
     }
 

@@ -3,12 +3,15 @@
 //!
 //! Own fields are written after the client's were stripped, so that no nomination and no spelling can remove or forge them.
 
+use std::time::Duration;
+
 use crate::field::{Name, list};
 use crate::framing::{self, Framing};
 use crate::head::{Field, Fields, RequestHead, ResponseHead, Version};
 use crate::method::Method;
 use crate::node::Node;
 use crate::pool::Server;
+use crate::stages::{Stage, Stages};
 
 /// What the gateway says to a server of its own.
 #[derive(Debug, Clone, Copy)]
@@ -158,6 +161,8 @@ pub struct ToClient<'a> {
     pub framing: Framing,
     /// Whether the client's connection goes on.
     pub persists: bool,
+    /// Where the time went so far, if the client is told.
+    pub timing: Option<&'a Stages>,
 }
 
 /// Appends the head of the response as the client gets it; returns how the body has to be sent.
@@ -169,6 +174,7 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
         put(out, &["Date: ", to.date, "\r\n"]);
     }
     put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
+    to.timing.into_iter().for_each(|stages| put_server_timing(out, stages));
     let framing = client_framing(to);
     match framing {
         _ if head.status() == 204 => {}
@@ -187,6 +193,24 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
     }
     out.extend_from_slice(b"\r\n");
     framing
+}
+
+/// Appends what the client may know of where the time went, up to now (W3C Server Timing, in milliseconds): in the gateway
+/// itself, for a connection to a server, for that server's answer.
+pub(crate) fn put_server_timing(out: &mut Vec<u8>, stages: &Stages) {
+    out.extend_from_slice(b"Server-Timing: ");
+    let spent = |stage| stages.spent(stage);
+    put_milliseconds(out, "gateway;dur=", spent(Stage::Policy));
+    put_milliseconds(out, ", connect;dur=", spent(Stage::Queue) + spent(Stage::Connect));
+    put_milliseconds(out, ", upstream;dur=", spent(Stage::FirstByte));
+    out.extend_from_slice(b"\r\n");
+}
+
+fn put_milliseconds(out: &mut Vec<u8>, name: &str, duration: Duration) {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let thousandths = [micros / 100, micros / 10, micros].map(|digits| b'0' + (digits % 10) as u8);
+    put(out, &[name, itoa::Buffer::new().format(micros / 1000), "."]);
+    out.extend_from_slice(&thousandths);
 }
 
 /// Appends the 101 by which the connection goes on in `protocol` (RFC 9110 section 15.2.2).
@@ -272,20 +296,7 @@ fn put_length(out: &mut Vec<u8>, length: u64) {
 }
 
 fn put_number(out: &mut Vec<u8>, name: &str, number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    put(out, &[name]);
-    out.extend_from_slice(&digits[at..]);
-    out.extend_from_slice(b"\r\n");
+    put(out, &[name, itoa::Buffer::new().format(number), "\r\n"]);
 }
 
 #[cfg(test)]
@@ -306,7 +317,7 @@ mod tests {
             &head,
             text.as_bytes(),
             ToServer {
-                server: &Server::new(0, "s:1", ([127, 0, 0, 1], 1).into()),
+                server: &Server::new("s:1", ([127, 0, 0, 1], 1).into()),
                 peer,
                 request_id: "id",
                 upgrade: None,
@@ -404,7 +415,7 @@ mod tests {
         head.parse(text.as_bytes()).unwrap();
         let framing = head.framing(method, text.as_bytes()).unwrap();
         let mut out = Vec::new();
-        let to = ToClient { request_id: "id", date: "now", method, version, framing, persists };
+        let to = ToClient { request_id: "id", date: "now", method, version, framing, persists, timing: None };
         let framing = response(&mut out, &head, text.as_bytes(), to);
         (String::from_utf8(out).unwrap(), framing)
     }

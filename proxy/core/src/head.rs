@@ -213,7 +213,11 @@ impl Piece {
     }
 
     fn of<'a>(&'a self, bytes: &'a [u8]) -> &'a str {
-        text(self.verbatim.map_or(&self.rewritten, |span| span.of(bytes)))
+        text(self.bytes(bytes))
+    }
+
+    fn bytes<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        self.verbatim.map_or(&self.rewritten, |span| span.of(bytes))
     }
 }
 
@@ -316,6 +320,11 @@ impl RequestHead {
     /// The path in its normal form; `*` for an asterisk target.
     pub fn path<'a>(&'a self, bytes: &'a [u8]) -> &'a str {
         self.path.of(bytes)
+    }
+
+    /// The same as bytes, which takes no second look at them.
+    pub fn path_bytes<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        self.path.bytes(bytes)
     }
 
     /// What follows `?`, as sent but for bytes outside ASCII, which are encoded.

@@ -3,7 +3,8 @@
 //! Owns: HTTP/1.1 heads ([`head`]), framing ([`framing`], [`chunked`], [`body`]), the normal form of a path
 //! ([`target`], [`tolerance`]), the chain of proxies around us
 //! ([`node`], [`trust`]), routing ([`route`]), pools of servers ([`pool`]), what is forwarded ([`forward`]) and what the gateway
-//! answers itself ([`answer`]); the bounds of the protocol ([`limits`]).
+//! answers itself ([`answer`]); where a request's time goes ([`stages`]), its line in a log ([`logline`]) and what must not
+//! stand there ([`redact`]); the bounds of the protocol ([`limits`]).
 //! Refuses: sockets, clocks, threads, locks, async. The missing lines in its manifest keep it so.
 //! Assumes: nothing of its input. Bytes from the network can produce a [`answer::Reject`], never a panic.
 
@@ -17,13 +18,16 @@ pub mod forward;
 pub mod framing;
 pub mod head;
 pub mod limits;
+pub mod logline;
 pub mod method;
 pub mod node;
 pub mod policy;
 pub mod pool;
+pub mod redact;
 pub mod request_id;
 pub mod route;
 pub mod snapshot;
+pub mod stages;
 pub mod target;
 pub mod tolerance;
 pub mod trust;

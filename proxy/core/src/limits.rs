@@ -31,6 +31,8 @@ pub const NOMINATIONS: usize = 64;
 pub const FORWARDING_PROXIES: usize = 32;
 /// Bytes of a node's id: it is sent with every request.
 pub const NODE_ID_BYTES: usize = 64;
+/// Bytes of a header field's value in a log line: a browser's User-Agent has about 120.
+pub const LOGGED_FIELD_BYTES: usize = 1024;
 /// Bytes of a request id that is taken over from the client.
 pub const REQUEST_ID_BYTES: usize = 128;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::redact::HiddenSegments;
+
 /// The policy of one route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -13,6 +15,10 @@ pub struct Policy {
     pub client_rate: u64,
     /// Protocols that a request may upgrade to (RFC 9110 section 7.8), in lower case.
     pub upgrades: Vec<Box<str>>,
+    /// What the log does not say of its paths.
+    pub hidden: HiddenSegments,
+    /// Whether answers tell where their time went (Server-Timing).
+    pub server_timing: bool,
 }
 
 /// How long anything may take on a route before it is ended.
@@ -49,6 +55,8 @@ impl Default for Policy {
             body_bytes: 64 << 20, // bodies pass through and cost no memory; this bounds what one request may ask of a server
             client_rate: 240, // Kestrel's MinRequestBodyDataRate: a modem is faster, a slow-read attack is not
             upgrades: Vec::new(),
+            hidden: HiddenSegments::NONE,
+            server_timing: false, // it tells anybody how the inside performs
         }
     }
 }

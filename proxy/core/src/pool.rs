@@ -1,5 +1,9 @@
 //! Pools of servers, and whose turn it is.
+//!
+//! What is counted of a pool and of its servers outlives a configuration: where the next one has a pool of the same name, or
+//! in it the same server, they go on with it ([`Pool::after`]).
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +15,7 @@ use crate::limits::SERVER_CONNECTIONS;
 /// One server of a pool.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Its place among all servers of the snapshot: what a worker keys its connections by.
+    /// Its place in its pool.
     pub index: usize,
     /// As the configuration writes it; also the Host it is asked for.
     pub name: Box<str>,
@@ -25,29 +29,38 @@ pub struct Server {
 
 impl Server {
     /// A server; `name` has to be a valid Host.
-    pub fn new(index: usize, name: &str, address: SocketAddr) -> Server {
+    pub fn new(name: &str, address: SocketAddr) -> Server {
         let version_and_host = format!(" HTTP/1.1\r\nHost: {name}\r\n").into();
         let capacity = Capacity::new(SERVER_CONNECTIONS);
-        Server { index, name: name.into(), address, capacity, version_and_host }
+        Server { index: 0, name: name.into(), address, capacity, version_and_host }
     }
 
     /// The same server, with a bound of its own on connections to it.
     pub fn at_most(self, connections: usize) -> Server {
-        Server { capacity: Capacity::new(connections), ..self }
+        Server { capacity: Capacity { most: connections, ..self.capacity }, ..self }
+    }
+
+    /// What it is known by from one configuration to the next.
+    fn identity(&self) -> (SocketAddr, &str) {
+        (self.address, &self.name)
     }
 }
 
 /// How many connections this node may have to one server, over all workers together.
 #[derive(Debug, Clone)]
 pub struct Capacity {
+    most: usize,
     shared: Arc<Shared>,
 }
 
+/// Which server a connection is to, in all configurations that have it. Not another one's while it has a [`Place`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ServerId(usize);
+
 /// Written when a connection is made or ended, not per request (ARCHITECTURE.md, the closed list).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shared {
-    most: usize,
     open: AtomicUsize,
     /// Somebody found no place: whoever keeps an idle connection shall let it go.
     is_wanted: AtomicBool,
@@ -61,14 +74,17 @@ pub struct Place {
 
 impl Capacity {
     fn new(most: usize) -> Capacity {
-        Capacity {
-            shared: Arc::new(Shared { most, open: AtomicUsize::new(0), is_wanted: AtomicBool::new(false) }),
-        }
+        Capacity { most, shared: Arc::default() }
+    }
+
+    /// Whose it is.
+    pub fn id(&self) -> ServerId {
+        ServerId::of(&self.shared)
     }
 
     /// A place for one more connection, or `None`: then idle ones are asked for.
     pub fn take(&self) -> Option<Place> {
-        let fits = |open: usize| (open < self.shared.most).then_some(open + 1);
+        let fits = |open: usize| (open < self.most).then_some(open + 1);
         let taken = self.shared.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
         self.shared.is_wanted.store(taken.is_err(), Ordering::Relaxed);
         taken.ok().map(|_| Place { shared: self.shared.clone() })
@@ -86,11 +102,23 @@ impl Capacity {
 
     /// The bound.
     pub fn most(&self) -> usize {
-        self.shared.most
+        self.most
+    }
+}
+
+impl ServerId {
+    /// Where its count stands in memory.
+    fn of(shared: &Arc<Shared>) -> ServerId {
+        ServerId(Arc::as_ptr(shared).addr())
     }
 }
 
 impl Place {
+    /// At whom it is.
+    pub fn server(&self) -> ServerId {
+        ServerId::of(&self.shared)
+    }
+
     /// As [`Capacity::is_wanted`].
     pub fn is_wanted(&self) -> bool {
         self.shared.is_wanted.load(Ordering::Relaxed)
@@ -110,7 +138,7 @@ pub struct Pool {
     pub name: Box<str>,
     /// At least one.
     pub servers: Vec<Server>,
-    cursor: Cursor,
+    cursor: Arc<Cursor>,
 }
 
 /// One of the few lines of memory that several workers write (ARCHITECTURE.md); alone on its line, and on the
@@ -124,9 +152,22 @@ impl Pool {
     ///
     /// # Panics
     /// Without servers.
-    pub fn new(name: &str, servers: Vec<Server>) -> Pool {
+    pub fn new(name: &str, mut servers: Vec<Server>) -> Pool {
         assert!(!servers.is_empty(), "a pool has servers");
-        Pool { name: name.into(), servers, cursor: Cursor::default() }
+        servers.iter_mut().enumerate().for_each(|(index, server)| server.index = index);
+        Pool { name: name.into(), servers, cursor: Arc::default() }
+    }
+
+    /// The same pool, going on where `earlier` is: with its next turn, and with the connections of the servers that both have.
+    pub fn after(mut self, earlier: &Pool) -> Pool {
+        self.cursor = earlier.cursor.clone();
+        let known: HashMap<_, _> = earlier.servers.iter().map(|server| (server.identity(), server)).collect();
+        for server in &mut self.servers {
+            if let Some(earlier) = known.get(&server.identity()) {
+                server.capacity.shared = earlier.capacity.shared.clone();
+            }
+        }
+        self
     }
 
     /// Takes a turn: the servers in the order in which one request may try them. Round robin over all workers together:
@@ -171,16 +212,16 @@ mod tests {
 
     fn pool(count: usize) -> Pool {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let servers = (0..count).map(|index| Server::new(index, &format!("s{index}"), address));
+        let servers = (0..count).map(|index| Server::new(&format!("s{index}"), address));
         Pool::new("p", servers.collect())
     }
 
     #[test]
     fn turns_begin_at_each_server_in_order() {
         let pool = pool(3);
-        let firsts: Vec<usize> =
-            (0..6).filter_map(|_| pool.turn().next().map(|server| server.index)).collect();
-        assert_eq!(firsts, [0, 1, 2, 0, 1, 2]);
+        let firsts: Vec<&str> =
+            (0..6).filter_map(|_| pool.turn().next().map(|server| &*server.name)).collect();
+        assert_eq!(firsts, ["s0", "s1", "s2", "s0", "s1", "s2"]);
     }
 
     #[test]
@@ -199,6 +240,24 @@ mod tests {
     fn a_turn_tries_each_server_once() {
         let pool = pool(3);
         pool.turn();
-        assert_eq!(pool.turn().map(|server| server.index).collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(pool.turn().map(|server| &*server.name).collect::<Vec<_>>(), ["s1", "s2", "s0"]);
+    }
+
+    #[test]
+    fn the_next_configuration_goes_on_with_turns_and_connections_under_its_own_bounds() {
+        let earlier = pool(2);
+        earlier.turn();
+        let [first, second] = [0, 1].map(|index| earlier.servers[index].capacity.clone());
+        let place = second.take().unwrap();
+        let server = |name| Server::new(name, earlier.servers[0].address);
+        let later = Pool::new("p", vec![server("new"), server("s1").at_most(1)]).after(&earlier);
+        assert_eq!(later.turn().next().map(|server| &*server.name), Some("s1"), "the second turn");
+        let [new, same] = [0, 1].map(|index| &later.servers[index].capacity);
+        assert!(same.id() == second.id() && same.id() == place.server() && same.open() == 1);
+        assert!(
+            same.take().is_none() && second.take().is_some(),
+            "one more is allowed by the earlier one alone"
+        );
+        assert!(new.id() != first.id() && new.id() != second.id());
     }
 }

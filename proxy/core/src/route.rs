@@ -13,6 +13,7 @@
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use ahash::AHashMap;
 
@@ -21,6 +22,8 @@ use crate::head::Fields;
 use crate::limits::{PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use crate::method::{Method, MethodSet};
 use crate::policy::Policy;
+use crate::pool::Pool;
+use crate::redact::{self, HiddenSegments};
 use crate::target::canonical_host;
 use crate::tolerance::Tolerance;
 
@@ -37,8 +40,8 @@ pub struct Route {
     pub methods: MethodSet,
     /// Fields that have to be there with exactly this value.
     pub fields: Vec<(Box<str>, Box<str>)>,
-    /// Index of its pool in the snapshot.
-    pub pool: usize,
+    /// Where they go.
+    pub pool: Arc<Pool>,
     /// What it asks of time, size and protocol.
     pub policy: Policy,
 }
@@ -96,6 +99,19 @@ impl Pattern {
         let mut rest = path[1..].split('/');
         let fits = self.segments.iter().all(|segment| rest.next().is_some_and(|text| segment.matches(text)));
         fits && (self.is_prefix || rest.next().is_none())
+    }
+
+    /// The names of its parameters, each with the place of its segment.
+    pub fn parameters(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.segments.iter().enumerate().filter_map(|(place, segment)| match segment {
+            Segment::Parameter(name) => Some((place, &**name)),
+            Segment::Text(_) => None,
+        })
+    }
+
+    /// The place of the first segment below a prefix.
+    pub fn below(&self) -> Option<usize> {
+        self.is_prefix.then_some(self.segments.len())
     }
 
     /// More specific first.
@@ -264,14 +280,23 @@ fn first_segments(path: &str, count: usize) -> Option<&str> {
 /// All routes of one host, or of no host in particular, by level in order of precedence.
 type Tree = Vec<Level>;
 
-/// The compiled routing table.
+/// The compiled routing table. Its routes outlive it for those who need no more than theirs.
 #[derive(Debug, Default)]
 pub struct Routes {
-    routes: Vec<Route>,
+    routes: Vec<Arc<Route>>,
     /// By route: whether another route on the same paths serves HEAD by name, so that GET must not.
     head_is_taken: Vec<bool>,
     hosts: AHashMap<Box<str>, Tree>,
     any_host: Tree,
+}
+
+/// A route, and its place in the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Less than the count of [`Routes::all`].
+    pub index: usize,
+    /// The route.
+    pub route: &'a Arc<Route>,
 }
 
 /// What routing looks at.
@@ -318,12 +343,12 @@ impl Routes {
                 None => compiled.any_host = tree,
             }
         }
-        compiled.routes = routes;
+        compiled.routes = routes.into_iter().map(Arc::new).collect();
         Ok(compiled)
     }
 
     /// The routes in the order they were declared.
-    pub fn all(&self) -> &[Route] {
+    pub fn all(&self) -> &[Arc<Route>] {
         &self.routes
     }
 
@@ -331,22 +356,26 @@ impl Routes {
     pub fn by_precedence(&self) -> Vec<&Route> {
         let mut order: Vec<usize> = (0..self.routes.len()).collect();
         let host = |route: usize| (self.routes[route].host.is_none(), &self.routes[route].host);
-        order.sort_by(|&a, &b| host(a).cmp(&host(b)).then_with(|| rank(&self.routes, a, b)));
-        order.into_iter().map(|route| &self.routes[route]).collect()
+        order.sort_by(|&a, &b| {
+            let by_rank = || rank(&self.routes[a], &self.routes[b]).then(a.cmp(&b));
+            host(a).cmp(&host(b)).then_with(by_rank)
+        });
+        order.into_iter().map(|route| &*self.routes[route]).collect()
     }
 
     /// The route that takes the request.
     ///
     /// # Errors
     /// 404 if no route has the path, 405 with the methods of all that have it otherwise.
-    pub fn find(&self, request: &Request<'_>) -> Result<&Route, Reject> {
+    pub fn find(&self, request: &Request<'_>) -> Result<Found<'_>, Reject> {
         let winner = self.levels(request).find_map(|level| {
             let path = level.cut(request.path)?;
             let winner = |leaf: &Leaf| self.winner(leaf, request);
             // Nearly always the best one takes the request, and the others need not be looked up.
             winner(level.best(path)?).or_else(|| level.leaves(path).skip(1).find_map(winner))
         });
-        winner.map(|route| &self.routes[route]).ok_or_else(|| self.refusal(request))
+        let found = |index| Found { index, route: &self.routes[index] };
+        winner.map(found).ok_or_else(|| self.refusal(request))
     }
 
     fn winner(&self, leaf: &Leaf, request: &Request<'_>) -> Option<usize> {
@@ -360,9 +389,9 @@ impl Routes {
         let mut is_taken = false;
         let explain = |route| match self.verdict(route, request) {
             Verdict::Wins if std::mem::replace(&mut is_taken, true) => {
-                (&self.routes[route], Verdict::Outranked)
+                (&*self.routes[route], Verdict::Outranked)
             }
-            verdict => (&self.routes[route], verdict),
+            verdict => (&*self.routes[route], verdict),
         };
         self.candidates(request).map(explain).collect()
     }
@@ -372,6 +401,22 @@ impl Routes {
         let path = request.path;
         let leaves = |level: &'a Level| level.cut(path).into_iter().flat_map(|path| level.leaves(path));
         self.levels(request).flat_map(leaves).flat_map(|leaf| leaf.routes.iter().copied())
+    }
+
+    /// The path of a request that no route takes, as it may be logged: without what any route on that path hides; where there
+    /// is none, as far as it leads to a pattern.
+    pub fn redacted_path<'a>(&self, request: &Request<'a>) -> Cow<'a, str> {
+        if !request.path.starts_with('/') {
+            return Cow::Borrowed(if request.path == "*" { "*" } else { "" }); // no path: `OPTIONS *`, CONNECT
+        }
+        let mut candidates = self.candidates(request).peekable();
+        if candidates.peek().is_none() {
+            let known = self.levels(request).map(|level| level.patterns.known(request.path)).max();
+            return redact::unknown_path(request.path, known.unwrap_or(0));
+        }
+        let mut hidden = HiddenSegments::NONE;
+        candidates.for_each(|route| hidden.extend(&self.routes[route].policy.hidden));
+        hidden.redact(request.path)
     }
 
     fn levels<'a>(&'a self, request: &Request<'a>) -> impl Iterator<Item = &'a Level> {
@@ -450,7 +495,7 @@ fn level(routes: &[Route], depth: Option<usize>, members: &[usize]) -> Result<Le
     }
     let mut level = Level { depth, ..Level::default() };
     for (index, (path, mut members)) in by_path.into_iter().enumerate() {
-        members.sort_by(|&a, &b| rank(routes, a, b));
+        members.sort_by(|&a, &b| rank(&routes[a], &routes[b]).then(a.cmp(&b)));
         level.patterns.insert(&routes[members[0]].pattern, index);
         level.tree.insert(path, index).map_err(|error| error.to_string())?;
         level.leaves.push(Leaf::new(members, routes));
@@ -483,6 +528,18 @@ impl Node {
         found
     }
 
+    /// Bytes of the path, whole segments, that are the text of patterns.
+    fn known(&self, path: &str) -> usize {
+        let mut node = self;
+        let mut known = 0;
+        for segment in path.split('/').skip(1) {
+            let Some(next) = node.texts.get(segment) else { break };
+            node = next;
+            known += 1 + segment.len();
+        }
+        known
+    }
+
     /// Text before parameter: of patterns of one length, that is the order of rank. No deeper than the patterns are.
     fn collect(&self, path: &str, found: &mut Vec<usize>) {
         let Some(rest) = path.strip_prefix('/') else { return found.extend(self.leaf) };
@@ -496,12 +553,12 @@ impl Node {
     }
 }
 
-fn rank(routes: &[Route], a: usize, b: usize) -> Ordering {
-    let (first, second) = (&routes[a], &routes[b]);
+/// Which of two is asked first, as far as they differ; else the one that was declared first.
+fn rank(first: &Route, second: &Route) -> Ordering {
     let by_path = first.pattern.cmp_specificity(&second.pattern);
     let by_method = first.methods.is_any().cmp(&second.methods.is_any());
     let by_fields = second.fields.len().cmp(&first.fields.len());
-    by_path.then(by_method).then(by_fields).then(a.cmp(&b))
+    by_path.then(by_method).then(by_fields)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the data plane knows of the configuration: one immutable value, swapped as a whole.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::node::Node;
@@ -13,20 +15,25 @@ use crate::trust::Trusted;
 pub struct Snapshot {
     /// Where requests go, and under which policy.
     pub routes: Routes,
-    /// The pools that routes name by index.
-    pub pools: Vec<Pool>,
+    /// All pools, also those that no route uses.
+    pub pools: Vec<Arc<Pool>>,
     /// What holds for a client before its request has a route.
     pub clients: Clients,
     /// What becomes of unused connections to servers.
     pub kept: Kept,
-    /// How this installation is known to other proxies.
+    /// How this installation is known to other proxies; the same for as long as the process lives.
     pub node: Node,
 }
 
 impl Snapshot {
-    /// How many servers all pools have together: one more than the highest [`crate::pool::Server::index`].
+    /// How many servers all pools have together.
     pub fn servers(&self) -> usize {
         self.pools.iter().map(|pool| pool.servers.len()).sum()
+    }
+
+    /// Its pools by name, for the next configuration to go on with.
+    pub fn pools_by_name(&self) -> HashMap<&str, &Pool> {
+        self.pools.iter().map(|pool| (&*pool.name, &**pool)).collect()
     }
 }
 
@@ -45,6 +52,8 @@ pub struct Clients {
     pub trusted: Trusted,
     /// Which spellings of a request are taken although they could be misread.
     pub tolerance: Tolerance,
+    /// Whether answers to requests without a route tell where their time went.
+    pub server_timing: bool,
 }
 
 impl Default for Clients {
@@ -56,6 +65,7 @@ impl Default for Clients {
             connections: None,
             trusted: Trusted::default(),
             tolerance: Tolerance::NONE,
+            server_timing: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Refuses to guess. What a trusted proxy has appended is believed, from the right to the left, up to the first address
 //! that is nobody's proxy; whatever stands further left was said by that client itself.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
@@ -14,6 +15,13 @@ use crate::limits;
 /// The networks that the proxies in front of this gateway are in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trusted(Vec<IpNet>);
+
+impl fmt::Display for Trusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let networks: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&networks.join(", "))
+    }
+}
 
 impl Trusted {
     /// Whoever connects from these networks.

@@ -88,7 +88,7 @@ fn parsed_after_another(bytes: &[u8]) -> RequestHead {
 }
 
 fn forwarded(head: &RequestHead, bytes: &[u8]) -> Vec<u8> {
-    let server = Server::new(0, SERVER, ([127, 0, 0, 1], 9001).into());
+    let server = Server::new(SERVER, ([127, 0, 0, 1], 9001).into());
     let mut out = Vec::new();
     forward::request(
         &mut out,

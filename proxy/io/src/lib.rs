@@ -26,7 +26,7 @@ mod wake;
 pub use buffer::Buffer;
 pub use deadline::{Armed, Deadlines, Idle, TICK, Watch};
 pub use driver::{Rung, run};
-pub use net::{Arrival, Closer, Listener, Side, Stream, bind};
+pub use net::{Arrival, Closer, Listener, Side, Stream, bind, bind_beside};
 pub use random::random;
 pub use task::{Either, join, race, spawn};
 pub use time::{Pacer, now, sleep, wall};

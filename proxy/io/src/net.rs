@@ -51,6 +51,15 @@ pub fn bind(
 /// Connections the kernel completes before the worker accepts them; capped by `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
+/// Opens a listening socket beside those that others of this user have on the address, for a process that takes over from
+/// another one.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_beside(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    listen(address, true)
+}
+
 fn listen(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
     let socket = bound(address, shared)?;
     socket.listen(BACKLOG)?;

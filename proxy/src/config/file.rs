@@ -28,6 +28,8 @@ pub(super) struct File {
     pub(super) tolerate: Vec<Text>,
     #[serde(default)]
     pub(super) log: Log,
+    pub(super) admin: Option<Spanned<Admin>>,
+    pub(super) server_timing: Option<bool>,
     #[serde(default)]
     pub(super) timeouts: Timeouts,
     #[serde(default)]
@@ -43,6 +45,21 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, expecting = "a table, as in `[log]`")]
 pub(super) struct Log {
     pub(super) requests: Option<Text>,
+    pub(super) file: Option<Text>,
+    #[serde(default)]
+    pub(super) query: Vec<Text>,
+    #[serde(default)]
+    pub(super) fields: Vec<Text>,
+    pub(super) sample: Option<Spanned<f64>>,
+}
+
+/// `[admin]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table, as in `[admin]`")]
+pub(super) struct Admin {
+    pub(super) listen: Option<Text>,
+    pub(super) socket: Option<Text>,
+    pub(super) token: Option<Text>,
 }
 
 /// `[timeouts]`
@@ -141,6 +158,9 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) limits: RouteLimits,
     pub(super) upgrade: Option<Spanned<Vec<Text>>>,
+    #[serde(default)]
+    pub(super) redact: Vec<Text>,
+    pub(super) server_timing: Option<bool>,
 }
 
 /// Reads the text into [`File`].
@@ -149,7 +169,11 @@ pub(super) fn read(text: &str) -> Result<File, Problem> {
 }
 
 /// Keys that people look for in a route, with the place where they belong.
-const GLOBAL: [(&str, &str); 6] = [
+const GLOBAL: [(&str, &str); 7] = [
+    (
+        "log",
+        "all requests are logged in one way; put it under `[log]`, or list under `redact` what shall not be",
+    ),
     ("head", "it holds before a route is known; put it under `[timeouts]`"),
     ("idle", "it holds between requests; put it under `[timeouts]`"),
     ("upstream_idle", "connections to servers are shared by all routes; put it under `[timeouts]`"),
@@ -199,6 +223,8 @@ fn wrong_type(found: &str, expected: &str, span: Range<usize>) -> Problem {
             "a table",
             "write it as in `headers = { name = \"value\" }`; a pool is a table of its own, under `[pools.NAME]`",
         ),
+        "f64" => ("a number", "write digits without quotes, as in `0.01`"),
+        "a boolean" => ("`true` or `false`", "write it without quotes"),
         "i64" => ("a whole number", "write digits without quotes and without a point"),
         table => (table, "give the table its keys"),
     };

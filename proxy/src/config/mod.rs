@@ -1,18 +1,22 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language (`file`), every value in it (`settings`, `clients`, `policy`, `pools`, `routes`), what deserves a
+//! Owns: the language (`file`), every value in it (`settings`, `log`, `clients`, `policy`, `pools`, `routes`), what deserves a
 //! warning (`reach`) and how all of it is said to a person (`diagnostic`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 
+mod admin;
 mod clients;
 mod diagnostic;
 mod file;
+mod fixed;
+mod log;
 mod policy;
 mod pools;
 mod reach;
 mod routes;
 pub(crate) mod sample;
+mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -26,7 +30,12 @@ use ringgate_core::policy::Policy;
 use ringgate_core::snapshot::{Clients, Snapshot};
 use ringgate_io::Rung;
 
+use toml::Spanned;
+
+pub use self::admin::Admin;
 pub use self::diagnostic::Diagnostic;
+pub use self::fixed::Fixed;
+pub use self::secret::Secret;
 pub(crate) use self::settings::WORKERS;
 
 use self::diagnostic::{Problem, Source};
@@ -48,6 +57,8 @@ pub struct Config {
     pub policy: Policy,
     /// What the data plane knows.
     pub snapshot: Snapshot,
+    /// What of all that holds until the end of the process.
+    pub fixed: Fixed,
     /// What is allowed, and probably not meant.
     pub warnings: Vec<Diagnostic>,
 }
@@ -63,13 +74,21 @@ const WARNINGS: usize = 100;
 /// # Errors
 /// The file cannot be read, or [`parse`] refuses it.
 pub fn load(path: &Path) -> Result<Config, Diagnostic> {
+    load_after(path, None)
+}
+
+/// As [`load`]; pools and servers that were there before go on with their turns and connections.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_after(path: &Path, earlier: Option<&Snapshot>) -> Result<Config, Diagnostic> {
     let file = path.display().to_string();
     let bytes = read(path).map_err(|error| {
         let problem = Problem::of_file(format!("cannot read `{file}`: {error}"));
         Source { file: &file, text: "" }.error(&problem.help(what_to_do(&error)))
     })?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, &file),
+        Ok(text) => compile(text, &file, &resolve, earlier),
         Err(error) => Err(not_text(&bytes, error.valid_up_to(), &file)),
     }
 }
@@ -80,13 +99,23 @@ pub fn load(path: &Path) -> Result<Config, Diagnostic> {
 /// # Errors
 /// The first thing in it that is wrong: where it stands, what was expected, and what to write instead.
 pub fn parse(text: &str, file: &str) -> Result<Config, Diagnostic> {
-    compile(text, file, &|host, port| Ok((host, port).to_socket_addrs()?.collect()))
+    compile(text, file, &resolve, None)
 }
 
-fn compile(text: &str, file: &str, resolve: pools::Resolve<'_>) -> Result<Config, Diagnostic> {
+/// Asks the resolver of the system, which may wait for the network.
+fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+fn compile(
+    text: &str,
+    file: &str,
+    resolve: pools::Resolve<'_>,
+    earlier: Option<&Snapshot>,
+) -> Result<Config, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text); // some editors begin a file with a byte order mark
     let source = Source { file, text };
-    let (mut config, warnings) = build(text, resolve).map_err(|problem| source.error(&problem))?;
+    let (mut config, warnings) = build(text, resolve, earlier).map_err(|problem| source.error(&problem))?;
     config.warnings = warnings.iter().take(WARNINGS).map(|problem| source.warning(problem)).collect();
     if let Some(others) = warnings.len().checked_sub(WARNINGS).filter(|others| *others > 0) {
         let problem = Problem::of_file(format!("{others} more warnings are not shown"));
@@ -95,17 +124,23 @@ fn compile(text: &str, file: &str, resolve: pools::Resolve<'_>) -> Result<Config
     Ok(config)
 }
 
-fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem>), Problem> {
+fn build(
+    text: &str,
+    resolve: pools::Resolve<'_>,
+    earlier: Option<&Snapshot>,
+) -> Result<(Config, Vec<Problem>), Problem> {
     let file = file::read(text)?;
     let listen = settings::listen(file.listen.as_ref())?;
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
     let driver = file.driver.as_ref().map(settings::driver).transpose()?;
-    let log = settings::request_log(file.log.requests.as_ref())?;
+    let log = log::read(&file.log)?;
     let node = clients::node(file.node_id.as_ref())?;
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
-    let defaults = policy::defaults(&file.timeouts, &file.limits)?;
-    let mut pools = Pools::declare(file.pools, resolve)?;
+    let admin = admin::read(file.admin.as_ref())?;
+    let defaults = policy::defaults(&file)?;
+    let earlier = earlier.map_or_else(Default::default, Snapshot::pools_by_name);
+    let mut pools = Pools::declare(file.pools, resolve, earlier)?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
     let mut warnings = pools.unused(compiled.routes.all());
     warnings.extend(policy::ineffective(&file.timeouts.of_routes()));
@@ -118,8 +153,11 @@ fn build(text: &str, resolve: pools::Resolve<'_>) -> Result<(Config, Vec<Problem
         kept: defaults.kept,
         node,
     };
+    let node_id = file.node_id.map(Spanned::into_inner);
+    let connections = snapshot.clients.connections;
+    let fixed = Fixed { listen, workers, driver, requests: log.clone(), node_id, connections, admin };
     let policy = defaults.policy;
-    Ok((Config { listen, workers, driver, log, policy, snapshot, warnings: Vec::new() }, warnings))
+    Ok((Config { listen, workers, driver, log, policy, snapshot, fixed, warnings: Vec::new() }, warnings))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -8,11 +8,13 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use ringgate_core::chunked::is_token;
 use ringgate_core::policy::{Policy, Timeouts};
+use ringgate_core::route::Pattern;
 use ringgate_core::snapshot::{Clients, Kept};
 use toml::{Spanned, Value};
 
 use super::diagnostic::Problem;
 use super::file::{self, RouteLimits, RouteTimeouts, Size, Text};
+use super::log;
 
 /// How long a timeout may be. The clock of the event loop counts milliseconds; a day is longer than any request, and sums
 /// with a point in time stay far from overflow.
@@ -37,9 +39,12 @@ pub(super) struct Defaults {
     pub(super) policy: Policy,
 }
 
-/// Reads `[timeouts]` and `[limits]`.
-pub(super) fn defaults(timeouts: &file::Timeouts, limits: &file::Limits) -> Result<Defaults, Problem> {
+/// Reads what the file says of everything.
+pub(super) fn defaults(file: &file::File) -> Result<Defaults, Problem> {
+    let file::File { timeouts, limits, .. } = file;
+    let server_timing = file.server_timing.unwrap_or(false);
     let (clients, kept) = (Clients::default(), Kept::default());
+    let policy = Policy { server_timing, ..Policy::default() };
     Ok(Defaults {
         clients: Clients {
             head_timeout: timeout(&timeouts.head, clients.head_timeout)?,
@@ -50,20 +55,23 @@ pub(super) fn defaults(timeouts: &file::Timeouts, limits: &file::Limits) -> Resu
                 .as_ref()
                 .map(|written| connections(written, "as many as descriptors allow"))
                 .transpose()?,
+            server_timing,
             ..clients
         },
         kept: Kept {
             idle: timeout(&timeouts.upstream_idle, kept.idle)?,
             age: timeout(&timeouts.upstream_age, kept.age)?,
         },
-        policy: read(&timeouts.of_routes(), &limits.of_routes(), &Policy::default())?,
+        policy: read(&timeouts.of_routes(), &limits.of_routes(), &policy)?,
     })
 }
 
 /// Reads what a route has of its own.
-pub(super) fn of_route(route: &file::Route, defaults: &Policy) -> Result<Policy, Problem> {
+pub(super) fn of_route(route: &file::Route, pattern: &Pattern, defaults: &Policy) -> Result<Policy, Problem> {
     let upgrades = route.upgrade.as_ref().map_or(Ok(Vec::new()), upgrades)?;
-    Ok(Policy { upgrades, ..read(&route.timeouts, &route.limits, defaults)? })
+    let hidden = log::hidden(pattern, &route.redact)?;
+    let server_timing = route.server_timing.unwrap_or(defaults.server_timing);
+    Ok(Policy { upgrades, hidden, server_timing, ..read(&route.timeouts, &route.limits, defaults)? })
 }
 
 fn read(timeouts: &RouteTimeouts, limits: &RouteLimits, defaults: &Policy) -> Result<Policy, Problem> {
@@ -82,7 +90,7 @@ fn read(timeouts: &RouteTimeouts, limits: &RouteLimits, defaults: &Policy) -> Re
         },
         body_bytes: unlimited(body, defaults.body_bytes, u64::MAX),
         client_rate: unlimited(rate, defaults.client_rate, 0),
-        upgrades: defaults.upgrades.clone(),
+        ..defaults.clone()
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::{Pool, Server};
@@ -16,16 +17,19 @@ use super::settings::check_name;
 /// Asks for the addresses of a host, with a port.
 pub(super) type Resolve<'a> = &'a dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
+/// Pools of the configuration that held before, by name.
+pub(super) type Earlier<'a> = HashMap<&'a str, &'a Pool>;
+
 /// All pools: those that are declared, and behind them those that routes write for themselves.
 pub(super) struct Pools<'a> {
     resolve: Resolve<'a>,
     /// The names of the declared ones, in the order of `compiled` and of the alphabet.
     declared: Vec<Text>,
     /// The others, by name.
-    unnamed: BTreeMap<String, usize>,
-    compiled: Vec<Pool>,
-    /// Servers in all of them so far.
-    servers: usize,
+    unnamed: BTreeMap<String, Arc<Pool>>,
+    compiled: Vec<Arc<Pool>>,
+    /// Those of the configuration before.
+    earlier: Earlier<'a>,
 }
 
 impl<'a> Pools<'a> {
@@ -33,9 +37,10 @@ impl<'a> Pools<'a> {
     pub(super) fn declare(
         pools: BTreeMap<Text, file::Pool>,
         resolve: Resolve<'a>,
+        earlier: Earlier<'a>,
     ) -> Result<Pools<'a>, Problem> {
         let (declared, unnamed, compiled) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let mut all = Pools { resolve, declared, unnamed, compiled, servers: 0 };
+        let mut all = Pools { resolve, declared, unnamed, compiled, earlier };
         for (name, pool) in pools {
             check_name(&name)?;
             let servers = pool.servers.as_ref().ok_or_else(|| no_servers(&name))?;
@@ -48,9 +53,10 @@ impl<'a> Pools<'a> {
     }
 
     /// The pool a route names.
-    pub(super) fn named(&self, name: &Text) -> Result<usize, Problem> {
+    pub(super) fn named(&self, name: &Text) -> Result<Arc<Pool>, Problem> {
         check_name(name)?;
-        self.declared.binary_search(name).map_err(|_| {
+        let place = self.declared.binary_search(name);
+        place.map(|place| self.compiled[place].clone()).map_err(|_| {
             let names: Vec<&str> = self.declared.iter().map(|declared| &**declared.get_ref()).collect();
             let problem = Problem::at(name.span(), format!("there is no pool `{name}`"));
             match names.is_empty() {
@@ -66,34 +72,35 @@ impl<'a> Pools<'a> {
     }
 
     /// The pool of a route that lists its servers itself. It is called by them, so the same list is the same pool.
-    pub(super) fn unnamed(&mut self, servers: &Servers) -> Result<usize, Problem> {
+    pub(super) fn unnamed(&mut self, servers: &Servers) -> Result<Arc<Pool>, Problem> {
         let written: Vec<&str> = servers.get_ref().iter().map(|server| &**server.get_ref()).collect();
         let name = written.join(", ");
         if let Some(pool) = self.unnamed.get(&name) {
-            return Ok(*pool);
+            return Ok(pool.clone());
         }
         let pool = self.add(&name, servers, SERVER_CONNECTIONS)?;
-        self.unnamed.insert(name, pool);
+        self.unnamed.insert(name, pool.clone());
         Ok(pool)
     }
 
     /// Warns of pools that were declared for nothing.
-    pub(super) fn unused(&self, routes: &[Route]) -> Vec<Problem> {
-        let used: HashSet<usize> = routes.iter().map(|route| route.pool).collect();
-        let unused = self.declared.iter().enumerate().filter(|(pool, _)| !used.contains(pool));
-        let warning = |(_, name): (usize, &Text)| {
+    pub(super) fn unused(&self, routes: &[Arc<Route>]) -> Vec<Problem> {
+        let used: HashSet<*const Pool> = routes.iter().map(|route| Arc::as_ptr(&route.pool)).collect();
+        let declared = self.declared.iter().zip(&self.compiled);
+        let unused = declared.filter(|(_, pool)| !used.contains(&Arc::as_ptr(pool)));
+        let warning = |(name, _): (&Text, &Arc<Pool>)| {
             Problem::at(name.span(), format!("no route uses the pool `{name}`"))
                 .help(format!("remove it, or send a route there with `pool = \"{name}\"`"))
         };
         unused.map(warning).collect()
     }
 
-    /// What the snapshot holds; routes name pools by their place in it.
-    pub(super) fn into_compiled(self) -> Vec<Pool> {
+    /// What the snapshot holds.
+    pub(super) fn into_compiled(self) -> Vec<Arc<Pool>> {
         self.compiled
     }
 
-    fn add(&mut self, name: &str, servers: &Servers, connections: usize) -> Result<usize, Problem> {
+    fn add(&mut self, name: &str, servers: &Servers, connections: usize) -> Result<Arc<Pool>, Problem> {
         let mut known: HashMap<Endpoint, &Text> = HashMap::new();
         let mut compiled = Vec::new();
         for written in servers.get_ref() {
@@ -102,16 +109,19 @@ impl<'a> Pools<'a> {
             if let Some(first) = known.insert(endpoint, written) {
                 return Err(twice(written, first));
             }
-            let index = self.servers + compiled.len();
-            compiled.push(Server::new(index, written.get_ref(), address).at_most(connections));
+            compiled.push(Server::new(written.get_ref(), address).at_most(connections));
         }
         if compiled.is_empty() {
             return Err(Problem::at(servers.span(), "a pool has at least one server")
                 .help("list where it listens, as in `servers = [\"127.0.0.1:3000\"]`"));
         }
-        self.servers += compiled.len();
-        self.compiled.push(Pool::new(name, compiled));
-        Ok(self.compiled.len() - 1)
+        let pool = Pool::new(name, compiled);
+        let pool = Arc::new(match self.earlier.get(name) {
+            Some(earlier) => pool.after(earlier),
+            None => pool,
+        });
+        self.compiled.push(pool.clone());
+        Ok(pool)
     }
 }
 

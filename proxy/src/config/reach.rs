@@ -49,8 +49,8 @@ fn takers<'a>(routes: &'a Routes, route: &Route, depth: usize, tolerance: Tolera
         for method in methods.split(", ") {
             let Ok(sample) = Sample::new(method, &path, &fields, tolerance) else { continue };
             match routes.find(&sample.route_request()) {
-                Ok(taker) if std::ptr::eq(taker, route) => return None,
-                Ok(taker) if !takers.contains(&&*taker.name) => takers.push(&*taker.name),
+                Ok(taker) if std::ptr::eq(&**taker.route, route) => return None,
+                Ok(taker) if !takers.contains(&&*taker.route.name) => takers.push(&*taker.route.name),
                 _ => {}
             }
         }
@@ -83,9 +83,12 @@ fn depth(pattern: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ringgate_core::head::Fields;
     use ringgate_core::method::{Method, MethodSet};
     use ringgate_core::policy::Policy;
+    use ringgate_core::pool::{Pool, Server};
     use ringgate_core::route::{Pattern, Request};
 
     use super::*;
@@ -106,7 +109,7 @@ mod tests {
             pattern: pattern.unwrap(),
             methods,
             fields: Vec::new(),
-            pool: 0,
+            pool: Arc::new(Pool::new("p", vec![Server::new("s:1", ([127, 0, 0, 1], 1).into())])),
             policy: Policy::default(),
         }
     }
@@ -186,12 +189,12 @@ mod tests {
                 })
                 .collect();
             let compiled = compiled(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-            let reached = |route: &&Route| {
+            let reached = |route: &&Arc<Route>| {
                 paths.iter().filter(|path| path.starts_with('/')).any(|path| {
                     ["GET", "PUT", "OTHER"].iter().any(|method| {
                         let (method, fields) = (Method::from_token(method), Fields::default());
                         let request = Request { authority: None, path, method, fields };
-                        compiled.routes.find(&request).is_ok_and(|found| std::ptr::eq(found, *route))
+                        compiled.routes.find(&request).is_ok_and(|found| Arc::ptr_eq(found.route, route))
                     })
                 })
             };

@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv6Addr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use ringgate_core::chunked::is_token;
 use ringgate_core::field::{Name, trim};
 use ringgate_core::limits::{FIELDS, METHOD_BYTES, PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use ringgate_core::method::{Method, MethodSet};
 use ringgate_core::policy::Policy;
+use ringgate_core::pool::Pool;
 use ringgate_core::route::{BadPattern, Pattern, Route, Routes};
 use ringgate_core::target::{canonical_host, host_name, is_host, normalise};
 use ringgate_core::tolerance::Tolerance;
@@ -115,6 +117,7 @@ fn route(
         Some(name) => check_name(name).map(|()| name.get_ref().as_str().into())?,
         None => pattern.to_string().into(),
     };
+    let policy = policy::of_route(file, &pattern, defaults)?;
     Ok(Route {
         name,
         host: file.host.as_ref().map(host).transpose()?,
@@ -122,7 +125,7 @@ fn route(
         methods: file.methods.as_ref().map_or(Ok(MethodSet::any()), methods)?,
         fields: fields(&file.headers)?,
         pool: pool(written, pools)?,
-        policy: policy::of_route(file, defaults)?,
+        policy,
     })
 }
 
@@ -141,7 +144,7 @@ fn paths(route: &Spanned<file::Route>) -> Result<(Pattern, Range<usize>), Proble
     }
 }
 
-fn pool(route: &Spanned<file::Route>, pools: &mut Pools<'_>) -> Result<usize, Problem> {
+fn pool(route: &Spanned<file::Route>, pools: &mut Pools<'_>) -> Result<Arc<Pool>, Problem> {
     match (&route.get_ref().pool, &route.get_ref().servers) {
         (Some(name), None) => pools.named(name),
         (None, Some(servers)) => pools.unnamed(servers),

@@ -1,4 +1,4 @@
-//! The values that stand alone: address, workers, driver, log, and names that logs repeat.
+//! The values that stand alone: address, workers, driver, and names that logs repeat.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -8,7 +8,6 @@ use toml::Spanned;
 
 use super::diagnostic::{Problem, list};
 use super::file::Text;
-use crate::log::RequestLog;
 
 /// Where a gateway listens unless told otherwise: only this machine can reach it until somebody decides about the world.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -42,19 +41,6 @@ pub(super) fn driver(written: &Text) -> Result<Rung, Problem> {
             .suggest(written.get_ref(), names)
             .help(format!("the drivers are {}; leave it out for the best that works", list(&names)))
     })
-}
-
-pub(super) fn request_log(written: Option<&Text>) -> Result<RequestLog, Problem> {
-    match written.map(|written| (written, &**written.get_ref())) {
-        None => Ok(RequestLog::default()),
-        Some((_, "json")) => Ok(RequestLog::Json),
-        Some((_, "off")) => Ok(RequestLog::Off),
-        Some((written, name)) => {
-            Err(Problem::at(written.span(), format!("there is no form of the request log called `{name}`"))
-                .suggest(name, ["json", "off"])
-                .help("write `json` for a JSON object a line on standard output, or `off`"))
-        }
-    }
 }
 
 /// Checks a name that is repeated in logs, where nothing in it may need an escape.

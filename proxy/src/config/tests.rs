@@ -1,11 +1,15 @@
 mod advice;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringgate_core::policy::Timeouts;
+use ringgate_core::redact::HiddenSegments;
+use ringgate_core::route::Route;
 
 use super::*;
+use crate::log::{Form, Shape};
 
 const EXAMPLES: [(&str, &str); 2] = [
     ("smallest.toml", include_str!("../../examples/smallest.toml")),
@@ -20,7 +24,12 @@ driver = "io_uring-coop"
 node_id = "gate-1"
 trusted_proxies = ["10.0.0.0/8", "::1", "::ffff:1.2.3.4", "::ffff:9.8.0.0/112"]
 tolerate = ["path-parameters", "raw-utf8"]
-log.requests = "off"
+log.requests = "combined"
+log.file = "/var/log/ringgate/access.log"
+log.query = ["page", "Sort By", "page"]
+log.fields = ["User-Agent"]
+log.sample = 0.25
+server_timing = true
 timeouts = { head = "1s", idle = "2m", connect = "250ms", response = "1m30s", stall = "1day", total = "1h", tunnel = "3s", upstream_idle = "5s", upstream_age = "6s", drain = "7s" }
 limits = { connections = 20_000, body = "64KiB", rate = 1000 }
 
@@ -38,6 +47,8 @@ name = "user"
 timeouts = { response = "2s", total = "none" }
 limits = { body = "none" }
 upgrade = ["WebSocket", "irc/6.9", "websocket"]
+redact = ["id"]
+server_timing = false
 
 [[routes]]
 prefix = "/"
@@ -55,12 +66,12 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 }
 
 fn compiled(text: &str) -> Config {
-    compile(text, "f.toml", &resolve).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
+    compile(text, "f.toml", &resolve, None).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
 }
 
 /// The first line of what is said about a text that is refused.
 fn refusal(text: &str) -> String {
-    let diagnostic = compile(text, "f.toml", &resolve).expect_err(text);
+    let diagnostic = compile(text, "f.toml", &resolve, None).expect_err(text);
     diagnostic.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
@@ -73,14 +84,22 @@ fn route(keys: &str) -> String {
 fn what_is_not_said_has_a_default() {
     let config = compiled(EXAMPLES[0].1);
     assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 8080)));
-    assert_eq!((config.workers, config.driver, config.log), (None, None, RequestLog::Json));
+    assert_eq!((config.workers, config.driver, &config.log), (None, None, &RequestLog::default()));
     assert_eq!(config.snapshot.clients, Clients::default());
     assert_eq!(config.snapshot.routes.all()[0].policy, Policy::default());
     assert_eq!(config.warnings, []);
     let node = |config: &Config| config.snapshot.node.id().to_owned();
     assert!(node(&config).starts_with("ringgate-") && node(&config) != node(&compiled(EXAMPLES[0].1)));
     let [route] = config.snapshot.routes.all() else { panic!("one route") };
-    assert_eq!((&*route.name, &route.host, route.methods.is_any(), route.pool), ("/*", &None, true, 0));
+    assert_eq!(
+        (&*route.name, &route.host, route.methods.is_any(), pool(&config, route)),
+        ("/*", &None, true, 0)
+    );
+}
+
+/// The place of a route's pool among all.
+fn pool(config: &Config, route: &Route) -> usize {
+    config.snapshot.pools.iter().position(|pool| Arc::ptr_eq(pool, &route.pool)).unwrap()
 }
 
 #[test]
@@ -89,7 +108,17 @@ fn everything_that_is_said_is_heard() {
     let seconds = Duration::from_secs;
     assert_eq!(config.listen, "[::1]:8080".parse().unwrap());
     assert_eq!((config.workers, config.driver), (Some(3), Some(Rung::Coop)));
-    assert_eq!(config.log, RequestLog::Off);
+    let log = RequestLog {
+        form: Some(Form::Combined),
+        file: Some("/var/log/ringgate/access.log".into()),
+        shape: Shape {
+            query: vec!["page".into(), "Sort By".into()],
+            fields: vec!["user-agent".into()],
+            sample: Some("0.25".into()),
+        },
+        sample: 0.25,
+    };
+    assert_eq!(config.log, log);
     let clients = &config.snapshot.clients;
     assert_eq!((clients.head_timeout, clients.idle_timeout), (seconds(1), seconds(120)));
     assert_eq!(clients.drain_timeout, seconds(7));
@@ -109,33 +138,41 @@ fn everything_that_is_said_is_heard() {
         total: Some(seconds(3600)),
         tunnel: seconds(3),
     };
-    let policy = Policy { timeouts, body_bytes: 65_536, client_rate: 1000, upgrades: Vec::new() };
+    let policy =
+        Policy { timeouts, body_bytes: 65_536, client_rate: 1000, server_timing: true, ..Policy::default() };
+    assert!(clients.server_timing);
     assert_eq!(config.policy, policy);
     let [user, rest] = config.snapshot.routes.all() else { panic!("two routes") };
-    assert_eq!((&*user.name, &*user.pattern.to_string(), user.pool), ("user", "/users/{id}", 0));
+    assert_eq!((&*user.name, &*user.pattern.to_string(), pool(&config, user)), ("user", "/users/{id}", 0));
     assert_eq!(user.methods.to_string(), "GET, PURGE");
     assert_eq!(user.host.as_deref(), Some("api.example.com"));
     assert_eq!(user.fields, [("x-version".into(), "2".into())]);
     let own = Timeouts { response: seconds(2), total: None, ..timeouts };
     let upgrades = vec!["websocket".into(), "irc/6.9".into()];
-    assert_eq!(user.policy, Policy { timeouts: own, body_bytes: u64::MAX, client_rate: 1000, upgrades });
-    assert_eq!((&*rest.name, rest.pool, &rest.policy), ("/*", 1, &policy));
+    let mut hidden = HiddenSegments::NONE;
+    hidden.hide(1, "id");
+    let own = Policy {
+        timeouts: own,
+        body_bytes: u64::MAX,
+        client_rate: 1000,
+        upgrades,
+        hidden,
+        server_timing: false,
+    };
+    assert_eq!(user.policy, own);
+    assert_eq!((&*rest.name, pool(&config, rest), &rest.policy), ("/*", 1, &policy));
     let most = |pool: usize| config.snapshot.pools[pool].servers[0].capacity.most();
     assert_eq!((most(0), most(1)), (7, 1024));
 }
 
 #[test]
-fn servers_are_numbered_through_all_pools_and_names_are_resolved_to_ipv4_first() {
+fn names_are_resolved_to_ipv4_first() {
     let config = compiled(EVERYTHING);
     let servers = config.snapshot.pools.iter().flat_map(|pool| &pool.servers);
-    let servers: Vec<_> =
-        servers.map(|server| (server.index, &*server.name, server.address.to_string())).collect();
-    let expected = [
-        (0, "127.0.0.1:1", "127.0.0.1:1"),
-        (1, "upstream.example:2", "10.0.0.1:2"),
-        (2, "[::1]:3", "[::1]:3"),
-    ];
-    assert_eq!(servers, expected.map(|(index, name, address)| (index, name, address.to_owned())));
+    let servers: Vec<_> = servers.map(|server| (&*server.name, server.address.to_string())).collect();
+    let expected =
+        [("127.0.0.1:1", "127.0.0.1:1"), ("upstream.example:2", "10.0.0.1:2"), ("[::1]:3", "[::1]:3")];
+    assert_eq!(servers, expected.map(|(name, address)| (name, address.to_owned())));
     let six = compiled(&route("prefix = \"/\"\nservers = [\"six:1\"]"));
     assert_eq!(six.snapshot.pools[0].servers[0].address, "[::6]:1".parse().unwrap());
 }
@@ -148,8 +185,8 @@ fn routes_that_list_the_same_servers_share_a_pool() {
         { path = '/c', servers = ['a:1'] },
     ]";
     let config = compiled(text);
-    let pools: Vec<usize> = config.snapshot.routes.all().iter().map(|route| route.pool).collect();
-    assert_eq!(pools, [0, 0, 1]);
+    let routes = config.snapshot.routes.all().iter();
+    assert_eq!(routes.map(|route| pool(&config, route)).collect::<Vec<_>>(), [0, 0, 1]);
     assert_eq!(&*config.snapshot.pools[0].name, "a:1, a:2");
 }
 
@@ -253,7 +290,7 @@ fn conditions_that_no_request_can_meet_are_refused() {
 fn routes_that_claim_the_same_requests_contradict_each_other() {
     let both = |first: &str, second: &str| {
         let one = |keys| format!("[[routes]]\nservers = ['a:1']\n{keys}\n");
-        compile(&format!("{}{}", one(first), one(second)), "f.toml", &resolve).map(drop)
+        compile(&format!("{}{}", one(first), one(second)), "f.toml", &resolve, None).map(drop)
     };
     for (first, second) in [
         ("prefix = '/a'", "prefix = '/a/'"),
@@ -383,7 +420,7 @@ fn of_many_warnings_some_are_shown_and_the_others_counted() {
 
 #[test]
 fn a_byte_order_mark_shifts_no_column() {
-    let diagnostic = compile("\u{feff}lisen = 1", "f.toml", &resolve).unwrap_err().to_string();
+    let diagnostic = compile("\u{feff}lisen = 1", "f.toml", &resolve, None).unwrap_err().to_string();
     assert!(diagnostic.contains("f.toml:1:1\n"), "{diagnostic}");
 }
 
@@ -407,7 +444,7 @@ fn no_text_is_answered_by_a_panic() {
     let refused = RefCell::new(0);
     let check = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        if let Err(diagnostic) = compile(&text, "f.toml", &resolve) {
+        if let Err(diagnostic) = compile(&text, "f.toml", &resolve, None) {
             check_place(&text, &diagnostic.to_string());
             *refused.borrow_mut() += 1;
         }
@@ -425,4 +462,59 @@ fn no_text_is_answered_by_a_panic() {
         }
     }
     assert!(refused.take() > 1000, "the texts are really broken");
+}
+
+#[test]
+fn what_looks_like_a_credential_is_not_logged_by_any_configuration() {
+    for (log, why) in [
+        (
+            "query = ['page', 'token']",
+            "a value in a query called `token` may be a credential, which is never logged",
+        ),
+        (
+            "fields = ['Authorization']",
+            "a field called `Authorization` may be a credential, which is never logged",
+        ),
+        ("fields = ['cookie']", "a field called `cookie` may be a credential, which is never logged"),
+        ("fields = ['Set-Cookie']", "a field called `Set-Cookie` may be a credential, which is never logged"),
+        (
+            "fields = ['proxy-authorization']",
+            "a field called `proxy-authorization` may be a credential, which is never logged",
+        ),
+        ("fields = ['X-Api-Key']", "a field called `X-Api-Key` may be a credential, which is never logged"),
+        ("fields = ['a b']", "`a b` is not the name of a header field"),
+        ("fields = ['']", "a field has a name"),
+        ("query = ['']", "a value in a query has a name"),
+        ("file = ''", "`` is not the path of a file"),
+        ("file = '/var/log/'", "`/var/log/` is a folder"),
+        ("sample = 1.5", "`1.5` is no share of all requests"),
+        ("sample = -0.1", "`-0.1` is no share of all requests"),
+        ("sample = nan", "`NaN` is no share of all requests"),
+        ("requests = 'jsonl'", "there is no form of the request log called `jsonl`"),
+    ] {
+        assert_eq!(refusal(&format!("log.{log}\n{}", EXAMPLES[0].1)), format!("error: {why}"), "{log}");
+    }
+    let log = |keys: &str| compiled(&format!("log.{keys}\n{}", EXAMPLES[0].1)).log;
+    assert_eq!(log("sample = 1"), RequestLog::default());
+    assert_eq!((log("sample = 0").sample, log("sample = 0").shape.sample), (0.0, Some("0".into())));
+    assert_eq!(log("requests = 'off'"), RequestLog::off());
+}
+
+#[test]
+fn parameters_are_hidden_by_their_names_or_because_the_route_says_so() {
+    let shown = |keys: &str, path: &str| {
+        let config = compiled(&route(&format!("{keys}\nservers = ['a:1']")));
+        config.snapshot.routes.all()[0].policy.hidden.redact(path).into_owned()
+    };
+    assert_eq!(shown("path = '/{user}/{reset_token}'", "/a/b"), "/a/{reset_token}");
+    assert_eq!(shown("path = '/{user}/{token}'\nredact = ['user']", "/a/b"), "/{user}/{token}");
+    assert_eq!(shown("prefix = '/files/{id}'\nredact = ['*']", "/files/1/b/c"), "/files/1/{redacted}");
+    for (keys, name) in [
+        ("path = '/a/{id}'\nredact = ['ID']", "ID"),
+        ("path = '/a'\nredact = ['id']", "id"),
+        ("path = '/a'\nredact = ['*']", "*"),
+    ] {
+        let text = route(&format!("{keys}\nservers = ['a:1']"));
+        assert_eq!(refusal(&text), format!("error: the path of this route has no parameter `{name}`"));
+    }
 }

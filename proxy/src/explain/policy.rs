@@ -21,8 +21,12 @@ pub(super) fn own(policy: &Policy, default: &Policy) -> String {
 }
 
 fn all(policy: &Policy) -> Vec<Said> {
-    let upgrade = ("upgrade", upgrades(policy));
-    timeouts(&policy.timeouts).into_iter().chain(limits(policy)).chain([upgrade]).collect()
+    let rest = [
+        ("upgrade", upgrades(policy)),
+        ("redact", policy.hidden.to_string()),
+        ("server_timing", policy.server_timing.to_string()),
+    ];
+    timeouts(&policy.timeouts).into_iter().chain(limits(policy)).chain(rest).collect()
 }
 
 pub(super) fn timeouts(timeouts: &Timeouts) -> [Said; 5] {

@@ -59,6 +59,11 @@ impl Running {
         }
     }
 
+    /// A line that was said, if there is one that nobody has heard.
+    pub fn any_line(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
     /// The address in the next line that holds one.
     pub fn address(&self) -> SocketAddr {
         let line = self.line_with("http://");
@@ -66,6 +71,11 @@ impl Running {
         let port =
             line.split(address).nth(1).unwrap()[1..].split(|c: char| !c.is_ascii_digit()).next().unwrap();
         format!("{address}:{port}").parse().unwrap()
+    }
+
+    /// All that is still to be heard of a program that has ended.
+    pub fn rest(&self) -> String {
+        self.lines.iter().map(|line| line + "\n").collect()
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::pool::Server;
 
 /// A route from `[host] pattern [METHODS] [name=value]`; a pattern that ends in `/*` is a prefix.
 fn route(text: &str) -> Route {
@@ -24,7 +25,7 @@ fn route(text: &str) -> Route {
         pattern: pattern.unwrap(),
         methods,
         fields: fields.collect(),
-        pool: 0,
+        pool: Arc::new(Pool::new("p", vec![Server::new("s:1", ([127, 0, 0, 1], 1).into())])),
         policy: Policy::default(),
     }
 }
@@ -41,7 +42,7 @@ fn request<'a>(method: &'a str, path: &'a str, host: Option<&'a str>) -> Request
 /// The winner's text, or the refusal.
 fn find(routes: &Routes, method: &str, path: &str) -> String {
     match routes.find(&request(method, path, None)) {
-        Ok(route) => route.name.to_string(),
+        Ok(found) => found.route.name.to_string(),
         Err(Reject::MethodNotAllowed(allowed)) => format!("405 {allowed}"),
         Err(_) => "404".into(),
     }
@@ -105,7 +106,7 @@ fn head_is_get_unless_a_route_asks_for_it() {
 fn hosts_come_first_and_fall_back_to_routes_of_any_host() {
     let routes = table(&["/a", "a.example /a GET", "a.example /b"]);
     let find = |host, method, path| {
-        routes.find(&request(method, path, Some(host))).map(|route| route.name.to_string())
+        routes.find(&request(method, path, Some(host))).map(|found| found.route.name.to_string())
     };
     assert_eq!(find("A.Example:80", "GET", "/a").unwrap(), "a.example /a GET");
     assert_eq!(find("a.example.", "POST", "/a").unwrap(), "/a");
@@ -120,7 +121,7 @@ fn fields_decide_between_routes_of_one_path() {
     let mut head = crate::head::RequestHead::default();
     head.parse(bytes, Tolerance::NONE).unwrap();
     let with = Request { fields: head.fields(bytes), ..request("GET", "/a", None) };
-    assert_eq!(&*routes.find(&with).unwrap().name, "/a x-version=2");
+    assert_eq!(&*routes.find(&with).unwrap().route.name, "/a x-version=2");
     assert_eq!(find(&routes, "GET", "/a"), "/a");
     assert_eq!(find(&routes, "GET", "/b"), "404");
 }
@@ -175,7 +176,7 @@ fn the_tree_agrees_with_trying_every_pattern() {
             let path: String =
                 (0..1 + random(5)).map(|_| format!("/{}", words[random(5) as usize])).collect();
             let mut by_rank: Vec<usize> = (0..texts.len()).collect();
-            by_rank.sort_by(|&a, &b| rank(&routes.routes, a, b));
+            by_rank.sort_by(|&a, &b| rank(&routes.routes[a], &routes.routes[b]).then(a.cmp(&b)));
             let obvious: Vec<_> =
                 by_rank.into_iter().filter(|&route| routes.routes[route].pattern.matches(&path)).collect();
             let found: Vec<_> = routes.candidates(&request("GET", &path, None)).collect();
@@ -251,7 +252,7 @@ fn fields_that_are_looked_up_agree_with_fields_that_are_compared() {
         let first = explained.iter().find(|(_, verdict)| *verdict == Verdict::Wins).map(|(route, _)| *route);
         let found = routes.find(&request).ok();
         assert_eq!(
-            found.map(|route| &raw const *route),
+            found.map(|found| &raw const **found.route),
             first.map(|route| &raw const *route),
             "{texts:?} {lines}"
         );

@@ -1,0 +1,276 @@
+//! What Prometheus reads: every number of every worker, added up when somebody asks.
+//!
+//! The text is OpenMetrics, written by the official client library; the numbers are ours, so they come to it by a [`Collector`]
+//! on each scrape. Durations are in seconds. Whoever adds a metric adds it here, and to `docs/metrics.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use ringgate_core::stages::Stage;
+
+use super::reload::Reloader;
+use crate::counters::{Counter, Counters};
+use crate::gateway::Workers;
+use crate::metrics::{CLASSES, Readings, Total};
+use crate::record::Source;
+
+/// The type of what [`render`](Exposition::render) returns.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Renders the metrics of one gateway.
+#[derive(Debug)]
+pub(super) struct Exposition(Registry);
+
+impl Exposition {
+    pub(super) fn new(gauges: Gauges) -> Exposition {
+        let mut registry = Registry::with_prefix("ringgate");
+        registry.register_collector(Box::new(gauges));
+        Exposition(registry)
+    }
+
+    /// All metrics as text.
+    ///
+    /// # Errors
+    /// None that is known: memory is written to.
+    pub(super) fn render(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.0)?;
+        Ok(text)
+    }
+}
+
+/// Where the numbers are.
+#[derive(Debug)]
+pub(super) struct Gauges {
+    pub(super) workers: Arc<Workers>,
+    pub(super) reloader: Arc<Reloader>,
+    pub(super) driver: &'static str,
+    pub(super) readings: Mutex<Readings>,
+}
+
+impl Collector for Gauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        self.process(&mut encoder)?;
+        self.each_worker(&mut encoder)?;
+        self.servers_now(&mut encoder)?;
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.update(self.workers.news().into_iter());
+        requests(&readings, &mut encoder)?;
+        durations(&readings, &mut encoder)?;
+        stages(&readings, &mut encoder)?;
+        servers_so_far(&readings, &mut encoder)
+    }
+}
+
+impl Gauges {
+    fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("driver", self.driver)];
+        let mut info = encoder.encode_descriptor("build", "What runs", None, MetricType::Info)?;
+        info.encode_info(&build)?;
+        let (applied, refused) = self.reloader.counts.read();
+        let mut reloads =
+            encoder.encode_descriptor("reloads", "Configurations read anew", None, MetricType::Counter)?;
+        for (outcome, count) in [("applied", applied), ("refused", refused)] {
+            let labels = [("outcome", outcome)];
+            reloads.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&count, None)?;
+        }
+        let generation = self.workers.generation();
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+        };
+        gauge(
+            "generation",
+            "Configurations there have been, the one that holds included",
+            generation.number,
+        )?;
+        gauge("routes", "Routes of the configuration that holds", generation.routes.all().len() as u64)
+    }
+
+    fn each_worker(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let gauge = encoder.encode_descriptor(
+            "worker_connections",
+            "Clients that are connected, by worker",
+            None,
+            MetricType::Gauge,
+        )?;
+        by_worker(gauge, self.workers.loads().map(|load| load as u64), |metric, value| {
+            metric.encode_gauge(&value)
+        })?;
+        let gauge = encoder.encode_descriptor(
+            "worker_generation",
+            "The configuration that a worker goes by",
+            None,
+            MetricType::Gauge,
+        )?;
+        let generations = self.workers.counters().map(|counters| counters.generation.get());
+        by_worker(gauge, generations, |metric, value| metric.encode_gauge(&value))?;
+        for (name, help, count) in WORKER_COUNTERS {
+            let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            by_worker(
+                counter,
+                self.workers.counters().map(|counters| count(counters).get()),
+                |metric, value| metric.encode_counter::<[(&str, &str); 0], _, f64>(&value, None),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn servers_now(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let generation = self.workers.generation();
+        let mut gauge = encoder.encode_descriptor(
+            "upstream_connections",
+            "Connections to a server, idle ones included",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (pool, server) in
+            generation.pools.iter().flat_map(|pool| pool.servers.iter().map(move |server| (pool, server)))
+        {
+            let labels = [("pool", &*pool.name), ("server", &*server.name)];
+            gauge.encode_family(&labels)?.encode_gauge(&(server.capacity.open() as u64))?;
+        }
+        Ok(())
+    }
+}
+
+/// A counter of [`Counters`].
+type Count = fn(&Counters) -> &Counter;
+
+/// What each worker counts, with its name and what it is.
+const WORKER_COUNTERS: [(&str, &str, Count); 8] = [
+    ("worker_accepted", "Clients that connected", |counters| &counters.connections),
+    (
+        "worker_accept_failures",
+        "Times no client could be accepted for want of descriptors or memory",
+        |counters| &counters.accept_failures,
+    ),
+    ("worker_full", "Times no client could be accepted since there were as many as may be", |counters| {
+        &counters.full
+    }),
+    ("worker_answered", "Requests that were answered, by a server or by the gateway", |counters| {
+        &counters.answered
+    }),
+    ("worker_departed", "Requests whose client left before the answer was over", |counters| {
+        &counters.departed
+    }),
+    ("log_lines", "Lines of the request log handed to its writer", |counters| &counters.log_lines),
+    ("log_lines_dropped", "Lines of the request log dropped since the writer was behind", |counters| {
+        &counters.log_lines_dropped
+    }),
+    ("panics", "Connections lost to a defect of the gateway", |counters| &counters.panics),
+];
+
+/// One number a worker.
+fn by_worker(
+    mut encoder: MetricEncoder<'_>,
+    values: impl Iterator<Item = u64>,
+    encode: impl Fn(&mut MetricEncoder<'_>, u64) -> Result<(), fmt::Error>,
+) -> Result<(), fmt::Error> {
+    for (worker, value) in values.enumerate() {
+        let labels = [("worker", worker.to_string())];
+        encode(&mut encoder.encode_family(&labels)?, value)?;
+    }
+    Ok(())
+}
+
+fn requests(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let mut totals: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    for route in &readings.routes {
+        for source in Source::ALL {
+            for (class, counter) in CLASSES.iter().zip(route.answered(source)) {
+                *totals.entry((&route.route, source.name(), class)).or_default() += counter.get();
+            }
+        }
+    }
+    let mut counter = encoder.encode_descriptor(
+        "requests",
+        "Requests that are over, by route, by who answered and by class of status",
+        None,
+        MetricType::Counter,
+    )?;
+    for ((route, source, class), total) in totals.into_iter().filter(|(_, total)| *total > 0) {
+        let labels = [("route", route), ("source", source), ("class", class)];
+        counter.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&total, None)?;
+    }
+    Ok(())
+}
+
+fn durations(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let mut totals: BTreeMap<&str, Total> = BTreeMap::new();
+    for route in &readings.routes {
+        totals.entry(&route.route).or_default().add(&route.duration);
+    }
+    let mut histogram = encoder.encode_descriptor(
+        "request_duration",
+        "From a request's first byte to the last one of its answer, by route",
+        Some(&Unit::Seconds),
+        MetricType::Histogram,
+    )?;
+    for (route, total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
+        let labels = [("route", route)];
+        let (sum, count) = (total.sum_seconds(), total.count());
+        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
+            sum,
+            count,
+            &total.buckets(),
+            None,
+        )?;
+    }
+    Ok(())
+}
+
+fn stages(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let mut totals: BTreeMap<(&str, &str), Total> = BTreeMap::new();
+    for route in &readings.routes {
+        for stage in Stage::ALL {
+            totals.entry((&route.route, stage.name())).or_default().add(route.stage(stage));
+        }
+    }
+    let mut histogram = encoder.encode_descriptor(
+        "stage_duration",
+        "Where the time of requests went, by route; a stage that took no time is not counted",
+        Some(&Unit::Seconds),
+        MetricType::Histogram,
+    )?;
+    for ((route, stage), total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
+        let labels = [("route", route), ("stage", stage)];
+        let (sum, count) = (total.sum_seconds(), total.count());
+        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
+            sum,
+            count,
+            &total.buckets(),
+            None,
+        )?;
+    }
+    Ok(())
+}
+
+fn servers_so_far(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    type Count = fn(&crate::metrics::ServerMetrics) -> &Counter;
+    let counts: [(&str, &str, Count); 3] = [
+        ("upstream_requests", "Requests sent to a server", |server| &server.requests),
+        ("upstream_failures", "Requests that a server failed, and attempts to connect to it", |server| {
+            &server.failures
+        }),
+        ("upstream_connections_made", "Connections made to a server", |server| &server.connections),
+    ];
+    for (name, help, count) in counts {
+        let mut totals: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for server in &readings.servers {
+            *totals.entry((&server.pool, &server.server)).or_default() += count(server).get();
+        }
+        let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for ((pool, server), total) in totals {
+            let labels = [("pool", pool), ("server", server)];
+            counter.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&total, None)?;
+        }
+    }
+    Ok(())
+}

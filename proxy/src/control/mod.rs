@@ -1,0 +1,143 @@
+//! The control plane: all that may be slow, on one thread beside the workers.
+//!
+//! Owns: the configuration as it changes (`reload`, `watch`), and what is shown and taken over the admin API (`admin`). Hands
+//! the workers finished things: a snapshot, an order. Never waits for a worker in a way that a worker could notice.
+//! Assumes: only this room names tokio; what would block its loop (reading files, asking a resolver) runs on a thread of
+//! tokio's own.
+
+mod admin;
+mod exposition;
+mod reload;
+pub mod systemd;
+mod upgrade;
+mod watch;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use ringgate_io::Rung;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use self::admin::{Desk, Doors};
+use self::exposition::{Exposition, Gauges};
+use self::reload::Reloader;
+pub use self::upgrade::Inheritance;
+use crate::config::Fixed;
+use crate::gateway::Workers;
+use crate::operator::say;
+
+/// Threads for what blocks: one reads and compiles, the others are for what may hang meanwhile, a resolver most likely.
+const BLOCKING_THREADS: usize = 4;
+
+/// What a control plane looks after.
+pub struct Charge {
+    /// The workers it gives orders to.
+    pub workers: Arc<Workers>,
+    /// Where the configuration stands.
+    pub config: PathBuf,
+    /// What of it holds until the end of the process.
+    pub fixed: Fixed,
+    /// What the workers run on.
+    pub driver: Rung,
+    /// Whether another process serves until this one says that it does.
+    pub has_predecessor: bool,
+    /// Told when the admin API is asked to stop the gateway.
+    pub stop: Sender<()>,
+}
+
+/// A control plane that runs. It ends when this is dropped.
+pub struct ControlPlane {
+    /// Its other end goes first.
+    over: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ControlPlane {
+    /// Starts it: when this returns, the admin API can be asked, and SIGHUP reloads.
+    ///
+    /// # Errors
+    /// The admin API's address or socket cannot be had, or threads or descriptors ran out.
+    pub fn start(charge: Charge) -> io::Result<ControlPlane> {
+        let runtime =
+            Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
+        let (over, ended) = oneshot::channel();
+        let plane = runtime.block_on(async { Plane::open(charge) })?;
+        let run = move || run(&runtime, plane, ended);
+        let thread = std::thread::Builder::new().name("control".into()).spawn(run)?;
+        Ok(ControlPlane { over: Some(over), thread: Some(thread) })
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        drop(self.over.take());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// What was opened before the thread began.
+struct Plane {
+    reloader: Arc<Reloader>,
+    doors: Doors,
+    desk: Desk,
+    hangup: Signal,
+    upgrade: Signal,
+}
+
+impl Plane {
+    fn open(charge: Charge) -> io::Result<Plane> {
+        let Charge { workers, config, fixed, driver, has_predecessor, stop } = charge;
+        let doors = Doors::open(&fixed.admin, has_predecessor)?;
+        let reloader = Arc::new(Reloader::new(workers.clone(), config, fixed));
+        let readings = Mutex::default();
+        let gauges = Gauges { workers, reloader: reloader.clone(), driver: driver.name(), readings };
+        let desk = Desk { reloader: reloader.clone(), stop, exposition: Arc::new(Exposition::new(gauges)) };
+        let [hangup, upgrade] = [SignalKind::hangup(), SignalKind::user_defined2()].map(signal);
+        Ok(Plane { reloader, doors, desk, hangup: hangup?, upgrade: upgrade? })
+    }
+}
+
+fn run(runtime: &Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
+    let Plane { reloader, doors, desk, mut hangup, mut upgrade } = plane;
+    let (workers, stop) = (reloader.workers().clone(), desk.stop.clone());
+    runtime.block_on(async {
+        let hangups = async {
+            while hangup.recv().await.is_some() {
+                reloader.reload_and_say("SIGHUP").await;
+            }
+        };
+        let upgrades = async {
+            while upgrade.recv().await.is_some() {
+                hand_over(&workers, &stop).await;
+            }
+        };
+        tokio::select! {
+            _ = ended => {}
+            () = hangups => {}
+            () = upgrades => {}
+            () = watch::changes(&reloader) => {}
+            () = reloader.free_retired() => {}
+            () = doors.serve(desk) => {}
+        }
+    });
+}
+
+/// Has another process take over, and stops this one if that went well.
+async fn hand_over(workers: &Arc<Workers>, stop: &Sender<()>) {
+    let workers = workers.clone();
+    let successor = spawn_blocking(move || upgrade::start_successor(&workers)).await;
+    match successor.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+        Ok(process) => {
+            say(&format!("process {process} has taken over"));
+            systemd::succeeded_by(process);
+            let _ = stop.send(());
+        }
+        Err(error) => say(&format!("not upgraded: {error}; this process goes on")),
+    }
+}

@@ -1,0 +1,85 @@
+//! The configuration as one worker holds it, and what a request takes of it.
+//!
+//! A request looks at the whole configuration once, without waiting in between: when its head is there, until it has a route.
+//! So it is served by one configuration, whatever happens meanwhile. From then on it has a [`Lease`] on its route and holds
+//! nothing else: a download of an hour keeps a route and its pool, and not the configurations of that hour.
+
+use std::cell::OnceCell;
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringgate_core::pool::Server;
+use ringgate_core::route::{Found, Route};
+use ringgate_core::snapshot::Snapshot;
+
+use crate::metrics::{Metrics, RouteMetrics, ServerMetrics};
+use crate::orders::Generation;
+
+/// A configuration, held by one worker.
+pub(crate) struct Held {
+    generation: Arc<Generation>,
+    /// By route; made when a request takes it, since most routes of a large table have none for long.
+    leases: Box<[OnceCell<Rc<Lease>>]>,
+}
+
+/// One worker's hold on a route. Counted by the worker alone: the count of the route itself is shared by all workers, and
+/// would have them wait for each other at each request.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    route: Arc<Route>,
+    /// What this worker measures of it,
+    pub(crate) metrics: Arc<RouteMetrics>,
+    /// and of its servers.
+    servers: Box<[Arc<ServerMetrics>]>,
+}
+
+impl Held {
+    pub(crate) fn new(generation: Arc<Generation>) -> Held {
+        let leases = generation.routes.all().iter().map(|_| OnceCell::new()).collect();
+        Held { generation, leases }
+    }
+
+    /// How many configurations there have been, this one included.
+    pub(crate) fn number(&self) -> u64 {
+        self.generation.number
+    }
+
+    /// The route that was found in this very configuration, to hold.
+    pub(crate) fn lease(&self, found: Found<'_>, metrics: &Metrics) -> Rc<Lease> {
+        self.leases[found.index].get_or_init(|| Rc::new(Lease::new(found, metrics))).clone()
+    }
+}
+
+impl Deref for Held {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.generation
+    }
+}
+
+impl Lease {
+    fn new(found: Found<'_>, metrics: &Metrics) -> Lease {
+        let route = found.route.clone();
+        Lease { metrics: metrics.route(found), servers: metrics.servers(&route), route }
+    }
+
+    /// What this worker measures of that server.
+    pub(crate) fn server_metrics(&self, server: &Server) -> &ServerMetrics {
+        &self.servers[server.index]
+    }
+
+    /// One of the servers that the route leads to.
+    pub(crate) fn server(&self, index: usize) -> &Server {
+        &self.route.pool.servers[index]
+    }
+}
+
+impl Deref for Lease {
+    type Target = Route;
+
+    fn deref(&self) -> &Route {
+        &self.route
+    }
+}

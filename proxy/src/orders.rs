@@ -1,0 +1,85 @@
+//! What the workers are told while they serve: which configuration holds, and when to stop.
+//!
+//! Written by the control plane, which never waits for a worker; read by a worker when its bell has rung.
+//! Assumes: whoever publishes keeps what was published before until no worker holds it ([`Retired`]), so that the freeing of
+//! a large configuration is never a worker's work.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use ringgate_core::snapshot::Snapshot;
+
+/// A configuration that holds, or held.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    /// How many have held, this one included.
+    pub(crate) number: u64,
+    snapshot: Snapshot,
+}
+
+impl Deref for Generation {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+/// The orders that hold for all workers.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    generation: ArcSwap<Generation>,
+    is_over: AtomicBool,
+}
+
+impl Orders {
+    /// To serve, by this configuration.
+    pub(crate) fn new(snapshot: Snapshot) -> Orders {
+        let first = Generation { number: 1, snapshot };
+        Orders { generation: ArcSwap::from_pointee(first), is_over: AtomicBool::new(false) }
+    }
+
+    /// The configuration that holds.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Lets another configuration hold from now on. The one that held before, for the caller to keep until nobody else does.
+    pub(crate) fn publish(&self, snapshot: Snapshot) -> Arc<Generation> {
+        let number = self.generation.load().number + 1;
+        self.generation.swap(Arc::new(Generation { number, snapshot }))
+    }
+
+    /// Whether to stop.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Tells everybody to stop.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+}
+
+/// Configurations that do not hold any more and may still be held by somebody.
+#[derive(Debug, Default)]
+pub(crate) struct Retired(Vec<Arc<Generation>>);
+
+impl Retired {
+    /// Takes one in.
+    pub(crate) fn add(&mut self, generation: Arc<Generation>) {
+        self.0.push(generation);
+    }
+
+    /// Frees those that nobody holds. Nobody can begin to: only the one that holds is handed out.
+    pub(crate) fn free(&mut self) {
+        self.0.retain(|generation| Arc::strong_count(generation) > 1);
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
