@@ -108,5 +108,5 @@ fn check_find(routes: &Routes, method: &str, path: &str, route: &Route) {
     };
     let expected = routes.by_precedence().into_iter().find(takes);
     let name = |route: &Route| format!("{} {route:?}", route.name);
-    assert_eq!(found.ok().map(name), expected.map(name), "{text}");
+    assert_eq!(found.ok().map(|found| name(found.route)), expected.map(name), "{text}");
 }
