@@ -23,7 +23,15 @@ fuzz_target!(|input: &[u8]| {
         for (version, persists) in
             [(Version::Http11, true), (Version::Http11, false), (Version::Http10, true)]
         {
-            let to = ToClient { request_id: REQUEST_ID, date: DATE, method, version, framing, persists, timing: None };
+            let to = ToClient {
+                request_id: REQUEST_ID,
+                date: DATE,
+                method,
+                version,
+                framing,
+                persists,
+                timing: None,
+            };
             check_final(&response, bytes, to);
         }
     }
