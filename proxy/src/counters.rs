@@ -27,6 +27,8 @@ impl Counter {
 pub struct Counters {
     /// The configuration it goes by: how many there have been.
     pub generation: Counter,
+    /// The longest that taking up a configuration has taken, in nanoseconds: nothing else is done meanwhile.
+    pub adoption_ns: Counter,
     /// Connections accepted.
     pub connections: Counter,
     /// Accepts that failed for want of descriptors or memory.

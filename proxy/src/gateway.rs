@@ -258,7 +258,7 @@ impl Gateway {
     }
 
     /// What has become of the lines of the request log that its workers handed over.
-    pub(crate) fn log_account(&self) -> &Account {
+    pub(crate) fn log_account(&self) -> Arc<Account> {
         self.log.account()
     }
 

@@ -45,8 +45,8 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// What has become of the lines so far.
-    pub(crate) fn account(&self) -> &Account {
-        &self.account
+    pub(crate) fn account(&self) -> Arc<Account> {
+        self.account.clone()
     }
 
     /// The way to have it write somewhere else.

@@ -116,10 +116,13 @@ impl Worker {
         if generation.number == self.held().number() {
             return;
         }
+        let begun = now();
         self.upstreams.keep(generation.kept);
         self.metrics.trim(generation.routes.all().len(), generation.servers());
         self.counters.generation.set(generation.number);
-        self.held.replace(Rc::new(Held::new(generation)));
+        self.held.replace(Rc::new(Held::new(generation))); // which frees what was held of the one before
+        let took = u64::try_from((now() - begun).as_nanos()).unwrap_or(u64::MAX);
+        self.counters.adoption_ns.set(took.max(self.counters.adoption_ns.get()));
     }
 
     /// Whether connections shall end with their current request.

@@ -1,7 +1,7 @@
 //! What Prometheus reads: every number of every worker, added up when somebody asks.
 //!
 //! The text is OpenMetrics, written by the official client library; the numbers are ours, so they come to it by a [`Collector`]
-//! on each scrape. Durations are in seconds. Whoever adds a metric adds it here, and to `docs/metrics.md`.
+//! on each scrape. Durations are in seconds. Whoever adds a metric adds it here, and to `proxy/docs/metrics.md`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +19,7 @@ use super::reload::Reloader;
 use crate::counters::{Counter, Counters};
 use crate::gateway::Workers;
 use crate::metrics::{CLASSES, Readings, Total};
+use crate::outlet::Account;
 use crate::record::Source;
 
 /// The type of what [`render`](Exposition::render) returns.
@@ -51,6 +52,7 @@ impl Exposition {
 pub(super) struct Gauges {
     pub(super) workers: Arc<Workers>,
     pub(super) reloader: Arc<Reloader>,
+    pub(super) log: Arc<Account>,
     pub(super) driver: &'static str,
     pub(super) readings: Mutex<Readings>,
 }
@@ -59,6 +61,7 @@ impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         self.process(&mut encoder)?;
         self.each_worker(&mut encoder)?;
+        self.log(&mut encoder)?;
         self.servers_now(&mut encoder)?;
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         readings.update(self.workers.news().into_iter());
@@ -111,6 +114,14 @@ impl Gauges {
         )?;
         let generations = self.workers.counters().map(|counters| counters.generation.get());
         by_worker(gauge, generations, |metric, value| metric.encode_gauge(&value))?;
+        let gauge = encoder.encode_descriptor(
+            "worker_adoption",
+            "The longest that taking up a configuration has kept the requests of a worker waiting",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        let longest = self.workers.counters().map(|counters| counters.adoption_ns.get());
+        by_worker(gauge, longest, |metric, ns| metric.encode_gauge(&(ns as f64 / 1e9)))?;
         for (name, help, count) in WORKER_COUNTERS {
             let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             by_worker(
@@ -118,6 +129,18 @@ impl Gauges {
                 self.workers.counters().map(|counters| count(counters).get()),
                 |metric, value| metric.encode_counter::<[(&str, &str); 0], _, f64>(&value, None),
             )?;
+        }
+        Ok(())
+    }
+
+    fn log(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts = [
+            ("log_lines_written", "Lines of the request log that were written", &self.log.written),
+            ("log_lines_failed", "Lines of the request log that could not be written", &self.log.failed),
+        ];
+        for (name, help, count) in counts {
+            let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            counter.encode_counter::<[(&str, &str); 0], _, f64>(&count.get(), None)?;
         }
         Ok(())
     }

@@ -18,7 +18,6 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use ringgate_io::Rung;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -29,22 +28,18 @@ use self::exposition::{Exposition, Gauges};
 use self::reload::Reloader;
 pub use self::upgrade::Inheritance;
 use crate::config::Fixed;
-use crate::gateway::Workers;
+use crate::gateway::{Gateway, Workers};
 use crate::operator::say;
 
 /// Threads for what blocks: one reads and compiles, the others are for what may hang meanwhile, a resolver most likely.
 const BLOCKING_THREADS: usize = 4;
 
-/// What a control plane looks after.
+/// What a control plane looks after, beside the gateway itself.
 pub struct Charge {
-    /// The workers it gives orders to.
-    pub workers: Arc<Workers>,
     /// Where the configuration stands.
     pub config: PathBuf,
     /// What of it holds until the end of the process.
     pub fixed: Fixed,
-    /// What the workers run on.
-    pub driver: Rung,
     /// Whether another process serves until this one says that it does.
     pub has_predecessor: bool,
     /// Told when the admin API is asked to stop the gateway.
@@ -63,11 +58,11 @@ impl ControlPlane {
     ///
     /// # Errors
     /// The admin API's address or socket cannot be had, or threads or descriptors ran out.
-    pub fn start(charge: Charge) -> io::Result<ControlPlane> {
+    pub fn start(gateway: &Gateway, charge: Charge) -> io::Result<ControlPlane> {
         let runtime =
             Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
         let (over, ended) = oneshot::channel();
-        let plane = runtime.block_on(async { Plane::open(charge) })?;
+        let plane = runtime.block_on(async { Plane::open(gateway, charge) })?;
         let run = move || run(&runtime, plane, ended);
         let thread = std::thread::Builder::new().name("control".into()).spawn(run)?;
         Ok(ControlPlane { over: Some(over), thread: Some(thread) })
@@ -91,12 +86,14 @@ struct Plane {
 }
 
 impl Plane {
-    fn open(charge: Charge) -> io::Result<Plane> {
-        let Charge { workers, config, fixed, driver, has_predecessor, stop } = charge;
+    fn open(gateway: &Gateway, charge: Charge) -> io::Result<Plane> {
+        let Charge { config, fixed, has_predecessor, stop } = charge;
+        let workers = gateway.workers().clone();
         let doors = Doors::open(&fixed.admin, has_predecessor)?;
         let reloader = Arc::new(Reloader::new(workers.clone(), config, fixed));
         let readings = Mutex::default();
-        let gauges = Gauges { workers, reloader: reloader.clone(), driver: driver.name(), readings };
+        let (log, driver) = (gateway.log_account(), gateway.driver().name());
+        let gauges = Gauges { workers, reloader: reloader.clone(), log, driver, readings };
         let desk = Desk { reloader: reloader.clone(), stop, exposition: Arc::new(Exposition::new(gauges)) };
         let [hangup, upgrade] = [SignalKind::hangup(), SignalKind::user_defined2()].map(signal);
         Ok(Plane { reloader, doors, desk, hangup: hangup?, upgrade: upgrade? })
