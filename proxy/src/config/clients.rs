@@ -17,10 +17,11 @@ use super::file::Text;
 /// The node that is written, or one with a name of its own that no other gateway has.
 pub(super) fn node(written: Option<&Text>) -> Result<Node, Problem> {
     let random_id = || format!("ringgate-{:016x}", random());
-    let id = written.map_or_else(random_id, |written| written.get_ref().clone());
-    let span = written.map_or(0..0, Spanned::span);
+    let id = written.map_or_else(random_id, |written| (**written.get_ref()).to_owned());
     Node::new(&id).ok_or_else(|| {
-        Problem::at(span, format!("`{id}` cannot be the id of a node")).help(format!(
+        let shown = written.map(Text::to_string).unwrap_or_default();
+        let place = written.map_or(0..0, Spanned::span);
+        Problem::at(place, format!("`{shown}` cannot be the id of a node")).help(format!(
             "write 1 to {NODE_ID_BYTES} letters, digits or `-`, and let no gateway before or behind this one have the same; \
              leave it out for a random one"
         ))
@@ -38,12 +39,13 @@ fn network(written: &Text) -> Result<IpNet, Problem> {
     match address.or_else(|| text.parse().ok().map(unmapped)) {
         Some(network) if network.trunc() == network => Ok(network),
         Some(network) => {
+            let (all, one) = (network.trunc(), network.addr());
+            let help = match text.plain() {
+                Some(_) => format!("write `{all}` for the network, or `{one}` for that address"),
+                None => "let it be `10.0.0.0/8` for a network, or `10.0.0.7` for one address".into(),
+            };
             Err(Problem::at(written.span(), format!("`{text}` is an address in a network, not the network"))
-                .help(format!(
-                    "write `{}` for the network, or `{}` for that address",
-                    network.trunc(),
-                    network.addr()
-                )))
+                .help(help))
         }
         None => Err(Problem::at(written.span(), format!("`{text}` is neither an IP address nor a network"))
             .help("write `10.0.0.7` for one proxy, or `10.0.0.0/8` or `fd00::/8` for a network of them")),

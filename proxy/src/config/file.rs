@@ -1,23 +1,27 @@
 //! The file as a person writes it, before anything in it is judged: every field optional, every value with its place.
 //!
-//! Owns: the names of all keys, and what is said when the text is not TOML, a key does not exist or a value has the
-//! wrong type. Values that need to be read ("10s", "127.0.0.1:80") stay text here; the other rooms read them.
+//! Owns: the names of all keys. Values that need to be read ("10s", "127.0.0.1:80") stay text here; the other rooms read
+//! them.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
-use super::diagnostic::{Problem, list};
+use super::words::{self, Words};
 
 /// Text, and where it stands.
-pub(super) type Text = Spanned<String>;
+pub(super) type Text = Spanned<Words>;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    #[serde(default)]
+    pub(super) include: Vec<Text>,
     pub(super) listen: Option<Text>,
     pub(super) workers: Option<Spanned<i64>>,
     pub(super) driver: Option<Text>,
@@ -32,6 +36,16 @@ pub(super) struct File {
     pub(super) timeouts: Timeouts,
     #[serde(default)]
     pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) pools: BTreeMap<Text, Pool>,
+    #[serde(default)]
+    pub(super) routes: Vec<Spanned<Route>>,
+}
+
+/// A file that another one includes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Included {
     #[serde(default)]
     pub(super) pools: BTreeMap<Text, Pool>,
     #[serde(default)]
@@ -85,8 +99,52 @@ impl Timeouts {
     }
 }
 
+/// Bytes, and where that stands.
+pub(super) type Size = Spanned<Bytes>;
+
 /// Bytes, as a number or as text with a unit.
-pub(super) type Size = Spanned<toml::Value>;
+#[derive(Debug, Clone)]
+pub(super) enum Bytes {
+    Number(i64),
+    Text(Words),
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bytes::Number(number) => number.fmt(f),
+            Bytes::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        deserializer.deserialize_any(BytesReader)
+    }
+}
+
+struct BytesReader;
+
+impl<'de> Visitor<'de> for BytesReader {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size")
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Bytes, E> {
+        Ok(Bytes::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
+        Ok(Bytes::Text(text.to_owned().into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Bytes, A::Error> {
+        words::filled(map, &self).map(Bytes::Text)
+    }
+}
 
 /// `[limits]`
 #[derive(Debug, Default, Deserialize)]
@@ -141,66 +199,4 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) limits: RouteLimits,
     pub(super) upgrade: Option<Spanned<Vec<Text>>>,
-}
-
-/// Reads the text into [`File`].
-pub(super) fn read(text: &str) -> Result<File, Problem> {
-    toml::from_str(text).map_err(|error| explain(error.message(), error.span().unwrap_or_default()))
-}
-
-/// Keys that people look for in a route, with the place where they belong.
-const GLOBAL: [(&str, &str); 6] = [
-    ("head", "it holds before a route is known; put it under `[timeouts]`"),
-    ("idle", "it holds between requests; put it under `[timeouts]`"),
-    ("upstream_idle", "connections to servers are shared by all routes; put it under `[timeouts]`"),
-    ("drain", "the gateway ends as a whole; put it under `[timeouts]`"),
-    ("upstream_age", "connections to servers are shared by all routes; put it under `[timeouts]`"),
-    (
-        "connections",
-        "put it under `[limits]` for all clients together, or under `[pools.NAME]` for each server of a pool",
-    ),
-];
-
-/// serde passes names and types on only inside its message; should its words ever change, they are shown as they are.
-fn explain(message: &str, span: Range<usize>) -> Problem {
-    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "));
-    let wrong = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
-    match (unknown, wrong) {
-        (Some((key, valid)), _) => unknown_key(key, valid, span),
-        (_, Some((found, expected))) => wrong_type(found, expected, span),
-        _ => Problem::at(span, format!("this is not TOML: {message}"))
-            .help("write `key = value`; text stands in quotes, lists in brackets (https://toml.io)"),
-    }
-}
-
-fn unknown_key(key: &str, valid: &str, span: Range<usize>) -> Problem {
-    let valid: Vec<&str> = valid.split('`').skip(1).step_by(2).collect();
-    if let Some((_, why)) = GLOBAL.iter().find(|(global, _)| *global == key) {
-        return Problem::at(span, format!("`{key}` does not belong here: {why}"))
-            .help(format!("what can stand here: {}", list(&valid)));
-    }
-    Problem::at(span, format!("there is no key `{key}` here"))
-        .suggest(key, valid.iter().copied())
-        .help(format!("what can stand here: {}", list(&valid)))
-}
-
-fn wrong_type(found: &str, expected: &str, span: Range<usize>) -> Problem {
-    let found = if found == "map" { "a table" } else { found };
-    let (expected, help) = match expected {
-        "a string" => ("text", "put the value in quotes"),
-        "a sequence" if found == "a table" => {
-            ("a list", "a list of tables has two brackets, as in `[[routes]]`")
-        }
-        "a sequence" => (
-            "a list",
-            "put the values in brackets, as in `[\"first\", \"second\"]`; routes are tables, each under `[[routes]]`",
-        ),
-        "a map" => (
-            "a table",
-            "write it as in `headers = { name = \"value\" }`; a pool is a table of its own, under `[pools.NAME]`",
-        ),
-        "i64" => ("a whole number", "write digits without quotes and without a point"),
-        table => (table, "give the table its keys"),
-    };
-    Problem::at(span, format!("expected {expected}, found {found}")).help(help)
 }

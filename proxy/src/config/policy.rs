@@ -9,10 +9,10 @@ use bytesize::ByteSize;
 use ringgate_core::chunked::is_token;
 use ringgate_core::policy::{Policy, Timeouts};
 use ringgate_core::snapshot::{Clients, Kept};
-use toml::{Spanned, Value};
+use toml::Spanned;
 
 use super::diagnostic::Problem;
-use super::file::{self, RouteLimits, RouteTimeouts, Size, Text};
+use super::file::{self, Bytes, RouteLimits, RouteTimeouts, Size, Text};
 
 /// How long a timeout may be. The clock of the event loop counts milliseconds; a day is longer than any request, and sums
 /// with a point in time stay far from overflow.
@@ -103,7 +103,7 @@ pub(super) fn ineffective(timeouts: &RouteTimeouts) -> Option<Problem> {
 fn total(written: &Option<Text>, default: Option<Duration>) -> Result<Option<Duration>, Problem> {
     match written {
         None => Ok(default),
-        Some(written) if written.get_ref() == NONE => Ok(None),
+        Some(written) if **written.get_ref() == *NONE => Ok(None),
         Some(_) => timeout(written, Duration::ZERO).map(Some),
     }
 }
@@ -136,14 +136,13 @@ pub(super) fn connections(written: &Spanned<i64>, default: &str) -> Result<usize
 
 /// Bytes, or `None` for any number of them.
 fn size(written: &Size, range: &RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
-    let (text, bytes) = match written.get_ref() {
-        Value::String(text) if text == NONE => return Ok(None),
-        Value::String(text) => (text.clone(), text.parse().ok().map(|ByteSize(bytes)| bytes)),
-        Value::Integer(bytes) => (bytes.to_string(), Some(u64::try_from(*bytes).unwrap_or(u64::MAX))),
-        other => (other.to_string(), None),
+    let bytes = match written.get_ref() {
+        Bytes::Text(text) if **text == *NONE => return Ok(None),
+        Bytes::Text(text) => text.parse().ok().map(|ByteSize(bytes)| bytes),
+        Bytes::Number(bytes) => Some(u64::try_from(*bytes).unwrap_or(u64::MAX)),
     };
     let bad = |what: &str, help: &str| {
-        Err(Problem::at(written.span(), format!("`{text}` {what}")).help(format!("{help}, or \"{NONE}\"")))
+        Err(Problem::at(written.span(), format!("`{written}` {what}")).help(format!("{help}, or \"{NONE}\"")))
     };
     match bytes {
         Some(bytes) if range.contains(&bytes) => Ok(Some(bytes)),

@@ -56,7 +56,7 @@ impl<'a> Pools<'a> {
             match names.is_empty() {
                 true => problem.help(format!(
                     "declare it: `[pools.{}]` with `servers = [\"127.0.0.1:3000\"]`",
-                    key(name.get_ref())
+                    key(name.get_ref().plain().unwrap_or("NAME"))
                 )),
                 false => problem
                     .suggest(name.get_ref(), names.iter().copied())
@@ -65,9 +65,10 @@ impl<'a> Pools<'a> {
         })
     }
 
-    /// The pool of a route that lists its servers itself. It is called by them, so the same list is the same pool.
+    /// The pool of a route that lists its servers itself. It is called by them as they may be shown, so the same list is
+    /// the same pool.
     pub(super) fn unnamed(&mut self, servers: &Servers) -> Result<usize, Problem> {
-        let written: Vec<&str> = servers.get_ref().iter().map(|server| &**server.get_ref()).collect();
+        let written: Vec<String> = servers.get_ref().iter().map(Text::to_string).collect();
         let name = written.join(", ");
         if let Some(pool) = self.unnamed.get(&name) {
             return Ok(*pool);
@@ -139,7 +140,7 @@ impl Endpoint {
     fn read(written: &Text) -> Result<Endpoint, Problem> {
         Endpoint::parse(written.get_ref()).ok_or_else(|| {
             Problem::at(written.span(), format!("`{written}` is not the address of a server"))
-                .help(advice(written.get_ref()))
+                .help(written.get_ref().plain().map_or_else(|| EXAMPLES.into(), advice))
         })
     }
 
@@ -169,7 +170,7 @@ impl Endpoint {
             Endpoint::Name(host, port) => (host, *port),
         };
         let unknown = |why: String| {
-            Problem::at(written.span(), format!("the name `{host}` has no address: {why}"))
+            Problem::at(written.span(), format!("the name in `{written}` has no address: {why}"))
                 .help("correct the name, make it known (DNS, /etc/hosts), or write the server's IP address")
         };
         let addresses = resolve(host, port).map_err(|error| unknown(error.to_string()))?;
@@ -190,13 +191,16 @@ fn is_name(host: &str) -> bool {
     host.split('.').all(is_label) && !ends_in_number
 }
 
+/// How servers are written.
+const EXAMPLES: &str = "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`";
+
 fn advice(text: &str) -> String {
     let is_host = |host: &str| is_name(host) || host.parse::<Ipv4Addr>().is_ok();
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let server = if scheme.is_empty() { rest } else { rest.split('/').next().unwrap_or(rest) };
     match scheme {
         "" if is_host(server) => format!("add the port it listens on, as in `{server}:80`"),
-        "" => "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`".into(),
+        "" => EXAMPLES.into(),
         _ if is_host(server) => {
             format!(
                 "leave out `{scheme}://` and any path, and add the port where it speaks HTTP: `{server}:80`"

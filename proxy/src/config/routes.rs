@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv6Addr;
-use std::ops::Range;
 
 use ringgate_core::chunked::is_token;
 use ringgate_core::field::{Name, trim};
@@ -22,6 +21,8 @@ use super::file::{self, Text};
 use super::policy;
 use super::pools::Pools;
 use super::settings::check_name;
+use super::sources::Place;
+use super::words::Words;
 
 /// Methods that a route may name: all that are registered fit, and each request is compared with them.
 const METHODS: usize = 64;
@@ -32,7 +33,7 @@ type Fields = Vec<(Box<str>, Box<str>)>;
 /// The table, and where the file says the paths of each route in it.
 pub(super) struct Compiled {
     pub(super) routes: Routes,
-    pub(super) places: Vec<Range<usize>>,
+    pub(super) places: Vec<Place>,
 }
 
 /// Compiles `[[routes]]`.
@@ -55,7 +56,8 @@ pub(super) fn compile(
         for method in methods_of(written.get_ref()) {
             let first = *claimed.entry(method).or_insert(index);
             if first != index {
-                return Err(contradiction(&route, method, &places[index], &places[first]));
+                let (again, first) = (&places[index], &places[first]);
+                return Err(contradiction(written.get_ref(), &route, method, again, first));
             }
         }
         routes.push(route);
@@ -90,18 +92,40 @@ impl Claim {
 
 /// The methods a route names; once `None` if it takes any, which yields to those that name theirs and is no contradiction
 /// to them.
-fn methods_of(route: &file::Route) -> impl Iterator<Item = Option<&str>> {
+fn methods_of(route: &file::Route) -> impl Iterator<Item = Option<&Words>> {
     let named = route.methods.iter().flat_map(|methods| methods.get_ref());
     let any = route.methods.is_none().then_some(None);
-    named.map(|method| Some(&**method.get_ref())).chain(any)
+    named.map(|method| Some(method.get_ref())).chain(any)
 }
 
-fn contradiction(route: &Route, method: Option<&str>, again: &Range<usize>, first: &Range<usize>) -> Problem {
-    let method = method.unwrap_or("any method");
-    Problem::at(again.clone(), format!("two routes claim the same requests: {method} {}", route.pattern))
+fn contradiction(
+    written: &file::Route,
+    route: &Route,
+    method: Option<&Words>,
+    again: &Place,
+    first: &Place,
+) -> Problem {
+    let method = method.map_or("any method".into(), Words::to_string);
+    let paths = shown_paths(written, route);
+    Problem::at(again.clone(), format!("two routes claim the same requests: {method} {paths}"))
         .label("again here")
         .and_at(first.clone(), "first here")
         .help("remove one of them, or tell them apart by `methods`, `host` or `headers`")
+}
+
+/// The paths of a route, as they may be shown.
+fn shown_paths(written: &file::Route, route: &Route) -> String {
+    let filled = |text: &Option<Text>| Some(text.as_ref()?.get_ref().written()?.to_owned());
+    match (filled(&written.path), filled(&written.prefix)) {
+        (Some(path), _) => path,
+        (_, Some(prefix)) => format!("{}/*", prefix.trim_end_matches('/')),
+        (None, None) => route.pattern.to_string(),
+    }
+}
+
+/// What a route is called, as it may be shown.
+pub(super) fn shown_name(written: &file::Route, route: &Route) -> String {
+    written.name.as_ref().map_or_else(|| shown_paths(written, route), Text::to_string)
 }
 
 fn route(
@@ -112,7 +136,7 @@ fn route(
 ) -> Result<Route, Problem> {
     let file = written.get_ref();
     let name = match &file.name {
-        Some(name) => check_name(name).map(|()| name.get_ref().as_str().into())?,
+        Some(name) => check_name(name).map(|()| (**name.get_ref()).into())?,
         None => pattern.to_string().into(),
     };
     Ok(Route {
@@ -127,7 +151,7 @@ fn route(
 }
 
 /// Which paths, and where that is said.
-fn paths(route: &Spanned<file::Route>) -> Result<(Pattern, Range<usize>), Problem> {
+fn paths(route: &Spanned<file::Route>) -> Result<(Pattern, Place), Problem> {
     match (&route.get_ref().prefix, &route.get_ref().path) {
         (Some(prefix), None) => Ok((pattern(prefix, Pattern::prefix)?, prefix.span())),
         (None, Some(path)) => Ok((pattern(path, Pattern::exact)?, path.span())),
@@ -170,21 +194,24 @@ fn pattern(written: &Text, read: fn(&str) -> Result<Pattern, BadPattern>) -> Res
         );
     }
     match read(text) {
-        Ok(pattern) => match repeated_parameter(text) {
-            Some(name) => {
-                bad(&format!("`{{{name}}}` stands twice in it"), "give each parameter its own name".into())
-            }
-            None => Ok(pattern),
-        },
+        Ok(_) if repeated_parameter(text).is_some() => {
+            let name = text.plain().and_then(repeated_parameter).unwrap_or("name");
+            bad(&format!("`{{{name}}}` stands twice in it"), "give each parameter its own name".into())
+        }
+        Ok(pattern) => Ok(pattern),
         Err(BadPattern::NoSlash) => {
-            let slashed = Some(format!("/{text}")).filter(|slashed| read(slashed).is_ok());
+            let slashed = text.plain().map(|text| format!("/{text}")).filter(|slashed| read(slashed).is_ok());
             bad("it does not begin with `/`", format!("write `{}`", slashed.as_deref().unwrap_or("/path")))
         }
-        Err(BadPattern::Braces) if text.contains('*') => bad("it has a `*`", without_wildcard(text)),
+        Err(BadPattern::Braces) if text.contains('*') => {
+            bad("it has a `*`", without_wildcard(text.plain().unwrap_or("/**")))
+        }
         Err(BadPattern::Braces) => {
             bad("braces hold the name of one whole segment", "write it as in `/users/{id}/posts`".into())
         }
-        Err(BadPattern::NotNormal) => bad("no request would match it", normal_form(text)),
+        Err(BadPattern::NotNormal) => {
+            bad("no request would match it", normal_form(text.plain().unwrap_or("{}")))
+        }
         Err(BadPattern::TooLarge) => bad(
             "it is too large",
             format!(
@@ -245,7 +272,7 @@ fn check_method(written: &Text) -> Result<(), Problem> {
     let is_method = !token.is_empty() && token.len() <= METHOD_BYTES && token.bytes().all(is_token);
     let refuse = |what: &str| Problem::at(written.span(), format!("`{token}` {what}"));
     match (Method::from_token(token), Method::from_token(&upper)) {
-        _ if token == "*" => Err(refuse("is not a method").help("leave `methods` out for every method")),
+        _ if **token == *"*" => Err(refuse("is not a method").help("leave `methods` out for every method")),
         _ if !is_method => Err(refuse("is not a method")
             .help(format!("write a token of at most {METHOD_BYTES} letters, as in `GET`"))),
         (_, Method::Connect | Method::Trace) => {
@@ -260,23 +287,26 @@ fn check_method(written: &Text) -> Result<(), Problem> {
 }
 
 fn host(written: &Text) -> Result<Box<str>, Problem> {
-    let text = written.get_ref().as_str();
+    let text = written.get_ref();
     let bad = |what: &str| Problem::at(written.span(), format!("`{written}` {what}"));
     let Some(name) = host_of(text) else {
-        return Err(match text.parse::<Ipv6Addr>() {
+        return Err(match text.plain().map(str::parse::<Ipv6Addr>) {
             _ if text.contains('*') => bad("has a wildcard, which hosts cannot have")
                 .help("write a route for each host, or leave `host` out for every one"),
-            Ok(address) => bad("is not the name of a host")
+            Some(Ok(address)) => bad("is not the name of a host")
                 .help(format!("an IPv6 address stands in brackets: `[{address}]`")),
-            Err(_) => bad("is not the name of a host").help(
+            _ => bad("is not the name of a host").help(
                 "write only the name, as in `api.example.com`; names beyond ASCII in their `xn--` form",
             ),
         });
     };
     match text.len() == host_name(text.as_bytes()).len() + usize::from(text.ends_with('.')) {
         true => Ok(name),
-        false => Err(bad("has a port")
-            .help(format!("write `{name}`: a route takes requests for a host whatever port they name"))),
+        false => {
+            let name = text.plain().map_or("api.example.com", |_| &*name);
+            Err(bad("has a port")
+                .help(format!("write `{name}`: a route takes requests for a host whatever port they name")))
+        }
     }
 }
 
@@ -298,7 +328,7 @@ fn fields(written: &BTreeMap<Text, Text>) -> Result<Fields, Problem> {
     for (name, value) in written {
         check_field(name, value)?;
         let lower: Box<str> = name.get_ref().to_ascii_lowercase().into();
-        if fields.insert(lower, value.get_ref().as_str().into()).is_some() {
+        if fields.insert(lower, (**value.get_ref()).into()).is_some() {
             return Err(Problem::at(name.span(), format!("the field `{name}` stands here twice"))
                 .help("keep one of them: upper and lower case do not matter in field names"));
         }
@@ -316,7 +346,8 @@ fn check_field(name: &Text, value: &Text) -> Result<(), Problem> {
                 .help("write letters, digits and dashes, as in `x-version`"))
         }
         () if name.get_ref().eq_ignore_ascii_case("host") => {
-            let host = host_of(value.get_ref()).unwrap_or_else(|| "api.example.com".into());
+            let host = value.get_ref().plain().and_then(host_of);
+            let host = host.unwrap_or_else(|| "api.example.com".into());
             Err(Problem::at(name.span(), "the host of a request is not matched as a header field")
                 .help(format!("write `host = \"{host}\"` in the route itself")))
         }

@@ -50,7 +50,7 @@ pub(super) fn request_log(written: Option<&Text>) -> Result<RequestLog, Problem>
         Some((_, "json")) => Ok(RequestLog::Json),
         Some((_, "off")) => Ok(RequestLog::Off),
         Some((written, name)) => {
-            Err(Problem::at(written.span(), format!("there is no form of the request log called `{name}`"))
+            Err(Problem::at(written.span(), format!("there is no form of the request log called `{written}`"))
                 .suggest(name, ["json", "off"])
                 .help("write `json` for a JSON object a line on standard output, or `off`"))
         }

@@ -1,6 +1,7 @@
 mod advice;
 
 use std::cell::RefCell;
+use std::io;
 use std::time::Duration;
 
 use ringgate_core::policy::Timeouts;
@@ -54,13 +55,17 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
+/// What a text is compiled in: that network, and an environment where `A` is `a`.
+const WORLD: Surroundings<'static> =
+    Surroundings { resolve: &resolve, variable: &|name| (name == "A").then(|| "a".into()) };
+
 fn compiled(text: &str) -> Config {
-    compile(text, "f.toml", &resolve).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
+    compile(text, "f.toml", WORLD).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
 }
 
 /// The first line of what is said about a text that is refused.
 fn refusal(text: &str) -> String {
-    let diagnostic = compile(text, "f.toml", &resolve).expect_err(text);
+    let diagnostic = compile(text, "f.toml", WORLD).expect_err(text);
     diagnostic.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
@@ -165,8 +170,8 @@ fn addresses_of_servers_are_checked() {
         ("a:+1", "`a:+1` is not the address of a server"),
         ("a b:1", "`a b:1` is not the address of a server"),
         ("http://a:1/", "`http://a:1/` is not the address of a server"),
-        ("nobody:1", "the name `nobody` has no address: unknown"),
-        ("empty:1", "the name `empty` has no address: the answer was empty"),
+        ("nobody:1", "the name in `nobody:1` has no address: unknown"),
+        ("empty:1", "the name in `empty:1` has no address: the answer was empty"),
     ] {
         let text = route(&format!("prefix = \"/\"\nservers = [\"{server}\"]"));
         assert_eq!(refusal(&text), format!("error: {why}"), "{server}");
@@ -253,7 +258,7 @@ fn conditions_that_no_request_can_meet_are_refused() {
 fn routes_that_claim_the_same_requests_contradict_each_other() {
     let both = |first: &str, second: &str| {
         let one = |keys| format!("[[routes]]\nservers = ['a:1']\n{keys}\n");
-        compile(&format!("{}{}", one(first), one(second)), "f.toml", &resolve).map(drop)
+        compile(&format!("{}{}", one(first), one(second)), "f.toml", WORLD).map(drop)
     };
     for (first, second) in [
         ("prefix = '/a'", "prefix = '/a/'"),
@@ -312,7 +317,7 @@ fn numbers_and_durations_have_bounds() {
         ("body = '99999999999999999999999EiB'", "`99999999999999999999999EiB` is out of range"),
         ("body = 'many'", "`many` is not a size"),
         ("body = '1.2.3MB'", "`1.2.3MB` is not a size"),
-        ("body = true", "`true` is not a size"),
+        ("body = true", "expected a size, found boolean `true`"),
         ("rate = 0", "`0` is out of range"),
         ("rate = '2GiB'", "`2GiB` is out of range"),
         ("rate = '240B/s'", "`240B/s` is not a size"),
@@ -383,7 +388,7 @@ fn of_many_warnings_some_are_shown_and_the_others_counted() {
 
 #[test]
 fn a_byte_order_mark_shifts_no_column() {
-    let diagnostic = compile("\u{feff}lisen = 1", "f.toml", &resolve).unwrap_err().to_string();
+    let diagnostic = compile("\u{feff}lisen = 1", "f.toml", WORLD).unwrap_err().to_string();
     assert!(diagnostic.contains("f.toml:1:1\n"), "{diagnostic}");
 }
 
@@ -407,7 +412,7 @@ fn no_text_is_answered_by_a_panic() {
     let refused = RefCell::new(0);
     let check = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        if let Err(diagnostic) = compile(&text, "f.toml", &resolve) {
+        if let Err(diagnostic) = compile(&text, "f.toml", WORLD) {
             check_place(&text, &diagnostic.to_string());
             *refused.borrow_mut() += 1;
         }
