@@ -84,8 +84,8 @@ fn examine(check: &Check) -> Result<(), Failure> {
 
 fn answer(question: &Explain) -> Result<(), Failure> {
     let config = load(&question.config)?;
-    let explanation =
-        explain::explain(&config.snapshot, &question.method, &question.target, &question.fields);
+    let Explain { method, target, fields, .. } = question;
+    let explanation = explain::explain(&config.snapshot, &config.veil, method, target, fields);
     print(&match question.json {
         true => {
             serde_json::to_string_pretty(&explanation)

@@ -19,6 +19,7 @@ mod routes;
 pub(crate) mod sample;
 mod settings;
 mod sources;
+mod veil;
 mod words;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use ringgate_io::Rung;
 
 pub use self::diagnostic::Diagnostic;
 pub(crate) use self::settings::WORKERS;
+pub use self::veil::Veil;
 
 use self::diagnostic::Problem;
 use self::environment::Environment;
@@ -41,7 +43,6 @@ use self::sources::Sources;
 use crate::log::RequestLog;
 
 /// A configuration, compiled.
-#[derive(Debug)]
 pub struct Config {
     /// Where clients connect.
     pub listen: SocketAddr,
@@ -55,10 +56,20 @@ pub struct Config {
     pub policy: Policy,
     /// What the data plane knows.
     pub snapshot: Snapshot,
+    /// What of it may be a secret.
+    pub veil: Veil,
     /// What is allowed, and probably not meant.
     pub warnings: Vec<Diagnostic>,
     /// The files it was read from, that which includes the others first; none if it was parsed from a text.
     pub files: Vec<PathBuf>,
+}
+
+/// Not what it holds: some of it may be a secret.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let routes = self.snapshot.routes.all().len();
+        f.debug_struct("Config").field("files", &self.files).field("routes", &routes).finish_non_exhaustive()
+    }
 }
 
 /// Why a configuration cannot be used.
@@ -165,12 +176,14 @@ fn build(
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
     let defaults = policy::defaults(&file.timeouts, &file.limits)?;
+    let veil = Veil::of_file(&file);
     let mut pools = Pools::declare(file.pools, surroundings.resolve)?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
     warnings.extend(pools.unused(compiled.routes.all()));
     warnings.extend(policy::ineffective(&file.timeouts.of_routes()));
     warnings.extend(file.routes.iter().filter_map(|route| policy::ineffective(&route.get_ref().timeouts)));
     warnings.extend(reach::unreachable(&compiled, tolerance));
+    let veil = veil.with_routes(&file.routes, compiled.routes.all());
     let snapshot = Snapshot {
         routes: compiled.routes,
         pools: pools.into_compiled(),
@@ -180,5 +193,5 @@ fn build(
     };
     let policy = defaults.policy;
     let (none, files) = (Vec::new(), Vec::new());
-    Ok((Config { listen, workers, driver, log, policy, snapshot, warnings: none, files }, warnings))
+    Ok((Config { listen, workers, driver, log, policy, snapshot, veil, warnings: none, files }, warnings))
 }

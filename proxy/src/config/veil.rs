@@ -1,0 +1,75 @@
+//! What of a compiled configuration came from the environment, for those who show it.
+//!
+//! Text that the gateway has understood as something (an address, a duration, a method, a word of the language) is shown
+//! as that. Text that it only compares or passes on (names, hosts, paths, servers, values of fields) may be a secret and
+//! is shown as it is written.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use ringgate_core::route::Route;
+use toml::Spanned;
+
+use super::file::{self, File, Servers, Text};
+
+/// How texts from the environment are written, by what they say.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Veil(HashMap<Box<str>, Box<str>>);
+
+impl Veil {
+    /// That of all texts but those of the routes.
+    pub(super) fn of_file(file: &File) -> Veil {
+        let mut veil = Veil::default();
+        veil.note(file.node_id.as_ref(), None);
+        let declared = file.pools.values().filter_map(|pool| pool.servers.as_ref());
+        let listed = file.routes.iter().filter_map(|route| route.get_ref().servers.as_ref());
+        declared.chain(listed).for_each(|servers: &Servers| {
+            servers.get_ref().iter().for_each(|server| veil.note(Some(server), None));
+        });
+        veil
+    }
+
+    /// And that of the routes; they are in the same order.
+    pub(super) fn with_routes<'a>(
+        mut self,
+        written: &[Spanned<file::Route>],
+        compiled: impl IntoIterator<Item = &'a Route>,
+    ) -> Veil {
+        for (written, route) in written.iter().map(Spanned::get_ref).zip(compiled) {
+            let paths = written.path.as_ref().or(written.prefix.as_ref());
+            self.note(paths, Some(&route.pattern.to_string()));
+            self.note(written.name.as_ref(), None);
+            self.note(written.host.as_ref(), route.host.as_deref());
+            written.headers.values().for_each(|value| self.note(Some(value), None));
+        }
+        self
+    }
+
+    /// The text, or how it is written if it came from the environment.
+    pub(crate) fn shown<'a>(&'a self, text: &'a str) -> &'a str {
+        self.0.get(text).map_or(text, |written| written)
+    }
+
+    /// The same for each word of a text.
+    pub(crate) fn words(&self, text: &str) -> String {
+        let word = |word: &str| {
+            let plain = word.trim_end_matches([' ', '\r', '\n']);
+            format!("{}{}", self.shown(plain), &word[plain.len()..])
+        };
+        text.split_inclusive([' ', '\n']).map(word).collect()
+    }
+
+    /// Remembers how a text is written, if it came from the environment; it is known as `compiled`, or as what it says.
+    fn note(&mut self, text: Option<&Text>, compiled: Option<&str>) {
+        let Some(words) = text.map(Spanned::get_ref) else { return };
+        if let Some(written) = words.written() {
+            self.0.insert(compiled.unwrap_or(words).into(), written.into());
+        }
+    }
+}
+
+impl fmt::Debug for Veil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.values()).finish()
+    }
+}
