@@ -43,7 +43,7 @@ Exit codes:
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
   0  the configuration can be run; warnings, if any, are on standard error
-  2  it cannot, and standard error says why";
+  2  it cannot, and standard error says why; or there are warnings and --deny-warnings";
 
 /// An API gateway for Linux: one address in front of many services, one event loop per core.
 #[derive(Debug, Parser)]
@@ -110,6 +110,9 @@ pub struct Check {
     /// The configuration
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Let warnings be errors, as in a pipeline that ships configurations
+    #[arg(long)]
+    pub deny_warnings: bool,
 }
 
 /// `ringgate explain`

@@ -17,8 +17,8 @@ use ringgate_core::snapshot::Snapshot;
 use serde::Serialize;
 
 use self::policy::Numbers;
-use crate::config::{Config, Veil};
 use crate::config::sample::Sample;
+use crate::config::{Config, Veil};
 use crate::log::RequestLog;
 
 /// What a configuration says, as `ringgate check` prints it: one line for each setting, and the routing table.
@@ -239,7 +239,8 @@ fn reason(
 }
 
 fn missing(route: &Route, name: &str, sample: &Sample, veil: &Veil) -> String {
-    let wanted = route.fields.iter().find(|(field, _)| **field == *name).map_or("", |(_, value)| veil.shown(value));
+    let wanted =
+        route.fields.iter().find(|(field, _)| **field == *name).map_or("", |(_, value)| veil.shown(value));
     let sent = sample.route_request().fields.named(name.as_bytes()).next();
     match sent.map(String::from_utf8_lossy) {
         Some(sent) => format!("asks for `{name}: {wanted}`, and the request has `{sent}`"),

@@ -79,7 +79,14 @@ fn serve(run: &Run) -> Result<(), Failure> {
 }
 
 fn examine(check: &Check) -> Result<(), Failure> {
-    print(&explain::summary(&load(&check.config)?))
+    let config = load(&check.config)?;
+    print(&explain::summary(&config))?;
+    match config.warnings.len() {
+        count @ 1.. if check.deny_warnings => Err(Failure::Usage(format!(
+            "error: {count} of what is above are warnings, and --deny-warnings lets none pass"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn answer(question: &Explain) -> Result<(), Failure> {

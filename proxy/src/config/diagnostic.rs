@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::codes::Code;
 use super::sources::{Place, Source, Sources};
 
 /// An error or a warning about a configuration, ready to be printed; several lines without the last line's end.
@@ -25,6 +26,7 @@ impl std::error::Error for Diagnostic {}
 /// Something wrong at one place of the configuration, or at a few.
 #[derive(Debug)]
 pub(super) struct Problem {
+    pub(super) code: Code,
     title: String,
     /// Where, and what is said about it there; the first is the place itself, the others explain it.
     places: Vec<(Place, String)>,
@@ -33,13 +35,13 @@ pub(super) struct Problem {
 
 impl Problem {
     /// A problem at a place.
-    pub(super) fn at(place: Place, title: impl Into<String>) -> Problem {
-        Problem { title: title.into(), places: vec![(place, String::new())], help: None }
+    pub(super) fn at<C: Into<Code>>(code: C, place: Place, title: impl Into<String>) -> Problem {
+        Problem { code: code.into(), title: title.into(), places: vec![(place, String::new())], help: None }
     }
 
     /// A problem of the configuration as a whole.
-    pub(super) fn of_file(title: impl Into<String>) -> Problem {
-        Problem { title: title.into(), places: Vec::new(), help: None }
+    pub(super) fn of_file<C: Into<Code>>(code: C, title: impl Into<String>) -> Problem {
+        Problem { code: code.into(), title: title.into(), places: Vec::new(), help: None }
     }
 
     /// Says something at the place itself.
@@ -71,25 +73,25 @@ impl Problem {
     }
 }
 
-/// What is said about an error.
-pub(super) fn error(problem: &Problem, sources: &Sources) -> Diagnostic {
-    render(Level::ERROR, problem, sources)
-}
-
-/// What is said about a warning.
-pub(super) fn warning(problem: &Problem, sources: &Sources) -> Diagnostic {
-    render(Level::WARNING, problem, sources)
-}
-
-fn render(level: Level<'_>, problem: &Problem, sources: &Sources) -> Diagnostic {
-    let mut report = Group::with_title(level.primary_title(&problem.title));
+/// What is said about a problem.
+pub(super) fn say(problem: &Problem, sources: &Sources) -> Diagnostic {
+    let level = match problem.code {
+        Code::Mistake(_) => Level::ERROR,
+        Code::Lint(_) => Level::WARNING,
+    };
+    let mut report = Group::with_title(level.primary_title(&problem.title).id(problem.code.name()));
     for (source, annotations) in by_source(problem, sources) {
         report = report.element(Snippet::source(&source.text).path(&source.name).annotations(annotations));
     }
-    if let Some(help) = &problem.help {
-        report = report.element(Level::HELP.message(help));
-    }
-    Diagnostic(Renderer::plain().render(&[report]))
+    let help = problem.help.iter().map(|help| Level::HELP.message(help));
+    Diagnostic(Renderer::plain().render(&[report.elements(help)]))
+}
+
+/// What is said about warnings beyond those that are shown.
+pub(super) fn say_others(count: usize) -> Diagnostic {
+    Diagnostic(format!(
+        "warning: {count} more warnings are not shown\n  |\n  = help: see to the others first, then check again"
+    ))
 }
 
 /// What is said in each text; the one with the place itself comes first.

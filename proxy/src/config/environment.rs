@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::ffi::OsString;
 
+use super::codes::Mistake;
 use super::diagnostic::Problem;
 use super::sources::{BYTES, Place, Source};
 
@@ -36,7 +37,11 @@ enum Part<'a> {
     /// `$${`
     Braces,
     /// `${NAME}` or `${NAME:-default}`
-    Variable { all: &'a str, name: &'a str, default: Option<&'a str> },
+    Variable {
+        all: &'a str,
+        name: &'a str,
+        default: Option<&'a str>,
+    },
     /// `${` without an end.
     Open(&'a str),
 }
@@ -93,8 +98,12 @@ impl<'a> Environment<'a> {
 
     fn spend(&self, bytes: usize, place: &dyn Fn() -> Place) -> Result<(), Problem> {
         let left = self.left.get().checked_sub(bytes as u64).ok_or_else(|| {
-            Problem::at(place(), "what the environment fills in makes the configuration larger than 64 MiB")
-                .help("name large variables less often, or make them shorter")
+            Problem::at(
+                Mistake::UnboundedVariables,
+                place(),
+                "what the environment fills in makes the configuration larger than 64 MiB",
+            )
+            .help("name large variables less often, or make them shorter")
         })?;
         self.left.set(left);
         Ok(())
@@ -134,30 +143,35 @@ fn is_name(name: &str) -> bool {
 }
 
 fn open(place: Place) -> Problem {
-    Problem::at(place, "`${` has no `}`")
-        .help("write `${NAME}` for the value of an environment variable, or `$${` for just these two characters")
+    Problem::at(Mistake::OpenVariable, place, "`${` has no `}`").help(
+        "write `${NAME}` for the value of an environment variable, or `$${` for just these two characters",
+    )
 }
 
 fn no_name(name: &str, place: Place) -> Problem {
-    Problem::at(place, format!("`{name}` cannot be the name of an environment variable")).help(
+    Problem::at(Mistake::BadVariable, place, format!("`{name}` cannot be the name of an environment variable")).help(
         "names have letters, digits and `_`, as in `${NAME}` or `${NAME:-default}`; write `$${` for just these two characters",
     )
 }
 
 fn nested(place: Place) -> Problem {
-    Problem::at(place, "a default names no other variable")
+    Problem::at(Mistake::NestedVariable, place, "a default names no other variable")
         .help("let the default be plain text, as in `${NAME:-text}`; decide between variables where ringgate is started")
 }
 
 fn not_set(name: &str, place: Place) -> Problem {
-    Problem::at(place, format!("the environment variable `{name}` is not set")).help(format!(
+    Problem::at(Mistake::UnsetVariable, place, format!("the environment variable `{name}` is not set")).help(format!(
         "set it where ringgate is started, as in `{name}=value ringgate run`, or write a default: `${{{name}:-value}}`"
     ))
 }
 
 fn not_text(name: &str, place: Place) -> Problem {
-    Problem::at(place, format!("the environment variable `{name}` is not text in UTF-8"))
-        .help("set it to text where ringgate is started")
+    Problem::at(
+        Mistake::VariableNotUtf8,
+        place,
+        format!("the environment variable `{name}` is not text in UTF-8"),
+    )
+    .help("set it to text where ringgate is started")
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(super) type Text = Spanned<Words>;
 pub(super) struct File {
     #[serde(default)]
     pub(super) include: Vec<Text>,
+    #[serde(default)]
+    pub(super) allow: Vec<Text>,
     pub(super) listen: Option<Text>,
     pub(super) workers: Option<Spanned<i64>>,
     pub(super) driver: Option<Text>,
@@ -176,6 +178,8 @@ impl Limits {
 pub(super) struct Pool {
     pub(super) servers: Option<Servers>,
     pub(super) connections: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) allow: Vec<Text>,
 }
 
 /// Servers, of a pool or of a route that has no need to name one.
@@ -199,4 +203,6 @@ pub(super) struct Route {
     #[serde(default)]
     pub(super) limits: RouteLimits,
     pub(super) upgrade: Option<Spanned<Vec<Text>>>,
+    #[serde(default)]
+    pub(super) allow: Vec<Text>,
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
+use super::codes::{Lint, Mistake};
 use super::diagnostic::Problem;
 use super::environment::Environment;
 use super::file::{File, Included, Text};
@@ -40,7 +41,7 @@ pub(super) fn read(
             if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
                 continue;
             }
-            if seen.len() > FILES {
+            if seen.len() > 1 + FILES {
                 return Err(too_many(&written));
             }
             let number = sources.read(&path, Some(written.span()))?;
@@ -57,7 +58,7 @@ fn paths(folder: &Path, written: &Text) -> Result<Vec<PathBuf>, Problem> {
         return Ok(vec![folder.join(text)]);
     }
     let bad = |why: &str| {
-        Problem::at(written.span(), format!("`{written}` is not a pattern of paths: {why}")).help(
+        Problem::at(Mistake::BadInclude, written.span(), format!("`{written}` is not a pattern of paths: {why}")).help(
             "`*` stands for any part of a name, `**` for any folders, `?` for one character, `[ab]` for one of some",
         )
     };
@@ -83,31 +84,43 @@ fn add(file: &mut File, included: Included) -> Result<(), Problem> {
 
 /// Whether a name that stands in two files is meant to be one pool is not for the order of files to decide.
 fn twice(again: &Text, first: &Text) -> Problem {
-    Problem::at(again.span(), format!("two pools are called `{again}`"))
+    Problem::at(Mistake::DuplicatePool, again.span(), format!("two pools are called `{again}`"))
         .label("again here")
         .and_at(first.span(), "first here")
         .help("rename one of them, with the routes that name it, or list all the servers in one place")
 }
 
 fn nothing(written: &Text) -> Problem {
-    Problem::at(written.span(), format!("no file matches `{written}`"))
-        .help("paths are relative to the folder of the file that names them; correct the pattern, or remove it")
+    Problem::at(Lint::EmptyInclude, written.span(), format!("no file matches `{written}`")).help(
+        "paths are relative to the folder of the file that names them; correct the pattern, or remove it",
+    )
 }
 
 fn not_a_file(written: &Text) -> Problem {
-    Problem::at(written.span(), "a configuration that does not come from a file includes no others")
-        .help("write here what the other files say")
+    Problem::at(
+        Mistake::IncludeWithoutFile,
+        written.span(),
+        "a configuration that does not come from a file includes no others",
+    )
+    .help("write here what the other files say")
 }
 
 fn too_many(written: &Text) -> Problem {
-    Problem::at(written.span(), format!("a configuration includes at most {FILES} files"))
-        .label("more with these")
-        .help("put several services into one file, or write a pattern that matches fewer")
+    Problem::at(
+        Mistake::TooManyFiles,
+        written.span(),
+        format!("a configuration includes at most {FILES} files"),
+    )
+    .label("more with these")
+    .help("put several services into one file, or write a pattern that matches fewer")
 }
 
 fn unreadable(written: &Text, error: &glob::GlobError) -> Problem {
     let (path, error) = (error.path().display(), error.error());
-    Problem::at(written.span(), format!("cannot read the folder `{path}`: {error}"))
-        .help("let the user that runs ringgate read it, or write a pattern that leaves it out")
+    Problem::at(
+        Mistake::UnreadableFolder,
+        written.span(),
+        format!("cannot read the folder `{path}`: {error}"),
+    )
+    .help("let the user that runs ringgate read it, or write a pattern that leaves it out")
 }
-

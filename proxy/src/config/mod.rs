@@ -7,10 +7,13 @@
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 
 mod clients;
+mod codes;
 mod diagnostic;
 mod environment;
 mod file;
 mod include;
+mod lints;
+mod overlap;
 mod policy;
 mod pools;
 mod reach;
@@ -19,10 +22,10 @@ mod routes;
 pub(crate) mod sample;
 mod settings;
 mod sources;
-mod veil;
-mod words;
 #[cfg(test)]
 mod tests;
+mod veil;
+mod words;
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -30,14 +33,17 @@ use std::path::{Path, PathBuf};
 
 use ringgate_core::policy::Policy;
 use ringgate_core::snapshot::{Clients, Snapshot};
+use ringgate_core::trust::Trusted;
 use ringgate_io::Rung;
 
+pub use self::codes::messages;
 pub use self::diagnostic::Diagnostic;
 pub(crate) use self::settings::WORKERS;
 pub use self::veil::Veil;
 
 use self::diagnostic::Problem;
 use self::environment::Environment;
+use self::lints::Allowances;
 use self::pools::Pools;
 use self::sources::Sources;
 use crate::log::RequestLog;
@@ -142,7 +148,7 @@ fn finish(config: Result<(Config, Vec<Problem>), Problem>, sources: Sources) -> 
             Ok(Config { warnings: some(&warnings, &sources), files: sources.into_files(), ..config })
         }
         Err(problem) => {
-            let diagnostic = diagnostic::error(&problem, &sources);
+            let diagnostic = diagnostic::say(&problem, &sources);
             Err(Refusal { diagnostic, files: sources.into_files() })
         }
     }
@@ -150,13 +156,9 @@ fn finish(config: Result<(Config, Vec<Problem>), Problem>, sources: Sources) -> 
 
 /// Warnings, up to a bound, and how many more there are.
 fn some(warnings: &[Problem], sources: &Sources) -> Vec<Diagnostic> {
-    let others = warnings.len().saturating_sub(WARNINGS);
-    let others = (others > 0).then(|| {
-        Problem::of_file(format!("{others} more warnings are not shown"))
-            .help("see to the others first, then check again")
-    });
-    let shown = warnings.iter().take(WARNINGS).chain(&others);
-    shown.map(|problem| diagnostic::warning(problem, sources)).collect()
+    let others = Some(warnings.len().saturating_sub(WARNINGS)).filter(|others| *others > 0);
+    let shown = warnings.iter().take(WARNINGS).map(|problem| diagnostic::say(problem, sources));
+    shown.chain(others.map(diagnostic::say_others)).collect()
 }
 
 fn build(
@@ -175,15 +177,20 @@ fn build(
     let node = clients::node(file.node_id.as_ref())?;
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
+    let allowances = Allowances::read(&file)?;
     let defaults = policy::defaults(&file.timeouts, &file.limits)?;
-    let veil = Veil::of_file(&file);
-    let mut pools = Pools::declare(file.pools, surroundings.resolve)?;
+    let mut pools = Pools::declare(&file.pools, surroundings.resolve)?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
-    warnings.extend(pools.unused(compiled.routes.all()));
-    warnings.extend(policy::ineffective(&file.timeouts.of_routes()));
-    warnings.extend(file.routes.iter().filter_map(|route| policy::ineffective(&route.get_ref().timeouts)));
-    warnings.extend(reach::unreachable(&compiled, tolerance));
-    let veil = veil.with_routes(&file.routes, compiled.routes.all());
+    let veil = Veil::of(&file, compiled.routes.all());
+    warnings.extend(lints::of_trusted(&file.trusted_proxies, &trusted));
+    warnings.extend(lints::of_timeouts(&file.timeouts.of_routes(), &defaults.policy));
+    warnings.retain(|warning| allowances.forbids(warning));
+    warnings.extend(lints::of_pools(&file, &allowances));
+    warnings.extend(allowances.of_pools(pools.unused(compiled.routes.all())));
+    warnings.extend(lints::of_routes(&file, compiled.routes.all(), &allowances));
+    warnings.extend(allowances.of_routes(reach::unreachable(&compiled, tolerance, &veil)));
+    warnings.extend(allowances.of_pairs(overlap::overlapping(&compiled, tolerance, &veil)));
+    let trusted = Trusted::new(trusted);
     let snapshot = Snapshot {
         routes: compiled.routes,
         pools: pools.into_compiled(),
@@ -191,7 +198,6 @@ fn build(
         kept: defaults.kept,
         node,
     };
-    let policy = defaults.policy;
-    let (none, files) = (Vec::new(), Vec::new());
+    let (policy, files, none) = (defaults.policy, Vec::new(), Vec::new());
     Ok((Config { listen, workers, driver, log, policy, snapshot, veil, warnings: none, files }, warnings))
 }

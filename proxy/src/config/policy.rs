@@ -11,6 +11,7 @@ use ringgate_core::policy::{Policy, Timeouts};
 use ringgate_core::snapshot::{Clients, Kept};
 use toml::Spanned;
 
+use super::codes::{Lint, Mistake};
 use super::diagnostic::Problem;
 use super::file::{self, Bytes, RouteLimits, RouteTimeouts, Size, Text};
 
@@ -94,9 +95,13 @@ pub(super) fn ineffective(timeouts: &RouteTimeouts) -> Option<Problem> {
     let steps = [&timeouts.connect, &timeouts.response, &timeouts.stall];
     let longer = steps.into_iter().flatten().find(|step| duration(step) > Some(limit))?;
     Some(
-        Problem::at(longer.span(), format!("this timeout never comes to bear: `total` ends after {total}"))
-            .and_at(total.span(), "ends first")
-            .help("let `total` be the longer one, or leave this one out"),
+        Problem::at(
+            Lint::IneffectiveTimeout,
+            longer.span(),
+            format!("this timeout never comes to bear: `total` ends after {total}"),
+        )
+        .and_at(total.span(), "ends first")
+        .help("let `total` be the longer one, or leave this one out"),
     )
 }
 
@@ -112,14 +117,21 @@ fn timeout(written: &Option<Text>, default: Duration) -> Result<Duration, Proble
     let Some(written) = written else { return Ok(default) };
     match duration(written) {
         Some(duration) if TIMEOUTS.contains(&duration) => Ok(duration),
-        Some(_) => Err(Problem::at(written.span(), format!("`{written}` is no time to wait for"))
-            .help(format!("a timeout is from `1ms` up to `1day`; only `total` may be `{NONE}`"))),
-        None => Err(Problem::at(written.span(), format!("`{written}` is not a duration"))
-            .help("write a number with its unit, as in `250ms`, `10s` or `1m30s`")),
+        Some(_) => Err(Problem::at(
+            Mistake::TimeoutOutOfBounds,
+            written.span(),
+            format!("`{written}` is no time to wait for"),
+        )
+        .help(format!("a timeout is from `1ms` up to `1day`; only `total` may be `{NONE}`"))),
+        None => {
+            Err(Problem::at(Mistake::BadDuration, written.span(), format!("`{written}` is not a duration"))
+                .help("write a number with its unit, as in `250ms`, `10s` or `1m30s`"))
+        }
     }
 }
 
-fn duration(written: &Text) -> Option<Duration> {
+/// A duration, if it is one.
+pub(super) fn duration(written: &Text) -> Option<Duration> {
     let text = Some(written.get_ref()).filter(|text| text.len() <= DURATION_BYTES)?;
     humantime::parse_duration(text).ok()
 }
@@ -129,8 +141,12 @@ pub(super) fn connections(written: &Spanned<i64>, default: &str) -> Result<usize
     let connections = usize::try_from(*written.get_ref()).ok();
     connections.filter(|connections| CONNECTIONS.contains(connections)).ok_or_else(|| {
         let (fewest, most) = (CONNECTIONS.start(), CONNECTIONS.end());
-        Problem::at(written.span(), format!("there cannot be {written} connections"))
-            .help(format!("write a number from {fewest} to {most}, or leave it out for {default}"))
+        Problem::at(
+            Mistake::ConnectionsOutOfBounds,
+            written.span(),
+            format!("there cannot be {written} connections"),
+        )
+        .help(format!("write a number from {fewest} to {most}, or leave it out for {default}"))
     })
 }
 
@@ -141,18 +157,22 @@ fn size(written: &Size, range: &RangeInclusive<u64>) -> Result<Option<u64>, Prob
         Bytes::Text(text) => text.parse().ok().map(|ByteSize(bytes)| bytes),
         Bytes::Number(bytes) => Some(u64::try_from(*bytes).unwrap_or(u64::MAX)),
     };
-    let bad = |what: &str, help: &str| {
-        Err(Problem::at(written.span(), format!("`{written}` {what}")).help(format!("{help}, or \"{NONE}\"")))
+    let bad = |code: Mistake, what: &str, help: &str| {
+        Err(Problem::at(code, written.span(), format!("`{written}` {what}"))
+            .help(format!("{help}, or \"{NONE}\"")))
     };
     match bytes {
         Some(bytes) if range.contains(&bytes) => Ok(Some(bytes)),
         Some(_) => bad(
+            Mistake::SizeOutOfBounds,
             "is out of range",
             &format!("write a number of bytes from {} to {}", range.start(), range.end()),
         ),
-        None => {
-            bad("is not a size", "write a number of bytes, or text with a unit as in \"64KiB\" and \"10MB\"")
-        }
+        None => bad(
+            Mistake::BadSize,
+            "is not a size",
+            "write a number of bytes, or text with a unit as in \"64KiB\" and \"10MB\"",
+        ),
     }
 }
 
@@ -166,8 +186,12 @@ fn upgrades(written: &Spanned<Vec<Text>>) -> Result<Vec<Box<str>>, Problem> {
             upgrades.push(name);
         }
         if upgrades.len() > UPGRADES {
-            return Err(Problem::at(protocol.span(), "this route upgrades to too many protocols")
-                .help(format!("list at most {UPGRADES}")));
+            return Err(Problem::at(
+                Mistake::TooManyUpgrades,
+                protocol.span(),
+                "this route upgrades to too many protocols",
+            )
+            .help(format!("list at most {UPGRADES}")));
         }
     }
     Ok(upgrades)
@@ -185,13 +209,19 @@ fn check_upgrade(written: &Text, lower: &str) -> Result<(), Problem> {
             name == *unchecked || name.strip_prefix(unchecked).is_some_and(|rest| rest.starts_with('-'))
         }) =>
         {
-            Err(Problem::at(written.span(), format!("requests would bypass the gateway through `{written}`"))
-                .help("leave it out: what is asked for after an upgrade is not routed, limited or logged"))
+            Err(Problem::at(
+                Mistake::UncheckedUpgrade,
+                written.span(),
+                format!("requests would bypass the gateway through `{written}`"),
+            )
+            .help("leave it out: what is asked for after an upgrade is not routed, limited or logged"))
         }
-        () if !is_protocol => {
-            Err(Problem::at(written.span(), format!("`{written}` is not the name of a protocol"))
-                .help("write it as the field `Upgrade` of a request does, as in `websocket`"))
-        }
+        () if !is_protocol => Err(Problem::at(
+            Mistake::BadUpgrade,
+            written.span(),
+            format!("`{written}` is not the name of a protocol"),
+        )
+        .help("write it as the field `Upgrade` of a request does, as in `websocket`")),
         () => Ok(()),
     }
 }

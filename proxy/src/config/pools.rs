@@ -8,6 +8,7 @@ use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::Route;
 
+use super::codes::{Lint, Mistake};
 use super::diagnostic::{Problem, list};
 use super::file::{self, Servers, Text};
 use super::policy::connections;
@@ -31,18 +32,18 @@ pub(super) struct Pools<'a> {
 impl<'a> Pools<'a> {
     /// Compiles `[pools]`.
     pub(super) fn declare(
-        pools: BTreeMap<Text, file::Pool>,
+        pools: &BTreeMap<Text, file::Pool>,
         resolve: Resolve<'a>,
     ) -> Result<Pools<'a>, Problem> {
         let (declared, unnamed, compiled) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut all = Pools { resolve, declared, unnamed, compiled, servers: 0 };
         for (name, pool) in pools {
-            check_name(&name)?;
-            let servers = pool.servers.as_ref().ok_or_else(|| no_servers(&name))?;
+            check_name(name)?;
+            let servers = pool.servers.as_ref().ok_or_else(|| no_servers(name))?;
             let default = SERVER_CONNECTIONS.to_string();
             let connections = pool.connections.as_ref().map(|written| connections(written, &default));
             all.add(name.get_ref(), servers, connections.transpose()?.unwrap_or(SERVER_CONNECTIONS))?;
-            all.declared.push(name);
+            all.declared.push(name.clone());
         }
         Ok(all)
     }
@@ -52,7 +53,8 @@ impl<'a> Pools<'a> {
         check_name(name)?;
         self.declared.binary_search(name).map_err(|_| {
             let names: Vec<&str> = self.declared.iter().map(|declared| &**declared.get_ref()).collect();
-            let problem = Problem::at(name.span(), format!("there is no pool `{name}`"));
+            let problem =
+                Problem::at(Mistake::UnknownPool, name.span(), format!("there is no pool `{name}`"));
             match names.is_empty() {
                 true => problem.help(format!(
                     "declare it: `[pools.{}]` with `servers = [\"127.0.0.1:3000\"]`",
@@ -78,15 +80,16 @@ impl<'a> Pools<'a> {
         Ok(pool)
     }
 
-    /// Warns of pools that were declared for nothing.
-    pub(super) fn unused(&self, routes: &[Route]) -> Vec<Problem> {
+    /// Warns of pools that were declared for nothing, with their names.
+    pub(super) fn unused(&self, routes: &[Route]) -> Vec<(&str, Problem)> {
         let used: HashSet<usize> = routes.iter().map(|route| route.pool).collect();
         let unused = self.declared.iter().enumerate().filter(|(pool, _)| !used.contains(pool));
-        let warning = |(_, name): (usize, &Text)| {
-            Problem::at(name.span(), format!("no route uses the pool `{name}`"))
-                .help(format!("remove it, or send a route there with `pool = \"{name}\"`"))
-        };
-        unused.map(warning).collect()
+        let warnings = unused.map(|(_, name)| {
+            let help = format!("remove it, or send a route there with `pool = \"{name}\"`");
+            let title = format!("no route uses the pool `{name}`");
+            (&**name.get_ref(), Problem::at(Lint::UnusedPool, name.span(), title).help(help))
+        });
+        warnings.collect()
     }
 
     /// What the snapshot holds; routes name pools by their place in it.
@@ -107,7 +110,7 @@ impl<'a> Pools<'a> {
             compiled.push(Server::new(index, written.get_ref(), address).at_most(connections));
         }
         if compiled.is_empty() {
-            return Err(Problem::at(servers.span(), "a pool has at least one server")
+            return Err(Problem::at(Mistake::EmptyPool, servers.span(), "a pool has at least one server")
                 .help("list where it listens, as in `servers = [\"127.0.0.1:3000\"]`"));
         }
         self.servers += compiled.len();
@@ -117,15 +120,19 @@ impl<'a> Pools<'a> {
 }
 
 fn no_servers(pool: &Text) -> Problem {
-    Problem::at(pool.span(), format!("the pool `{pool}` has no servers"))
+    Problem::at(Mistake::PoolWithoutServers, pool.span(), format!("the pool `{pool}` has no servers"))
         .help("list where they listen, as in `servers = [\"127.0.0.1:3000\", \"127.0.0.1:3001\"]`")
 }
 
 fn twice(written: &Text, first: &Text) -> Problem {
-    Problem::at(written.span(), format!("the server `{written}` is in this pool already"))
-        .label("again here")
-        .and_at(first.span(), "first here")
-        .help("list each server once; every server gets the same share of the requests")
+    Problem::at(
+        Mistake::DuplicateServer,
+        written.span(),
+        format!("the server `{written}` is in this pool already"),
+    )
+    .label("again here")
+    .and_at(first.span(), "first here")
+    .help("list each server once; every server gets the same share of the requests")
 }
 
 /// Where a server listens, as it is written.
@@ -139,8 +146,12 @@ enum Endpoint {
 impl Endpoint {
     fn read(written: &Text) -> Result<Endpoint, Problem> {
         Endpoint::parse(written.get_ref()).ok_or_else(|| {
-            Problem::at(written.span(), format!("`{written}` is not the address of a server"))
-                .help(written.get_ref().plain().map_or_else(|| EXAMPLES.into(), advice))
+            Problem::at(
+                Mistake::BadServer,
+                written.span(),
+                format!("`{written}` is not the address of a server"),
+            )
+            .help(written.get_ref().plain().map_or_else(|| EXAMPLES.into(), advice))
         })
     }
 
@@ -170,8 +181,12 @@ impl Endpoint {
             Endpoint::Name(host, port) => (host, *port),
         };
         let unknown = |why: String| {
-            Problem::at(written.span(), format!("the name in `{written}` has no address: {why}"))
-                .help("correct the name, make it known (DNS, /etc/hosts), or write the server's IP address")
+            Problem::at(
+                Mistake::UnknownHost,
+                written.span(),
+                format!("the name in `{written}` has no address: {why}"),
+            )
+            .help("correct the name, make it known (DNS, /etc/hosts), or write the server's IP address")
         };
         let addresses = resolve(host, port).map_err(|error| unknown(error.to_string()))?;
         let best = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());

@@ -4,13 +4,17 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, Deserializer, Error};
 
+use super::codes::Mistake;
 use super::diagnostic::{Problem, list};
 use super::environment::{Environment, Filled};
 use super::sources::{Place, Source};
 use super::words;
 
 /// Reads a text into [`super::file::File`] or [`super::file::Included`]. All places in it count through all texts.
-pub(super) fn read<T: DeserializeOwned>(source: &Source, environment: &Environment<'_>) -> Result<T, Problem> {
+pub(super) fn read<T: DeserializeOwned>(
+    source: &Source,
+    environment: &Environment<'_>,
+) -> Result<T, Problem> {
     let table = DeTable::parse(&source.text).map_err(|error| explain(&error, source, source.start))?;
     let place = moved(table.span(), source.start);
     let table = Meaning { source, environment }.table(table.into_inner())?;
@@ -56,8 +60,9 @@ impl<'a> Meaning<'a> {
 }
 
 /// Keys that stand only in the file that includes the others.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "include",
+    "allow",
     "listen",
     "workers",
     "driver",
@@ -92,7 +97,7 @@ fn explain(error: &Error, source: &Source, start: usize) -> Problem {
         (Some((key, valid)), _) => unknown_key(key, valid, place),
         (_, Some(("map", expected))) if is_text => wrong_type("text", expected, place),
         (_, Some((found, expected))) => wrong_type(found, expected, place),
-        _ => Problem::at(place, format!("this is not TOML: {message}"))
+        _ => Problem::at(Mistake::NotToml, place, format!("this is not TOML: {message}"))
             .help("write `key = value`; text stands in quotes, lists in brackets (https://toml.io)"),
     }
 }
@@ -100,14 +105,18 @@ fn explain(error: &Error, source: &Source, start: usize) -> Problem {
 fn unknown_key(key: &str, valid: &str, place: Place) -> Problem {
     let valid: Vec<&str> = valid.split('`').skip(1).step_by(2).collect();
     if valid == ["pools", "routes"] && SETTINGS.contains(&key) {
-        return Problem::at(place, format!("`{key}` does not belong into a file that another one includes"))
-            .help("put it into the file that includes this one; here stand `[[routes]]` and `[pools.NAME]`");
+        return Problem::at(
+            Mistake::MisplacedSetting,
+            place,
+            format!("`{key}` does not belong into a file that another one includes"),
+        )
+        .help("put it into the file that includes this one; here stand `[[routes]]` and `[pools.NAME]`");
     }
     if let Some((_, why)) = GLOBAL.iter().find(|(global, _)| *global == key) {
-        return Problem::at(place, format!("`{key}` does not belong here: {why}"))
+        return Problem::at(Mistake::MisplacedKey, place, format!("`{key}` does not belong here: {why}"))
             .help(format!("what can stand here: {}", list(&valid)));
     }
-    Problem::at(place, format!("there is no key `{key}` here"))
+    Problem::at(Mistake::UnknownKey, place, format!("there is no key `{key}` here"))
         .suggest(key, valid.iter().copied())
         .help(format!("what can stand here: {}", list(&valid)))
 }
@@ -131,5 +140,5 @@ fn wrong_type(found: &str, expected: &str, place: Place) -> Problem {
         "a size" => ("a size", "write a number of bytes, or text with a unit as in \"64KiB\" and \"10MB\""),
         table => (table, "give the table its keys"),
     };
-    Problem::at(place, format!("expected {expected}, found {found}")).help(help)
+    Problem::at(Mistake::WrongType, place, format!("expected {expected}, found {found}")).help(help)
 }

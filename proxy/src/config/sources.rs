@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::codes::Mistake;
 use super::diagnostic::Problem;
 
 /// Bytes of a configuration, all its files together: a hundred thousand routes of a few hundred bytes fit. More is another
@@ -54,8 +55,9 @@ impl Sources {
         let bytes = read(path, BYTES.saturating_sub(self.end() as u64)).map_err(|error| {
             let title = format!("cannot read `{name}`: {error}");
             match &at {
-                Some(at) => Problem::at(at.clone(), title).help(what_to_do_about_included(&error)),
-                None => Problem::of_file(title).help(what_to_do(&error)),
+                Some(at) => Problem::at(Mistake::UnreadableFile, at.clone(), title)
+                    .help(what_to_do_about_included(&error)),
+                None => Problem::of_file(Mistake::UnreadableFile, title).help(what_to_do(&error)),
             }
         })?;
         let text = std::str::from_utf8(&bytes);
@@ -66,7 +68,7 @@ impl Sources {
     fn not_text(&mut self, name: &str, bytes: &[u8], at: usize) -> Problem {
         let start = self.end();
         self.add(name, &String::from_utf8_lossy(bytes)); // the same as the file up to `at`
-        Problem::at(start + at..start + at + 1, "the file is not text in UTF-8")
+        Problem::at(Mistake::NotUtf8, start + at..start + at + 1, "the file is not text in UTF-8")
             .label("from here on")
             .help("save it in UTF-8; every TOML file is")
     }

@@ -63,10 +63,11 @@ fn compiled(text: &str) -> Config {
     compile(text, "f.toml", WORLD).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
 }
 
-/// The first line of what is said about a text that is refused.
+/// The first line of what is said about a text that is refused, without the name of the message.
 fn refusal(text: &str) -> String {
-    let diagnostic = compile(text, "f.toml", WORLD).expect_err(text);
-    diagnostic.to_string().lines().next().unwrap_or_default().to_owned()
+    let message = compile(text, "f.toml", WORLD).expect_err(text).to_string();
+    let (_, title) = message.lines().next().unwrap_or_default().split_once("]: ").expect(text);
+    format!("error: {title}")
 }
 
 /// A file with one route, whose keys these are.
@@ -269,7 +270,10 @@ fn routes_that_claim_the_same_requests_contradict_each_other() {
         ("path = '/a'\nheaders = { a = '1', B = '2' }", "path = '/a'\nheaders = { b = '2', A = '1' }"),
     ] {
         let diagnostic = both(first, second).expect_err(second).to_string();
-        assert!(diagnostic.starts_with("error: two routes claim the same requests"), "{diagnostic}");
+        assert!(
+            diagnostic.starts_with("error[conflicting-routes]: two routes claim the same requests"),
+            "{diagnostic}"
+        );
         let places = ["again here", "first here"];
         assert!(places.iter().all(|place| diagnostic.contains(place)), "{diagnostic}");
     }
@@ -377,13 +381,15 @@ fn only_a_timeout_beside_a_shorter_total_is_warned_of() {
 
 #[test]
 fn of_many_warnings_some_are_shown_and_the_others_counted() {
-    let pools: String =
-        (0..WARNINGS + 7).map(|index| format!("pools.p{index}.servers = ['a:1']\n")).collect();
-    let warnings = compiled(&format!("{pools}{}", EXAMPLES[0].1)).warnings;
+    let pools = |count: usize| {
+        let pools =
+            (0..count).map(|index| format!("pools.p{index}.servers = ['a{index}:1', 'b{index}:1']\n"));
+        compiled(&format!("{}{}", pools.collect::<String>(), EXAMPLES[0].1)).warnings
+    };
+    let warnings = pools(WARNINGS + 7);
     assert_eq!(warnings.len(), WARNINGS + 1);
     assert!(warnings[WARNINGS].to_string().starts_with("warning: 7 more warnings are not shown"));
-    let exactly: String = (0..WARNINGS).map(|index| format!("pools.p{index}.servers = ['a:1']\n")).collect();
-    assert_eq!(compiled(&format!("{exactly}{}", EXAMPLES[0].1)).warnings.len(), WARNINGS);
+    assert_eq!(pools(WARNINGS).len(), WARNINGS);
 }
 
 #[test]

@@ -10,39 +10,32 @@ use std::fmt;
 use ringgate_core::route::Route;
 use toml::Spanned;
 
-use super::file::{self, File, Servers, Text};
+use super::file::{File, Servers, Text};
 
 /// How texts from the environment are written, by what they say.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Veil(HashMap<Box<str>, Box<str>>);
 
 impl Veil {
-    /// That of all texts but those of the routes.
-    pub(super) fn of_file(file: &File) -> Veil {
+    /// That of a file; the compiled routes are in the same order.
+    pub(super) fn of<'a>(file: &File, compiled: impl IntoIterator<Item = &'a Route>) -> Veil {
         let mut veil = Veil::default();
         veil.note(file.node_id.as_ref(), None);
-        let declared = file.pools.values().filter_map(|pool| pool.servers.as_ref());
-        let listed = file.routes.iter().filter_map(|route| route.get_ref().servers.as_ref());
-        declared.chain(listed).for_each(|servers: &Servers| {
-            servers.get_ref().iter().for_each(|server| veil.note(Some(server), None));
-        });
+        file.pools.values().for_each(|pool| veil.note_servers(pool.servers.as_ref()));
+        for (written, route) in file.routes.iter().map(Spanned::get_ref).zip(compiled) {
+            let paths = written.path.as_ref().or(written.prefix.as_ref());
+            veil.note(paths, Some(&route.pattern.to_string()));
+            veil.note(written.name.as_ref(), None);
+            veil.note(written.host.as_ref(), route.host.as_deref());
+            veil.note_servers(written.servers.as_ref());
+            written.headers.values().for_each(|value| veil.note(Some(value), None));
+        }
         veil
     }
 
-    /// And that of the routes; they are in the same order.
-    pub(super) fn with_routes<'a>(
-        mut self,
-        written: &[Spanned<file::Route>],
-        compiled: impl IntoIterator<Item = &'a Route>,
-    ) -> Veil {
-        for (written, route) in written.iter().map(Spanned::get_ref).zip(compiled) {
-            let paths = written.path.as_ref().or(written.prefix.as_ref());
-            self.note(paths, Some(&route.pattern.to_string()));
-            self.note(written.name.as_ref(), None);
-            self.note(written.host.as_ref(), route.host.as_deref());
-            written.headers.values().for_each(|value| self.note(Some(value), None));
-        }
-        self
+    fn note_servers(&mut self, servers: Option<&Servers>) {
+        let servers = servers.into_iter().flat_map(Spanned::get_ref);
+        servers.for_each(|server| self.note(Some(server), None));
     }
 
     /// The text, or how it is written if it came from the environment.
