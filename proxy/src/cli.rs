@@ -23,6 +23,8 @@ Examples:
       the routing table, or what is wrong in the file and where
   ringgate explain -c ringgate.toml GET /api/v1/users/me
       which route takes the request, who answers it, and why
+  ringgate schema > ringgate.schema.json
+      what an editor needs to complete a configuration
 
 Exit codes:
   0  fine
@@ -66,6 +68,8 @@ pub enum Command {
     Check(Check),
     /// Say what becomes of a request, and why
     Explain(Explain),
+    /// Print the language of the configuration: JSON Schema for editors, or the reference page
+    Schema(Schema),
     /// Print the version
     Version,
 }
@@ -133,6 +137,14 @@ pub struct Explain {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `ringgate schema`
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Print the reference page instead, as Markdown
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 fn workers(text: &str) -> Result<usize, String> {

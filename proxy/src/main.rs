@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
+use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run, Schema};
 use ringgate::config::{self, Config};
 use ringgate::explain;
 use ringgate::gateway::Gateway;
@@ -37,6 +37,7 @@ fn run() -> ExitCode {
         Some(Command::Run(run)) => serve(run),
         Some(Command::Check(check)) => examine(check),
         Some(Command::Explain(question)) => answer(question),
+        Some(Command::Schema(asked)) => tell(asked),
         Some(Command::Version) => print(&format!("ringgate {}\n", env!("CARGO_PKG_VERSION"))),
     };
     let (message, code) = match done {
@@ -94,13 +95,21 @@ fn answer(question: &Explain) -> Result<(), Failure> {
     let Explain { method, target, fields, .. } = question;
     let explanation = explain::explain(&config.snapshot, &config.veil, method, target, fields);
     print(&match question.json {
-        true => {
-            serde_json::to_string_pretty(&explanation)
-                .map_err(|error| failed_to("write JSON")(error.into()))?
-                + "\n"
-        }
+        true => json(&explanation)?,
         false => explanation.to_string(),
     })
+}
+
+fn tell(asked: &Schema) -> Result<(), Failure> {
+    print(&match asked.markdown {
+        true => config::reference(),
+        false => json(&config::schema())?,
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| failed_to("write JSON")(error.into()))?;
+    Ok(text + "\n")
 }
 
 /// Reads a configuration; its warnings are for standard error.

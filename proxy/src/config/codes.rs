@@ -20,10 +20,22 @@ macro_rules! codes {
             pub(super) const fn name(self) -> &'static str {
                 match self { $($kind::$code => $name,)* }
             }
+        }
+    };
+}
 
-            /// What its documentation says.
-            pub(super) const fn meaning(self) -> &'static str {
-                match self { $($kind::$code => concat!($($meaning),*),)* }
+/// The same, with what the reference page says of each.
+macro_rules! lints {
+    ($kind:ident { $($(#[doc = $meaning:literal])+ $code:ident = $name:literal,)* }) => {
+        codes! {
+            /// What can be run, and is probably not meant.
+            $kind { $($(#[doc = $meaning])+ $code = $name,)* }
+        }
+
+        impl $kind {
+            /// What it warns of.
+            pub(super) fn meaning(self) -> &'static str {
+                match self { $($kind::$code => concat!($($meaning),+).trim(),)* }
             }
         }
     };
@@ -106,8 +118,7 @@ codes! {
     }
 }
 
-codes! {
-    /// What can be run, and is probably not meant.
+lints! {
     Lint {
         /// A pattern in `include` that no file matches.
         EmptyInclude = "empty-include",
@@ -177,15 +188,20 @@ impl Allowed {
 
 fn lint(written: &Text) -> Result<Lint, Problem> {
     Lint::ALL.iter().copied().find(|lint| *lint.name() == **written.get_ref()).ok_or_else(|| {
-        let names: Vec<&str> = Lint::ALL.iter().map(|lint| lint.name()).collect();
+        let names = lints();
         Problem::at(Mistake::UnknownLint, written.span(), format!("there is no warning called `{written}`"))
             .suggest(written.get_ref(), names.iter().copied())
             .help(format!("what can be allowed: {}", list(&names)))
     })
 }
 
+/// The names of all lints.
+pub(super) fn lints() -> Vec<&'static str> {
+    Lint::ALL.iter().map(|lint| lint.name()).collect()
+}
+
 /// The names of all messages, for the table of them.
 pub fn messages() -> Vec<&'static str> {
     let mistakes = Mistake::ALL.iter().map(|mistake| mistake.name());
-    mistakes.chain(Lint::ALL.iter().map(|lint| lint.name())).collect()
+    mistakes.chain(lints()).collect()
 }

@@ -1,46 +1,83 @@
 //! The file as a person writes it, before anything in it is judged: every field optional, every value with its place.
 //!
-//! Owns: the names of all keys. Values that need to be read ("10s", "127.0.0.1:80") stay text here; the other rooms read
-//! them.
+//! Owns: the names of all keys, and what the reference page and editors say of each: its description, what holds without
+//! it and an example. Values that need to be read ("10s", "127.0.0.1:80") stay text here; the other rooms read them.
 
 use std::collections::BTreeMap;
 
-use std::fmt;
-
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
-use super::words::{self, Words};
+use super::kinds;
+use super::table::{pools, routes, table};
+use super::words::{Bytes, Words};
 
 /// Text, and where it stands.
 pub(super) type Text = Spanned<Words>;
 
-/// The whole file.
-#[derive(Debug, Deserialize)]
+/// The settings of a gateway, its pools of servers and its routes.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "The configuration of Ringgate")]
 pub(super) struct File {
+    /// Further files with pools and routes: paths and patterns (`*`, `**`, `?`, `[ab]`), relative to the folder of this
+    /// file. They hold `[pools.NAME]` and `[[routes]]` and nothing else, and include no others; their routes come behind
+    /// those of this file, in the order of the list and of the names of the files. At most 1024 files, and 64 MiB with
+    /// this one.
     #[serde(default)]
+    #[schemars(with = "Vec<kinds::Include>", example = ["routes/*.toml"])]
     pub(super) include: Vec<Text>,
+    /// Warnings of `ringgate check` that are not to be given, by their names; for the whole file.
     #[serde(default)]
+    #[schemars(with = "Vec<kinds::Lint>", example = ["single-server"])]
     pub(super) allow: Vec<Text>,
+    /// Where clients connect. `127.0.0.1` is this machine only, `0.0.0.0` every IPv4 address it has, `[::]` all it has.
+    #[serde(default)]
+    #[schemars(with = "kinds::Address", extend("default" = "127.0.0.1:8080"), example = &"0.0.0.0:80")]
     pub(super) listen: Option<Text>,
+    /// Event loops, each with a core of its own.
+    #[serde(default)]
+    #[schemars(with = "kinds::Workers", extend("x-default" = "one per available core"), example = 4)]
     pub(super) workers: Option<Spanned<i64>>,
+    /// How to do IO. Forced here, it is not replaced by another one when it does not work.
+    #[serde(default)]
+    #[schemars(with = "kinds::Driver", extend("x-default" = "the best that works"), example = &"epoll")]
     pub(super) driver: Option<Text>,
+    /// By what name this gateway signs what it forwards (`Via`). A request that comes back with it goes round in circles
+    /// and is answered 508, so no gateway before or behind this one may have the same.
+    #[serde(default)]
+    #[schemars(with = "kinds::NodeId", extend("x-default" = "another one at every start"), example = &"gate-1")]
     pub(super) node_id: Option<Text>,
+    /// Proxies in front of this gateway: what `X-Forwarded-*` and `Forwarded` say in their requests is believed, kept and
+    /// added to. From anybody else these fields are removed.
     #[serde(default)]
+    #[schemars(with = "Vec<kinds::Network>", example = ["10.0.0.0/8", "::1"])]
     pub(super) trusted_proxies: Vec<Text>,
+    /// Spellings of a path that are refused otherwise: `path-parameters` takes `;`, `encoded-controls` takes `%01` to
+    /// `%1F` and `%7F`, `raw-utf8` takes UTF-8 that is not escaped.
     #[serde(default)]
+    #[schemars(with = "Vec<kinds::Spelling>", example = ["path-parameters"])]
     pub(super) tolerate: Vec<Text>,
-    #[serde(default)]
+    /// What is logged.
+    #[serde(default, deserialize_with = "table")]
     pub(super) log: Log,
-    #[serde(default)]
+    /// How long the gateway waits. What a route may have of its own holds here for all others.
+    #[serde(default, deserialize_with = "table")]
     pub(super) timeouts: Timeouts,
-    #[serde(default)]
+    /// How much the gateway takes. What a route may have of its own holds here for all others.
+    #[serde(default, deserialize_with = "table")]
     pub(super) limits: Limits,
-    #[serde(default)]
+    /// Services, by the names that routes call them: letters, digits, `-` and `_`, or any other text in quotes.
+    #[serde(default, deserialize_with = "pools")]
+    #[schemars(with = "BTreeMap<String, Pool>")]
     pub(super) pools: BTreeMap<Text, Pool>,
-    #[serde(default)]
+    /// Which requests go where. The most specific route gets a request: a host before none, an exact path before a
+    /// prefix, a longer prefix before a shorter one, text before a parameter, methods before none, more header fields
+    /// before fewer, and only then the first in the order of the files. Where it does not take the method or a field is
+    /// missing, the next one is asked.
+    #[serde(default, deserialize_with = "routes")]
+    #[schemars(with = "Vec<Route>")]
     pub(super) routes: Vec<Spanned<Route>>,
 }
 
@@ -48,43 +85,90 @@ pub(super) struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Included {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "pools")]
     pub(super) pools: BTreeMap<Text, Pool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "routes")]
     pub(super) routes: Vec<Spanned<Route>>,
 }
 
-/// `[log]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table, as in `[log]`")]
+// What is said of these three is said of their keys in `File`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Log {
+    /// How requests are logged: `json` is a JSON object a line on standard output, `off` is not at all.
+    #[serde(default)]
+    #[schemars(with = "kinds::RequestLog", extend("default" = "json"), example = &"off")]
     pub(super) requests: Option<Text>,
 }
 
-/// `[timeouts]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table, as in `[timeouts]`")]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Timeouts {
+    /// From the first byte of a request's head to its last.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "10s"), example = &"5s")]
     pub(super) head: Option<Text>,
+    /// From one request of a client to its next.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "1m15s"), example = &"30s")]
     pub(super) idle: Option<Text>,
+    /// How long an unused connection to a server is kept. Let it be shorter than what the servers wait.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "30s"), example = &"4s")]
     pub(super) upstream_idle: Option<Text>,
+    /// How long any connection to a server is kept: after that it is replaced by one to where its name leads then.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "1h"), example = &"5m")]
     pub(super) upstream_age: Option<Text>,
+    /// From SIGTERM until what is in flight is broken off.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "8s"), example = &"25s")]
     pub(super) drain: Option<Text>,
+    /// To connect to a server; the next one is tried after that.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "3s"), example = &"250ms")]
     connect: Option<Text>,
+    /// From the request sent to the head of the answer; 504 after that.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "30s"), example = &"1s")]
     response: Option<Text>,
+    /// Between two pieces of a body, in either direction.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "30s"), example = &"10s")]
     stall: Option<Text>,
+    /// From the request's head to the last byte of the answer, all attempts included.
+    #[serde(default)]
+    #[schemars(with = "kinds::DurationOrNone", extend("default" = "none"), example = &"1m")]
     total: Option<Text>,
+    /// How long nothing may pass over an upgraded connection, which has no `total`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "10m"), example = &"1h")]
     tunnel: Option<Text>,
 }
 
-/// `timeouts` of a route: those of `[timeouts]` that need one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table, as in `{ response = \"1s\" }`")]
+/// Those of `[timeouts]` that a route may have of its own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RouteTimeouts {
+    /// To connect to a server; the next one is tried after that.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("x-default" = "as in `[timeouts]`"), example = &"250ms")]
     pub(super) connect: Option<Text>,
+    /// From the request sent to the head of the answer; 504 after that.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("x-default" = "as in `[timeouts]`"), example = &"2m")]
     pub(super) response: Option<Text>,
+    /// Between two pieces of a body, in either direction.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("x-default" = "as in `[timeouts]`"), example = &"10s")]
     pub(super) stall: Option<Text>,
+    /// From the request's head to the last byte of the answer, all attempts included.
+    #[serde(default)]
+    #[schemars(with = "kinds::DurationOrNone", extend("x-default" = "as in `[timeouts]`"), example = &"none")]
     pub(super) total: Option<Text>,
+    /// How long nothing may pass over an upgraded connection, which has no `total`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("x-default" = "as in `[timeouts]`"), example = &"1h")]
     pub(super) tunnel: Option<Text>,
 }
 
@@ -104,64 +188,34 @@ impl Timeouts {
 /// Bytes, and where that stands.
 pub(super) type Size = Spanned<Bytes>;
 
-/// Bytes, as a number or as text with a unit.
-#[derive(Debug, Clone)]
-pub(super) enum Bytes {
-    Number(i64),
-    Text(Words),
-}
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Bytes::Number(number) => number.fmt(f),
-            Bytes::Text(text) => text.fmt(f),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        deserializer.deserialize_any(BytesReader)
-    }
-}
-
-struct BytesReader;
-
-impl<'de> Visitor<'de> for BytesReader {
-    type Value = Bytes;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a size")
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Bytes, E> {
-        Ok(Bytes::Number(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
-        Ok(Bytes::Text(text.to_owned().into()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Bytes, A::Error> {
-        words::filled(map, &self).map(Bytes::Text)
-    }
-}
-
-/// `[limits]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table, as in `[limits]`")]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Limits {
+    /// Clients at once, over all workers. At the bound those that are idle longest make room.
+    #[serde(default)]
+    #[schemars(with = "kinds::Connections", extend("x-default" = "what the limit of open files allows"), example = 20_000)]
     pub(super) connections: Option<Spanned<i64>>,
+    /// Bytes of a request's body; 413 for more.
+    #[serde(default)]
+    #[schemars(with = "kinds::BodySize", extend("default" = "64MiB"), example = &"1MiB")]
     body: Option<Size>,
+    /// Bytes a second that a client keeps up in sending a body and in reading an answer, on average over `stall`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Rate", extend("default" = "240B"), example = &"1KiB")]
     rate: Option<Size>,
 }
 
-/// `limits` of a route: those of `[limits]` that need one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table, as in `{ body = \"1MiB\" }`")]
+/// Those of `[limits]` that a route may have of its own.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RouteLimits {
+    /// Bytes of a request's body; 413 for more.
+    #[serde(default)]
+    #[schemars(with = "kinds::BodySize", extend("x-default" = "as in `[limits]`"), example = &"1MiB")]
     pub(super) body: Option<Size>,
+    /// Bytes a second that a client keeps up in sending a body and in reading an answer, on average over `stall`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Rate", extend("x-default" = "as in `[limits]`"), example = &"none")]
     pub(super) rate: Option<Size>,
 }
 
@@ -172,37 +226,81 @@ impl Limits {
     }
 }
 
-/// `[pools.NAME]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table with `servers`")]
+/// A pool: servers that can each answer the same requests, and get them in turns.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Pool {
+    /// Where they listen, each once. Names are resolved at the start.
+    #[schemars(with = "kinds::Servers", example = ["10.0.0.11:80", "10.0.0.12:80"])]
     pub(super) servers: Option<Servers>,
-    pub(super) connections: Option<Spanned<i64>>,
+    /// Connections to each of them, over all workers.
     #[serde(default)]
+    #[schemars(with = "kinds::Connections", extend("default" = 1024), example = 64)]
+    pub(super) connections: Option<Spanned<i64>>,
+    /// Warnings that are not to be given of this pool.
+    #[serde(default)]
+    #[schemars(with = "Vec<kinds::Lint>", example = ["single-server"])]
     pub(super) allow: Vec<Text>,
 }
 
 /// Servers, of a pool or of a route that has no need to name one.
 pub(super) type Servers = Spanned<Vec<Text>>;
 
-/// `[[routes]]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table, as in `[[routes]]`")]
+/// A route: it has one of `prefix` and `path`, and one of `pool` and `servers`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("allOf" = [
+    { "oneOf": [{ "required": ["prefix"] }, { "required": ["path"] }] },
+    { "oneOf": [{ "required": ["pool"] }, { "required": ["servers"] }] },
+]))]
 pub(super) struct Route {
+    /// A path and everything below it.
+    #[serde(default)]
+    #[schemars(with = "kinds::Paths", example = &"/api/v1/posts")]
     pub(super) prefix: Option<Text>,
+    /// Exactly this path.
+    #[serde(default)]
+    #[schemars(with = "kinds::Paths", example = &"/api/v1/posts/{id}")]
     pub(super) path: Option<Text>,
+    /// Only requests with one of these methods, at most 64; `GET` stands for `HEAD` too. Where a path exists and no route
+    /// takes the method, the answer is 405 with `Allow`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Methods", extend("x-default" = "every method"), example = ["GET", "POST"])]
     pub(super) methods: Option<Spanned<Vec<Text>>>,
+    /// Only requests for this host, whatever port they name.
+    #[serde(default)]
+    #[schemars(with = "kinds::Host", extend("x-default" = "every host"), example = &"api.example.com")]
     pub(super) host: Option<Text>,
+    /// Only requests with all these fields, each with exactly this value; at most 100.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>", example = serde_json::json!({ "x-version": "2" }))]
     pub(super) headers: BTreeMap<Text, Text>,
+    /// Who serves it: a pool that is declared under `[pools]`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Name", example = &"POSTS")]
     pub(super) pool: Option<Text>,
+    /// Who serves it: servers in turns, where no pool is worth a name. The same list in two routes is one pool.
+    #[serde(default)]
+    #[schemars(with = "kinds::Servers", example = ["127.0.0.1:3000"])]
     pub(super) servers: Option<Servers>,
+    /// What logs call it.
+    #[serde(default)]
+    #[schemars(with = "kinds::Name", extend("x-default" = "its paths"), example = &"posts")]
     pub(super) name: Option<Text>,
-    #[serde(default)]
+    /// How long the gateway waits for requests of this route.
+    #[serde(default, deserialize_with = "table")]
+    #[schemars(example = serde_json::json!({ "response": "2m" }))]
     pub(super) timeouts: RouteTimeouts,
-    #[serde(default)]
+    /// How much it takes of them.
+    #[serde(default, deserialize_with = "table")]
+    #[schemars(example = serde_json::json!({ "body": "1MiB" }))]
     pub(super) limits: RouteLimits,
-    pub(super) upgrade: Option<Spanned<Vec<Text>>>,
+    /// Protocols that a request may upgrade to, at most 16; never another version of HTTP, nor TLS.
     #[serde(default)]
+    #[schemars(with = "kinds::Upgrades", extend("x-default" = "none"), example = ["websocket"])]
+    pub(super) upgrade: Option<Spanned<Vec<Text>>>,
+    /// Warnings that are not to be given of this route.
+    #[serde(default)]
+    #[schemars(with = "Vec<kinds::Lint>", example = ["overlapping-routes"])]
     pub(super) allow: Vec<Text>,
 }

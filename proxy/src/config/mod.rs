@@ -12,6 +12,7 @@ mod diagnostic;
 mod environment;
 mod file;
 mod include;
+mod kinds;
 mod lints;
 mod overlap;
 mod policy;
@@ -20,8 +21,10 @@ mod reach;
 mod read;
 mod routes;
 pub(crate) mod sample;
+mod schema;
 mod settings;
 mod sources;
+mod table;
 #[cfg(test)]
 mod tests;
 mod veil;
@@ -38,6 +41,7 @@ use ringgate_io::Rung;
 
 pub use self::codes::messages;
 pub use self::diagnostic::Diagnostic;
+pub use self::schema::{reference, schema};
 pub(crate) use self::settings::WORKERS;
 pub use self::veil::Veil;
 

@@ -13,7 +13,8 @@ use toml::Spanned;
 
 use super::codes::{Lint, Mistake};
 use super::diagnostic::Problem;
-use super::file::{self, Bytes, RouteLimits, RouteTimeouts, Size, Text};
+use super::file::{self, RouteLimits, RouteTimeouts, Size, Text};
+use super::words::Bytes;
 
 /// How long a timeout may be. The clock of the event loop counts milliseconds; a day is longer than any request, and sums
 /// with a point in time stay far from overflow.

@@ -94,12 +94,32 @@ fn explain(error: &Error, source: &Source, start: usize) -> Problem {
     let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "));
     let wrong = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
     match (unknown, wrong) {
+        (Some((words::FILLED, _)), _) => wrong_type("text", "a table", place),
         (Some((key, valid)), _) => unknown_key(key, valid, place),
+        (_, Some(("sequence", _))) if is_text => wrong_type("text", "a map", place),
         (_, Some(("map", expected))) if is_text => wrong_type("text", expected, place),
         (_, Some((found, expected))) => wrong_type(found, expected, place),
-        _ => Problem::at(Mistake::NotToml, place, format!("this is not TOML: {message}"))
-            .help("write `key = value`; text stands in quotes, lists in brackets (https://toml.io)"),
+        _ => Problem::at(Mistake::NotToml, place.clone(), format!("this is not TOML: {message}"))
+            .help(how_to_write(message, source, &place)),
     }
+}
+
+fn how_to_write(message: &str, source: &Source, place: &Place) -> String {
+    match in_quotes(source, place) {
+        _ if message.starts_with("duplicate key") => {
+            "it stands further up already: write all that belongs to it there, or call one of them otherwise"
+                .into()
+        }
+        Some(line) => format!("put text in quotes: `{line}`"),
+        None => "write `key = value`; text stands in quotes, lists in brackets (https://toml.io)".into(),
+    }
+}
+
+/// The line of a place with its value in quotes, if that makes it TOML.
+fn in_quotes(source: &Source, place: &Place) -> Option<String> {
+    let (key, value) = source.line(place).split_once('=')?;
+    let line = format!("{} = \"{}\"", key.trim(), value.split('#').next()?.trim());
+    (!value.contains(['"', '\'']) && DeTable::parse(&line).is_ok()).then_some(line)
 }
 
 fn unknown_key(key: &str, valid: &str, place: Place) -> Problem {
@@ -122,7 +142,11 @@ fn unknown_key(key: &str, valid: &str, place: Place) -> Problem {
 }
 
 fn wrong_type(found: &str, expected: &str, place: Place) -> Problem {
-    let found = if found == "map" { "a table" } else { found };
+    let found = match found {
+        "map" => "a table",
+        "sequence" => "a list",
+        other => other,
+    };
     let (expected, help) = match expected {
         "a string" => ("text", "put the value in quotes"),
         "a sequence" if found == "a table" => {

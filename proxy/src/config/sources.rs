@@ -102,6 +102,15 @@ impl Source {
         self.text.get(local).unwrap_or_default()
     }
 
+    /// The line that a place begins in.
+    pub(super) fn line(&self, place: &Place) -> &str {
+        let (before, behind) =
+            self.text.split_at_checked(place.start.saturating_sub(self.start)).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let end = behind.find('\n').map_or(self.text.len(), |end| before.len() + end);
+        &self.text[start..end]
+    }
+
     /// Where in a place a part of its text stands; the place itself if that is written otherwise, with an escape.
     pub(super) fn part(&self, place: &Place, part: &str) -> Place {
         match self.at(place).find(part) {

@@ -1,4 +1,5 @@
 mod advice;
+mod schema;
 
 use std::cell::RefCell;
 use std::io;

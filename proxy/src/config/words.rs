@@ -83,7 +83,7 @@ impl Ord for Words {
 
 /// The only key of a table that stands for text from the environment, between [`value`] and [`Words`]: what TOML has been
 /// read into has no better place for it. Whoever writes such a table gets what it says.
-const FILLED: &str = "$ringgate::filled";
+pub(super) const FILLED: &str = "$ringgate::filled";
 
 /// The value that is read as [`Words`] meant and written like this; `place` is where it stands.
 pub(super) fn value(meant: String, written: Cow<'_, str>, place: &Place) -> DeValue<'static> {
@@ -138,5 +138,49 @@ pub(super) fn filled<'de, A: MapAccess<'de>>(
             Ok(Words { meant, written: Some(written) })
         }
         _ => Err(A::Error::invalid_type(Unexpected::Map, expected)),
+    }
+}
+
+/// Bytes, as a number or as text with a unit.
+#[derive(Debug, Clone)]
+pub(super) enum Bytes {
+    Number(i64),
+    Text(Words),
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bytes::Number(number) => number.fmt(f),
+            Bytes::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        deserializer.deserialize_any(BytesReader)
+    }
+}
+
+struct BytesReader;
+
+impl<'de> Visitor<'de> for BytesReader {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size")
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Bytes, E> {
+        Ok(Bytes::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Bytes, E> {
+        Ok(Bytes::Text(text.to_owned().into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Bytes, A::Error> {
+        filled(map, &self).map(Bytes::Text)
     }
 }

@@ -136,6 +136,49 @@ fn every_message_is_in_the_table() {
     assert!(twice.is_empty(), "in the table and among those that are not: {twice:?}");
 }
 
+/// Messages about the shape of a file: what an editor can know.
+const SHAPE: [&str; 10] = [
+    "misplaced-key",
+    "no-path",
+    "no-servers",
+    "no-methods",
+    "empty-pool",
+    "pool-and-servers",
+    "pool-without-servers",
+    "prefix-and-path",
+    "unknown-key",
+    "wrong-type",
+];
+
+/// Editors are told by the schema what the gateway says itself.
+#[test]
+fn the_schema_takes_what_can_be_run_and_refuses_other_shapes() {
+    let schema = jsonschema::draft7::new(&ringgate::config::schema()).unwrap();
+    let value = |text: &str| serde_json::to_value(toml::from_str::<toml::Table>(text).ok()?).ok();
+    for text in [super::DEMO, super::SMALLEST] {
+        assert!(schema.is_valid(&value(text).unwrap()), "{text}");
+    }
+    let (mut taken, mut refused) = (0, 0);
+    for chapter in ["files", "settings", "routes", "lints"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/messages/{chapter}.md"));
+        let text = std::fs::read_to_string(path).unwrap();
+        for case in text.split("\n## ").skip(1).map(Case::read) {
+            let main = case.files.iter().find(|(name, _)| name == "ringgate.toml");
+            let is_included = case.message.contains("--> routes/");
+            let Some(value) = main.and_then(|(_, text)| value(text)).filter(|_| !is_included) else {
+                continue;
+            };
+            let can_run = !case.message.starts_with("error");
+            let is_shape = codes(&case.message).any(|code| SHAPE.contains(&code));
+            taken += usize::from(can_run);
+            refused += usize::from(is_shape);
+            assert!(!can_run || schema.is_valid(&value), "{}: can be run", case.name);
+            assert!(!is_shape || !schema.is_valid(&value), "{}: has another shape", case.name);
+        }
+    }
+    assert!(taken > 10 && refused > 14, "{taken} and {refused}");
+}
+
 /// Texts of cases that messages say whatever stands in the file.
 const EXAMPLES: [&str; 5] = ["127.0.0.1:3000", ":8080", "10.0.0.0/8", "/api/*", "POSTS"];
 
@@ -151,7 +194,8 @@ fn no_message_shows_what_came_from_the_environment() {
             let secrets = from_environment(&mut case);
             let folder = Folder::new(&format!("secret-{chapter}-{index}"));
             let (message, _) = case.play(&folder.0);
-            for secret in secrets.iter().filter(|secret| secret.len() > 3 && !EXAMPLES.contains(&&***secret)) {
+            for secret in secrets.iter().filter(|secret| secret.len() > 3 && !EXAMPLES.contains(&&***secret))
+            {
                 assert!(!message.contains(&**secret), "{}: {secret}\n{message}", case.name);
                 checked += 1;
             }
