@@ -23,6 +23,8 @@ Examples:
       the routing table, or what is wrong in the file and where
   ringgate explain -c ringgate.toml GET /api/v1/users/me
       which route takes the request, who answers it, and why
+  ringgate schema > ringgate.schema.json
+      what an editor needs to complete a configuration
 
 Exit codes:
   0  fine
@@ -43,7 +45,7 @@ Exit codes:
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
   0  the configuration can be run; warnings, if any, are on standard error
-  2  it cannot, and standard error says why";
+  2  it cannot, and standard error says why; or there are warnings and --deny-warnings";
 
 /// An API gateway for Linux: one address in front of many services, one event loop per core.
 #[derive(Debug, Parser)]
@@ -66,6 +68,8 @@ pub enum Command {
     Check(Check),
     /// Say what becomes of a request, and why
     Explain(Explain),
+    /// Print the language of the configuration: JSON Schema for editors, or the reference page
+    Schema(Schema),
     /// Print the version
     Version,
 }
@@ -110,6 +114,9 @@ pub struct Check {
     /// The configuration
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Let warnings be errors, as in a pipeline that ships configurations
+    #[arg(long)]
+    pub deny_warnings: bool,
 }
 
 /// `ringgate explain`
@@ -130,6 +137,14 @@ pub struct Explain {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `ringgate schema`
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Print the reference page instead, as Markdown
+    #[arg(long)]
+    pub markdown: bool,
 }
 
 fn workers(text: &str) -> Result<usize, String> {

@@ -17,8 +17,8 @@ use ringgate_core::snapshot::Snapshot;
 use serde::Serialize;
 
 use self::policy::Numbers;
-use crate::config::Config;
 use crate::config::sample::Sample;
+use crate::config::{Config, Veil};
 use crate::log::{Form, RequestLog};
 
 /// What a configuration says, as `ringgate check` prints it: one line for each setting, and the routing table.
@@ -80,8 +80,8 @@ pub fn table(config: &Config) -> String {
     let routes = &config.snapshot.routes;
     let head = ["methods", "host", "path", "pool"].map(String::from).to_vec();
     let rows = routes.by_precedence().into_iter().map(|route| {
-        let mut row = row(route).to_vec();
-        row.push(format!("-> {}", servers(&route.pool)));
+        let mut row = row(route, &config.veil).to_vec();
+        row.push(format!("-> {}", servers(&route.pool, &config.veil)));
         row.extend(Some(policy::own(&route.policy, &config.policy)).filter(|own| !own.is_empty()));
         row
     });
@@ -89,21 +89,21 @@ pub fn table(config: &Config) -> String {
 }
 
 /// Methods, host and path of a route, with its name if it has one of its own and the fields it asks for.
-fn row(route: &Route) -> [String; 3] {
-    let mut path = route.pattern.to_string();
-    let fields = route.fields.iter().map(|(name, value)| format!(" with {name}: {value}"));
-    let name = (*route.name != *path).then(|| format!(" ({})", route.name));
-    path.extend(fields.chain(name));
-    [route.methods.to_string(), route.host.as_deref().unwrap_or("any").to_owned(), path]
+fn row(route: &Route, veil: &Veil) -> [String; 3] {
+    let pattern = route.pattern.to_string();
+    let fields = route.fields.iter().map(|(name, value)| format!(" with {name}: {}", veil.shown(value)));
+    let name = (*route.name != *pattern).then(|| format!(" ({})", veil.shown(&route.name)));
+    let path = std::iter::once(veil.shown(&pattern).to_owned()).chain(fields).chain(name).collect();
+    [route.methods.to_string(), veil.shown(route.host.as_deref().unwrap_or("any")).to_owned(), path]
 }
 
 /// Servers of a pool that a table names: its lines stay readable, and a pool of thousands is not written once a route.
 const NAMED_SERVERS: usize = 8;
 
 /// A pool with its servers and their bound; one that was never named is called by them.
-fn servers(pool: &Pool) -> String {
+fn servers(pool: &Pool, veil: &Veil) -> String {
     let mut facts: Vec<String> =
-        pool.servers.iter().take(NAMED_SERVERS).map(|server| server.name.to_string()).collect();
+        pool.servers.iter().take(NAMED_SERVERS).map(|server| veil.shown(&server.name).to_owned()).collect();
     let rest = pool.name.strip_prefix(&facts.join(", "));
     let is_unnamed = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(", "));
     let others = pool.servers.len().saturating_sub(NAMED_SERVERS);
@@ -183,12 +183,19 @@ enum Answered {
 }
 
 /// Says what becomes of the request with this method, target and field lines (`name: value`). Takes one turn of its pool.
-pub fn explain(snapshot: &Snapshot, method: &str, target: &str, fields: &[String]) -> Explanation {
+/// What the veil knows is shown as it is written.
+pub fn explain(
+    snapshot: &Snapshot,
+    veil: &Veil,
+    method: &str,
+    target: &str,
+    fields: &[String],
+) -> Explanation {
     let (path, candidates, answer) = match Sample::new(method, target, fields, snapshot.clients.tolerance) {
         Ok(sample) => (
             Some(sample.head().path(sample.bytes()).to_owned()),
-            candidates(snapshot, &sample),
-            upstream(snapshot, &sample).unwrap_or_else(|reject| gateway(&reject)),
+            candidates(snapshot, veil, &sample),
+            upstream(snapshot, veil, &sample).unwrap_or_else(|reject| gateway(&reject)),
         ),
         Err(reject) => (None, Vec::new(), gateway(&reject)),
     };
@@ -196,7 +203,7 @@ pub fn explain(snapshot: &Snapshot, method: &str, target: &str, fields: &[String
 }
 
 /// Every route with the path of the request, and why it takes it or not; those for other hosts last.
-fn candidates(snapshot: &Snapshot, sample: &Sample) -> Vec<Candidate> {
+fn candidates(snapshot: &Snapshot, veil: &Veil, sample: &Sample) -> Vec<Candidate> {
     let request = sample.route_request();
     let asked = snapshot.routes.explain(&request);
     let known: HashSet<*const Route> = asked.iter().map(|(route, _)| *route as *const Route).collect();
@@ -206,36 +213,45 @@ fn candidates(snapshot: &Snapshot, sample: &Sample) -> Vec<Candidate> {
     let judged = asked.iter().map(|(route, verdict)| (*route, Some(*verdict)));
     let all = judged.chain(of_other_hosts.map(|route| (route, None)));
     all.map(|(route, verdict)| {
-        let (verdict, reason) = reason(route, verdict, sample);
+        let (verdict, reason) = reason(route, verdict, sample, veil);
         Candidate {
-            route: route.name.to_string(),
+            route: veil.shown(&route.name).to_owned(),
             methods: route.methods.to_string(),
-            host: route.host.as_deref().map(str::to_owned),
-            path: route.pattern.to_string(),
+            host: route.host.as_deref().map(|host| veil.shown(host).to_owned()),
+            path: veil.shown(&route.pattern.to_string()).to_owned(),
             pool: route.pool.name.to_string(),
             verdict,
             reason,
-            row: row(route),
+            row: row(route, veil),
         }
     })
     .collect()
 }
 
 /// A verdict in one word and in a few; `None` if the route was not asked since it is for another host.
-fn reason(route: &Route, verdict: Option<Verdict<'_>>, sample: &Sample) -> (&'static str, String) {
+fn reason(
+    route: &Route,
+    verdict: Option<Verdict<'_>>,
+    sample: &Sample,
+    veil: &Veil,
+) -> (&'static str, String) {
     match verdict {
         Some(Verdict::Wins) => ("wins", "takes it".into()),
         Some(Verdict::Outranked) => ("outranked", "would take it if no route before it did".into()),
         Some(Verdict::Method) => {
             ("method", format!("does not serve {}", sample.route_request().method.name()))
         }
-        Some(Verdict::Field(name)) => ("field", missing(route, name, sample)),
-        None => ("host", format!("is only for the host {}", route.host.as_deref().unwrap_or("any"))),
+        Some(Verdict::Field(name)) => ("field", missing(route, name, sample, veil)),
+        None => {
+            let host = veil.shown(route.host.as_deref().unwrap_or("any"));
+            ("host", format!("is only for the host {host}"))
+        }
     }
 }
 
-fn missing(route: &Route, name: &str, sample: &Sample) -> String {
-    let wanted = route.fields.iter().find(|(field, _)| **field == *name).map_or("", |(_, value)| value);
+fn missing(route: &Route, name: &str, sample: &Sample, veil: &Veil) -> String {
+    let wanted =
+        route.fields.iter().find(|(field, _)| **field == *name).map_or("", |(_, value)| veil.shown(value));
     let sent = sample.route_request().fields.named(name.as_bytes()).next();
     match sent.map(String::from_utf8_lossy) {
         Some(sent) => format!("asks for `{name}: {wanted}`, and the request has `{sent}`"),
@@ -249,14 +265,14 @@ const CLIENT: &str = "<address of the client>";
 const REQUEST_ID: &str = "<new request id>";
 
 /// The way of `crate::pipeline`, up to the connection.
-fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
+fn upstream(snapshot: &Snapshot, veil: &Veil, sample: &Sample) -> Result<Answered, Reject> {
     let (head, bytes) = (sample.head(), sample.bytes());
     head.check(bytes, &snapshot.node)?;
     let route = snapshot.routes.find(&sample.route_request())?.route;
     head.check_length(route.policy.body_bytes)?;
     let pool = &route.pool;
     let servers: Vec<&Server> = pool.turn().collect();
-    let names = servers.iter().map(|server| server.name.to_string()).collect();
+    let names = servers.iter().map(|server| veil.shown(&server.name).to_owned()).collect();
     let own_id = head.request_id(bytes);
     let mut sent = Vec::new();
     let to = ToServer {
@@ -267,7 +283,7 @@ fn upstream(snapshot: &Snapshot, sample: &Sample) -> Result<Answered, Reject> {
         node: &snapshot.node,
     };
     forward::request(&mut sent, head, bytes, to);
-    let head = String::from_utf8_lossy(&sent).into_owned();
+    let head = veil.words(&String::from_utf8_lossy(&sent));
     Ok(Answered::Upstream {
         pool: pool.name.to_string(),
         connections: servers[0].capacity.most(),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run};
+use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run, Schema};
 use ringgate::config::{self, Config};
 use ringgate::control::{Charge, ControlPlane, Inheritance, systemd};
 use ringgate::explain;
@@ -38,6 +38,7 @@ fn run() -> ExitCode {
         Some(Command::Run(run)) => serve(run),
         Some(Command::Check(check)) => examine(check),
         Some(Command::Explain(question)) => answer(question),
+        Some(Command::Schema(asked)) => tell(asked),
         Some(Command::Version) => print(&format!("ringgate {}\n", env!("CARGO_PKG_VERSION"))),
     };
     let (message, code) = match done {
@@ -90,21 +91,36 @@ fn serve(run: &Run) -> Result<(), Failure> {
 }
 
 fn examine(check: &Check) -> Result<(), Failure> {
-    print(&explain::summary(&load(&check.config)?))
+    let config = load(&check.config)?;
+    print(&explain::summary(&config))?;
+    match config.warnings.len() {
+        count @ 1.. if check.deny_warnings => Err(Failure::Usage(format!(
+            "error: {count} of what is above are warnings, and --deny-warnings lets none pass"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn answer(question: &Explain) -> Result<(), Failure> {
     let config = load(&question.config)?;
-    let explanation =
-        explain::explain(&config.snapshot, &question.method, &question.target, &question.fields);
+    let Explain { method, target, fields, .. } = question;
+    let explanation = explain::explain(&config.snapshot, &config.veil, method, target, fields);
     print(&match question.json {
-        true => {
-            serde_json::to_string_pretty(&explanation)
-                .map_err(|error| failed_to("write JSON")(error.into()))?
-                + "\n"
-        }
+        true => json(&explanation)?,
         false => explanation.to_string(),
     })
+}
+
+fn tell(asked: &Schema) -> Result<(), Failure> {
+    print(&match asked.markdown {
+        true => config::reference(),
+        false => json(&config::schema())?,
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| failed_to("write JSON")(error.into()))?;
+    Ok(text + "\n")
 }
 
 /// Reads a configuration; its warnings are for standard error.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use toml::Spanned;
 
+use super::codes::Mistake;
 use super::diagnostic::Problem;
 use super::file;
 use super::secret::Secret;
@@ -42,6 +43,7 @@ pub(super) fn read(written: Option<&Spanned<file::Admin>>) -> Result<Admin, Prob
         && !address.ip().is_loopback()
     {
         return Err(Problem::at(
+            Mistake::OpenAdmin,
             listen.span(),
             "the admin API can be reached from other machines here, and asks for no token",
         )
@@ -51,11 +53,12 @@ pub(super) fn read(written: Option<&Spanned<file::Admin>>) -> Result<Admin, Prob
 }
 
 fn secret(written: &file::Text) -> Result<Secret, Problem> {
-    let token = written.get_ref();
+    let token: &str = written.get_ref();
     if token.len() >= TOKEN_BYTES && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(Secret::new(token.clone()));
+        return Ok(Secret::new(token.to_owned()));
     }
     Err(Problem::at(
+        Mistake::BadToken,
         written.span(),
         format!("a token has {TOKEN_BYTES} or more printable characters and no spaces"),
     )
@@ -63,9 +66,13 @@ fn secret(written: &file::Text) -> Result<Secret, Problem> {
 }
 
 fn path(written: &file::Text) -> Result<PathBuf, Problem> {
-    match written.get_ref() {
+    match &**written.get_ref() {
         path if (1..=SOCKET_BYTES).contains(&path.len()) && !path.contains('\0') => Ok(path.into()),
-        _ => Err(Problem::at(written.span(), format!("the name of a socket has 1 to {SOCKET_BYTES} bytes"))
-            .help("name a path, as in `socket = \"/run/ringgate/admin.sock\"`")),
+        _ => Err(Problem::at(
+            Mistake::BadSocket,
+            written.span(),
+            format!("the name of a socket has 1 to {SOCKET_BYTES} bytes"),
+        )
+        .help("name a path, as in `socket = \"/run/ringgate/admin.sock\"`")),
     }
 }

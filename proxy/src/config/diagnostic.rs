@@ -1,14 +1,17 @@
-//! What a person is told about a configuration file: one message, in the form that rustc and cargo have taught.
+//! What a person is told about a configuration: one message, in the form that rustc and cargo have taught.
 //!
-//! Owns: the rendering (by the crate that cargo uses for it), places in the text, and the nearest valid name.
-//! Assumes nothing of a place: whatever was computed or reported by a library is brought into the text first.
+//! Owns: the rendering (by the crate that cargo uses for it), and the nearest valid name.
+//! Assumes nothing of a place: whatever was computed or reported by a library is brought into its text first.
 
 use std::fmt;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// An error or a warning about a configuration file, ready to be printed; several lines without the last line's end.
+use super::codes::Code;
+use super::sources::{Place, Source, Sources};
+
+/// An error or a warning about a configuration, ready to be printed; several lines without the last line's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic(String);
 
@@ -20,24 +23,25 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// Something wrong at one place of the file, or at a few.
+/// Something wrong at one place of the configuration, or at a few.
 #[derive(Debug)]
 pub(super) struct Problem {
+    pub(super) code: Code,
     title: String,
     /// Where, and what is said about it there; the first is the place itself, the others explain it.
-    places: Vec<(Range<usize>, String)>,
+    places: Vec<(Place, String)>,
     help: Option<String>,
 }
 
 impl Problem {
     /// A problem at a place.
-    pub(super) fn at(span: Range<usize>, title: impl Into<String>) -> Problem {
-        Problem { title: title.into(), places: vec![(span, String::new())], help: None }
+    pub(super) fn at<C: Into<Code>>(code: C, place: Place, title: impl Into<String>) -> Problem {
+        Problem { code: code.into(), title: title.into(), places: vec![(place, String::new())], help: None }
     }
 
-    /// A problem of the file as a whole.
-    pub(super) fn of_file(title: impl Into<String>) -> Problem {
-        Problem { title: title.into(), places: Vec::new(), help: None }
+    /// A problem of the configuration as a whole.
+    pub(super) fn of_file<C: Into<Code>>(code: C, title: impl Into<String>) -> Problem {
+        Problem { code: code.into(), title: title.into(), places: Vec::new(), help: None }
     }
 
     /// Says something at the place itself.
@@ -57,8 +61,8 @@ impl Problem {
     }
 
     /// Points to another place that has to do with it.
-    pub(super) fn and_at(mut self, span: Range<usize>, label: impl Into<String>) -> Problem {
-        self.places.push((span, label.into()));
+    pub(super) fn and_at(mut self, place: Place, label: impl Into<String>) -> Problem {
+        self.places.push((place, label.into()));
         self
     }
 
@@ -69,40 +73,42 @@ impl Problem {
     }
 }
 
-/// The file that problems are shown in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Source<'a> {
-    /// What it is called.
-    pub(super) file: &'a str,
-    /// What it holds.
-    pub(super) text: &'a str,
+/// What is said about a problem.
+pub(super) fn say(problem: &Problem, sources: &Sources) -> Diagnostic {
+    let level = match problem.code {
+        Code::Mistake(_) => Level::ERROR,
+        Code::Lint(_) => Level::WARNING,
+    };
+    let mut report = Group::with_title(level.primary_title(&problem.title).id(problem.code.name()));
+    for (source, annotations) in by_source(problem, sources) {
+        report = report.element(Snippet::source(&source.text).path(&source.name).annotations(annotations));
+    }
+    let help = problem.help.iter().map(|help| Level::HELP.message(help));
+    Diagnostic(Renderer::plain().render(&[report.elements(help)]))
 }
 
-impl Source<'_> {
-    pub(super) fn error(self, problem: &Problem) -> Diagnostic {
-        self.render(Level::ERROR, problem)
-    }
+/// What is said about warnings beyond those that are shown.
+pub(super) fn say_others(count: usize) -> Diagnostic {
+    Diagnostic(format!(
+        "warning: {count} more warnings are not shown\n  |\n  = help: see to the others first, then check again"
+    ))
+}
 
-    pub(super) fn warning(self, problem: &Problem) -> Diagnostic {
-        self.render(Level::WARNING, problem)
-    }
-
-    fn render(self, level: Level<'_>, problem: &Problem) -> Diagnostic {
-        let kinds =
-            std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
-        let annotations = problem.places.iter().zip(kinds).map(|((span, label), kind)| {
-            let annotation = kind.span(within_a_line(span, self.text));
-            if label.is_empty() { annotation } else { annotation.label(label) }
-        });
-        let mut report = Group::with_title(level.primary_title(&problem.title));
-        if !problem.places.is_empty() {
-            report = report.element(Snippet::source(self.text).path(self.file).annotations(annotations));
+/// What is said in each text; the one with the place itself comes first.
+fn by_source<'a>(problem: &'a Problem, sources: &'a Sources) -> Vec<(&'a Source, Vec<Annotation<'a>>)> {
+    let kinds = std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
+    let mut said: Vec<(&Source, Vec<Annotation<'_>>)> = Vec::new();
+    for ((place, label), kind) in problem.places.iter().zip(kinds) {
+        let Some(source) = sources.of(place) else { continue };
+        let local = place.start - source.start..place.end.saturating_sub(source.start);
+        let annotation = kind.span(within_a_line(&local, &source.text));
+        let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
+        match said.iter_mut().find(|(other, _)| std::ptr::eq(*other, source)) {
+            Some((_, annotations)) => annotations.push(annotation),
+            None => said.push((source, vec![annotation])),
         }
-        if let Some(help) = &problem.help {
-            report = report.element(Level::HELP.message(help));
-        }
-        Diagnostic(Renderer::plain().render(&[report]))
     }
+    said
 }
 
 /// The part of `span` that lies in `text`, on character boundaries and in one line: what is underlined.

@@ -9,6 +9,7 @@ use ringgate_core::redact::{HiddenSegments, looks_secret};
 use ringgate_core::route::Pattern;
 use toml::Spanned;
 
+use super::codes::Mistake;
 use super::diagnostic::{Problem, list};
 use super::file::{self, Text};
 use crate::log::{Form, RequestLog, Shape};
@@ -42,21 +43,27 @@ pub(super) fn read(written: &file::Log) -> Result<RequestLog, Problem> {
 }
 
 fn form(written: &Text) -> Result<Option<Form>, Problem> {
-    let name = written.get_ref().as_str();
+    let name = &**written.get_ref();
     FORMS.iter().find(|(form, _)| *form == name).map(|(_, form)| *form).ok_or_else(|| {
         let names = FORMS.map(|(form, _)| form);
-        Problem::at(written.span(), format!("there is no form of the request log called `{name}`"))
+        Problem::at(Mistake::UnknownLog, written.span(), format!("there is no form of the request log called `{written}`"))
             .suggest(name, names)
             .help("write `json` for a JSON object a line, `combined` for the format of Apache and nginx, `text` for people, or `off`")
     })
 }
 
 fn path(written: &Text) -> Result<PathBuf, Problem> {
-    match written.get_ref().as_str() {
-        "" | "-" => Err(Problem::at(written.span(), format!("`{written}` is not the path of a file"))
-            .help("leave `file` out for standard output")),
-        path if path.ends_with('/') => Err(Problem::at(written.span(), format!("`{path}` is a folder"))
-            .help("give the path of a file in it, as in `/var/log/ringgate/access.log`")),
+    match &**written.get_ref() {
+        "" | "-" => Err(Problem::at(
+            Mistake::BadLogFile,
+            written.span(),
+            format!("`{written}` is not the path of a file"),
+        )
+        .help("leave `file` out for standard output")),
+        path if path.ends_with('/') => {
+            Err(Problem::at(Mistake::BadLogFile, written.span(), format!("`{written}` is a folder"))
+                .help("give the path of a file in it, as in `/var/log/ringgate/access.log`"))
+        }
         path => Ok(path.into()),
     }
 }
@@ -66,7 +73,7 @@ fn sample(written: &Spanned<f64>) -> Result<f64, Problem> {
     if (0.0..=1.0).contains(&share) {
         return Ok(share.abs()); // there is a negative zero
     }
-    Err(Problem::at(written.span(), format!("`{share}` is no share of all requests")).help(
+    Err(Problem::at(Mistake::BadSample, written.span(), format!("`{share}` is no share of all requests")).help(
         "write a number from 0 to 1, as in `0.01` for one in a hundred; requests that fail are all logged",
     ))
 }
@@ -74,8 +81,12 @@ fn sample(written: &Spanned<f64>) -> Result<f64, Problem> {
 /// Header fields, in lower case.
 fn fields(written: &[Text]) -> Result<Vec<Box<str>>, Problem> {
     if let Some(name) = written.iter().find(|name| !name.get_ref().bytes().all(is_token)) {
-        return Err(Problem::at(name.span(), format!("`{name}` is not the name of a header field"))
-            .help("write letters, digits and dashes, as in `user-agent`"));
+        return Err(Problem::at(
+            Mistake::BadFieldName,
+            name.span(),
+            format!("`{name}` is not the name of a header field"),
+        )
+        .help("write letters, digits and dashes, as in `user-agent`"));
     }
     names(written, "field", str::to_ascii_lowercase)
 }
@@ -83,8 +94,12 @@ fn fields(written: &[Text]) -> Result<Vec<Box<str>>, Problem> {
 /// Names that may be logged, each once; `what` they are the names of.
 fn names(written: &[Text], what: &str, spell: fn(&str) -> String) -> Result<Vec<Box<str>>, Problem> {
     if let Some(name) = written.get(NAMES) {
-        return Err(Problem::at(name.span(), format!("the log shows at most {NAMES} of them"))
-            .help("list those that somebody reads"));
+        return Err(Problem::at(
+            Mistake::TooManyLogNames,
+            name.span(),
+            format!("the log shows at most {NAMES} of them"),
+        )
+        .help("list those that somebody reads"));
     }
     let mut names: Vec<Box<str>> = Vec::new();
     for name in written {
@@ -98,14 +113,13 @@ fn names(written: &[Text], what: &str, spell: fn(&str) -> String) -> Result<Vec<
 }
 
 fn check_name(written: &Text, what: &str) -> Result<(), Problem> {
-    match written.get_ref().as_str() {
-        "" => {
-            Err(Problem::at(written.span(), format!("a {what} has a name"))
-                .help("write it, or leave this out"))
-        }
+    match &**written.get_ref() {
+        "" => Err(Problem::at(Mistake::BadLogName, written.span(), format!("a {what} has a name"))
+            .help("write it, or leave this out")),
         name if looks_secret(name) => Err(Problem::at(
+            Mistake::SecretInLog,
             written.span(),
-            format!("a {what} called `{name}` may be a credential, which is never logged"),
+            format!("a {what} called `{written}` may be a credential, which is never logged"),
         )
         .help("leave it out; log the id of the request instead, and look the rest up where it is safe")),
         _ => Ok(()),
@@ -116,13 +130,14 @@ fn check_name(written: &Text, what: &str) -> Result<(), Problem> {
 pub(super) fn hidden(pattern: &Pattern, listed: &[Text]) -> Result<HiddenSegments, Problem> {
     let mut hidden = HiddenSegments::NONE;
     for name in listed {
-        match (name.get_ref().as_str(), pattern.below()) {
+        match (&**name.get_ref(), pattern.below()) {
             (BELOW, Some(place)) => hidden.hide_from(place),
             (name, _) if pattern.parameters().any(|(_, parameter)| parameter == name) => {}
             _ => return Err(no_such_parameter(name, pattern)),
         }
     }
-    let is_hidden = |name: &str| looks_secret(name) || listed.iter().any(|listed| listed.get_ref() == name);
+    let is_hidden =
+        |name: &str| looks_secret(name) || listed.iter().any(|listed| **listed.get_ref() == *name);
     let parameters = pattern.parameters().filter(|(_, name)| is_hidden(name));
     parameters.for_each(|(place, name)| hidden.hide(place, name));
     Ok(hidden)
@@ -135,7 +150,11 @@ fn no_such_parameter(written: &Text, pattern: &Pattern) -> Problem {
         true => "name a segment first, as in `path = \"/reset/{token}\"`".to_owned(),
         false => format!("what can stand here: {}", list(&names)),
     };
-    Problem::at(written.span(), format!("the path of this route has no parameter `{written}`"))
-        .suggest(written.get_ref(), names)
-        .help(help)
+    Problem::at(
+        Mistake::UnknownParameter,
+        written.span(),
+        format!("the path of this route has no parameter `{written}`"),
+    )
+    .suggest(written.get_ref(), names)
+    .help(help)
 }

@@ -1,49 +1,65 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language (`file`), every value in it (`settings`, `log`, `clients`, `policy`, `pools`, `routes`), what deserves a
+//! Owns: the language (`file`) and the texts it is read from (`sources`, `include`, `read`, `environment`), every value in it
+//! (`settings`, `log`, `admin`, `clients`, `policy`, `pools`, `routes`), what deserves a
 //! warning (`reach`) and how all of it is said to a person (`diagnostic`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 
 mod admin;
 mod clients;
+mod codes;
 mod diagnostic;
+mod environment;
 mod file;
 mod fixed;
+mod include;
+mod kinds;
+mod lints;
 mod log;
+mod overlap;
 mod policy;
 mod pools;
 mod reach;
+mod read;
 mod routes;
 pub(crate) mod sample;
+mod schema;
 mod secret;
 mod settings;
+mod sources;
+mod table;
 #[cfg(test)]
 mod tests;
+mod veil;
+mod words;
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ringgate_core::policy::Policy;
 use ringgate_core::snapshot::{Clients, Snapshot};
+use ringgate_core::trust::Trusted;
 use ringgate_io::Rung;
 
-use toml::Spanned;
-
 pub use self::admin::Admin;
+pub use self::codes::messages;
 pub use self::diagnostic::Diagnostic;
 pub use self::fixed::Fixed;
+pub use self::schema::{reference, schema};
 pub use self::secret::Secret;
 pub(crate) use self::settings::WORKERS;
+pub use self::veil::Veil;
 
-use self::diagnostic::{Problem, Source};
+use self::diagnostic::Problem;
+use self::environment::Environment;
+use self::lints::Allowances;
 use self::pools::Pools;
+use self::sources::Sources;
 use crate::log::RequestLog;
 
 /// A configuration, compiled.
-#[derive(Debug)]
 pub struct Config {
     /// Where clients connect.
     pub listen: SocketAddr,
@@ -59,21 +75,48 @@ pub struct Config {
     pub snapshot: Snapshot,
     /// What of all that holds until the end of the process.
     pub fixed: Fixed,
+    /// What of it may be a secret.
+    pub veil: Veil,
     /// What is allowed, and probably not meant.
     pub warnings: Vec<Diagnostic>,
+    /// The files it was read from, that which includes the others first; none if it was parsed from a text.
+    pub files: Vec<PathBuf>,
 }
 
-/// Bytes of a configuration file: a hundred thousand routes of a few hundred bytes fit. More is another kind of file, or one
-/// without an end.
-const FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// Not what it holds: some of it may be a secret.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let routes = self.snapshot.routes.all().len();
+        f.debug_struct("Config").field("files", &self.files).field("routes", &routes).finish_non_exhaustive()
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The first thing that is wrong: where it stands, what was expected, and what to write instead.
+    pub diagnostic: Diagnostic,
+    /// The files that were read until then, the one that could not be read included. When one of them changes it is worth
+    /// another look.
+    pub files: Vec<PathBuf>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.diagnostic.fmt(f)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 /// Warnings that are shown: more is not read, and each is drawn from the whole text.
 const WARNINGS: usize = 100;
 
-/// Reads and compiles a file. Resolves the names of servers, so it may wait for the network.
+/// Reads and compiles a file and those that it includes. Resolves the names of servers, so it may wait for the network.
 ///
 /// # Errors
-/// The file cannot be read, or [`parse`] refuses it.
-pub fn load(path: &Path) -> Result<Config, Diagnostic> {
+/// A file cannot be read, or what they say makes no sense.
+pub fn load(path: &Path) -> Result<Config, Refusal> {
     load_after(path, None)
 }
 
@@ -81,55 +124,76 @@ pub fn load(path: &Path) -> Result<Config, Diagnostic> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_after(path: &Path, earlier: Option<&Snapshot>) -> Result<Config, Diagnostic> {
-    let file = path.display().to_string();
-    let bytes = read(path).map_err(|error| {
-        let problem = Problem::of_file(format!("cannot read `{file}`: {error}"));
-        Source { file: &file, text: "" }.error(&problem.help(what_to_do(&error)))
-    })?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => compile(text, &file, &resolve, earlier),
-        Err(error) => Err(not_text(&bytes, error.valid_up_to(), &file)),
-    }
+pub fn load_after(path: &Path, earlier: Option<&Snapshot>) -> Result<Config, Refusal> {
+    let mut sources = Sources::default();
+    let main = sources.read(path, None);
+    let surroundings = Surroundings { earlier, ..SURROUNDINGS };
+    let config = main.and_then(|main| build(main, Some(path), &mut sources, surroundings));
+    finish(config, sources)
 }
 
-/// Compiles the text of a file; `file` is what messages call it. Resolves the names of servers, so it may wait for the
-/// network.
+/// Compiles a text; `name` is what messages call it. It includes no files. Resolves the names of servers, so it may wait
+/// for the network.
 ///
 /// # Errors
-/// The first thing in it that is wrong: where it stands, what was expected, and what to write instead.
-pub fn parse(text: &str, file: &str) -> Result<Config, Diagnostic> {
-    compile(text, file, &resolve, None)
+/// What it says makes no sense.
+pub fn parse(text: &str, name: &str) -> Result<Config, Refusal> {
+    compile(text, name, SURROUNDINGS)
 }
 
+/// What a configuration refers to and does not hold.
+#[derive(Clone, Copy)]
+struct Surroundings<'a> {
+    resolve: pools::Resolve<'a>,
+    variable: environment::Variable<'a>,
+    /// The configuration that holds until this one does.
+    earlier: Option<&'a Snapshot>,
+}
+
+/// Those of this process.
+const SURROUNDINGS: Surroundings<'static> =
+    Surroundings { resolve: &resolve, variable: &|name| std::env::var_os(name), earlier: None };
+
 /// Asks the resolver of the system, which may wait for the network.
-fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+fn resolve(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
     Ok((host, port).to_socket_addrs()?.collect())
 }
 
-fn compile(
-    text: &str,
-    file: &str,
-    resolve: pools::Resolve<'_>,
-    earlier: Option<&Snapshot>,
-) -> Result<Config, Diagnostic> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text); // some editors begin a file with a byte order mark
-    let source = Source { file, text };
-    let (mut config, warnings) = build(text, resolve, earlier).map_err(|problem| source.error(&problem))?;
-    config.warnings = warnings.iter().take(WARNINGS).map(|problem| source.warning(problem)).collect();
-    if let Some(others) = warnings.len().checked_sub(WARNINGS).filter(|others| *others > 0) {
-        let problem = Problem::of_file(format!("{others} more warnings are not shown"));
-        config.warnings.push(source.warning(&problem.help("see to the others first, then check again")));
+fn compile(text: &str, name: &str, surroundings: Surroundings<'_>) -> Result<Config, Refusal> {
+    let mut sources = Sources::default();
+    let main = sources.add(name, text);
+    finish(build(main, None, &mut sources, surroundings), sources)
+}
+
+/// Says in words what was found.
+fn finish(config: Result<(Config, Vec<Problem>), Problem>, sources: Sources) -> Result<Config, Refusal> {
+    match config {
+        Ok((config, warnings)) => {
+            Ok(Config { warnings: some(&warnings, &sources), files: sources.into_files(), ..config })
+        }
+        Err(problem) => {
+            let diagnostic = diagnostic::say(&problem, &sources);
+            Err(Refusal { diagnostic, files: sources.into_files() })
+        }
     }
-    Ok(config)
+}
+
+/// Warnings, up to a bound, and how many more there are.
+fn some(warnings: &[Problem], sources: &Sources) -> Vec<Diagnostic> {
+    let others = Some(warnings.len().saturating_sub(WARNINGS)).filter(|others| *others > 0);
+    let shown = warnings.iter().take(WARNINGS).map(|problem| diagnostic::say(problem, sources));
+    shown.chain(others.map(diagnostic::say_others)).collect()
 }
 
 fn build(
-    text: &str,
-    resolve: pools::Resolve<'_>,
-    earlier: Option<&Snapshot>,
+    main: usize,
+    path: Option<&Path>,
+    sources: &mut Sources,
+    surroundings: Surroundings<'_>,
 ) -> Result<(Config, Vec<Problem>), Problem> {
-    let file = file::read(text)?;
+    let environment = Environment::new(surroundings.variable);
+    let mut file = read::read(sources.text(main), &environment)?;
+    let mut warnings = include::read(&mut file, path, sources, &environment)?;
     let listen = settings::listen(file.listen.as_ref())?;
     let workers = file.workers.as_ref().map(settings::workers).transpose()?;
     let driver = file.driver.as_ref().map(settings::driver).transpose()?;
@@ -138,14 +202,21 @@ fn build(
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
     let admin = admin::read(file.admin.as_ref())?;
+    let allowances = Allowances::read(&file)?;
     let defaults = policy::defaults(&file)?;
-    let earlier = earlier.map_or_else(Default::default, Snapshot::pools_by_name);
-    let mut pools = Pools::declare(file.pools, resolve, earlier)?;
+    let earlier = surroundings.earlier.map_or_else(Default::default, Snapshot::pools_by_name);
+    let mut pools = Pools::declare(&file.pools, surroundings.resolve, earlier)?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
-    let mut warnings = pools.unused(compiled.routes.all());
-    warnings.extend(policy::ineffective(&file.timeouts.of_routes()));
-    warnings.extend(file.routes.iter().filter_map(|route| policy::ineffective(&route.get_ref().timeouts)));
-    warnings.extend(reach::unreachable(&compiled, tolerance));
+    let veil = Veil::of(&file, compiled.routes.all());
+    warnings.extend(lints::of_trusted(&file.trusted_proxies, &trusted));
+    warnings.extend(lints::of_timeouts(&file.timeouts.of_routes(), &defaults.policy));
+    warnings.retain(|warning| allowances.forbids(warning));
+    warnings.extend(lints::of_pools(&file, &allowances));
+    warnings.extend(allowances.of_pools(pools.unused(compiled.routes.all())));
+    warnings.extend(lints::of_routes(&file, compiled.routes.all(), &allowances));
+    warnings.extend(allowances.of_routes(reach::unreachable(&compiled, tolerance, &veil)));
+    warnings.extend(allowances.of_pairs(overlap::overlapping(&compiled, tolerance, &veil)));
+    let trusted = Trusted::new(trusted);
     let snapshot = Snapshot {
         routes: compiled.routes,
         pools: pools.into_compiled(),
@@ -153,39 +224,12 @@ fn build(
         kept: defaults.kept,
         node,
     };
-    let node_id = file.node_id.map(Spanned::into_inner);
+    let node_id = file.node_id.as_ref().map(|id| id.get_ref().to_string());
     let connections = snapshot.clients.connections;
     let fixed = Fixed { listen, workers, driver, requests: log.clone(), node_id, connections, admin };
-    let policy = defaults.policy;
-    Ok((Config { listen, workers, driver, log, policy, snapshot, fixed, warnings: Vec::new() }, warnings))
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > FILE_BYTES {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(bytes)
-}
-
-fn what_to_do(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            "give the path of a file that exists; this is a whole configuration:\n\
-             [[routes]]\nprefix = \"/\"\nservers = [\"127.0.0.1:3000\"]"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "let the user that runs ringgate read the file and enter its folders"
-        }
-        io::ErrorKind::IsADirectory => "give the path of a file in it, such as `ringgate.toml`",
-        io::ErrorKind::FileTooLarge => "a configuration has at most 64 MiB; is this the right file?",
-        _ => "make the file readable, or give the path of another one",
-    }
-}
-
-fn not_text(bytes: &[u8], at: usize, file: &str) -> Diagnostic {
-    let text = String::from_utf8_lossy(bytes); // the same as the file up to `at`
-    let problem = Problem::at(at..at + 1, "the file is not text in UTF-8").label("from here on");
-    Source { file, text: &text }.error(&problem.help("save it in UTF-8; every TOML file is"))
+    let (policy, files, none) = (defaults.policy, Vec::new(), Vec::new());
+    Ok((
+        Config { listen, workers, driver, log, policy, snapshot, fixed, veil, warnings: none, files },
+        warnings,
+    ))
 }

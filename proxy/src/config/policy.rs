@@ -10,11 +10,13 @@ use ringgate_core::chunked::is_token;
 use ringgate_core::policy::{Policy, Timeouts};
 use ringgate_core::route::Pattern;
 use ringgate_core::snapshot::{Clients, Kept};
-use toml::{Spanned, Value};
+use toml::Spanned;
 
+use super::codes::{Lint, Mistake};
 use super::diagnostic::Problem;
 use super::file::{self, RouteLimits, RouteTimeouts, Size, Text};
 use super::log;
+use super::words::Bytes;
 
 /// How long a timeout may be. The clock of the event loop counts milliseconds; a day is longer than any request, and sums
 /// with a point in time stay far from overflow.
@@ -102,16 +104,20 @@ pub(super) fn ineffective(timeouts: &RouteTimeouts) -> Option<Problem> {
     let steps = [&timeouts.connect, &timeouts.response, &timeouts.stall];
     let longer = steps.into_iter().flatten().find(|step| duration(step) > Some(limit))?;
     Some(
-        Problem::at(longer.span(), format!("this timeout never comes to bear: `total` ends after {total}"))
-            .and_at(total.span(), "ends first")
-            .help("let `total` be the longer one, or leave this one out"),
+        Problem::at(
+            Lint::IneffectiveTimeout,
+            longer.span(),
+            format!("this timeout never comes to bear: `total` ends after {total}"),
+        )
+        .and_at(total.span(), "ends first")
+        .help("let `total` be the longer one, or leave this one out"),
     )
 }
 
 fn total(written: &Option<Text>, default: Option<Duration>) -> Result<Option<Duration>, Problem> {
     match written {
         None => Ok(default),
-        Some(written) if written.get_ref() == NONE => Ok(None),
+        Some(written) if **written.get_ref() == *NONE => Ok(None),
         Some(_) => timeout(written, Duration::ZERO).map(Some),
     }
 }
@@ -120,14 +126,21 @@ fn timeout(written: &Option<Text>, default: Duration) -> Result<Duration, Proble
     let Some(written) = written else { return Ok(default) };
     match duration(written) {
         Some(duration) if TIMEOUTS.contains(&duration) => Ok(duration),
-        Some(_) => Err(Problem::at(written.span(), format!("`{written}` is no time to wait for"))
-            .help(format!("a timeout is from `1ms` up to `1day`; only `total` may be `{NONE}`"))),
-        None => Err(Problem::at(written.span(), format!("`{written}` is not a duration"))
-            .help("write a number with its unit, as in `250ms`, `10s` or `1m30s`")),
+        Some(_) => Err(Problem::at(
+            Mistake::TimeoutOutOfBounds,
+            written.span(),
+            format!("`{written}` is no time to wait for"),
+        )
+        .help(format!("a timeout is from `1ms` up to `1day`; only `total` may be `{NONE}`"))),
+        None => {
+            Err(Problem::at(Mistake::BadDuration, written.span(), format!("`{written}` is not a duration"))
+                .help("write a number with its unit, as in `250ms`, `10s` or `1m30s`"))
+        }
     }
 }
 
-fn duration(written: &Text) -> Option<Duration> {
+/// A duration, if it is one.
+pub(super) fn duration(written: &Text) -> Option<Duration> {
     let text = Some(written.get_ref()).filter(|text| text.len() <= DURATION_BYTES)?;
     humantime::parse_duration(text).ok()
 }
@@ -137,31 +150,38 @@ pub(super) fn connections(written: &Spanned<i64>, default: &str) -> Result<usize
     let connections = usize::try_from(*written.get_ref()).ok();
     connections.filter(|connections| CONNECTIONS.contains(connections)).ok_or_else(|| {
         let (fewest, most) = (CONNECTIONS.start(), CONNECTIONS.end());
-        Problem::at(written.span(), format!("there cannot be {written} connections"))
-            .help(format!("write a number from {fewest} to {most}, or leave it out for {default}"))
+        Problem::at(
+            Mistake::ConnectionsOutOfBounds,
+            written.span(),
+            format!("there cannot be {written} connections"),
+        )
+        .help(format!("write a number from {fewest} to {most}, or leave it out for {default}"))
     })
 }
 
 /// Bytes, or `None` for any number of them.
 fn size(written: &Size, range: &RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
-    let (text, bytes) = match written.get_ref() {
-        Value::String(text) if text == NONE => return Ok(None),
-        Value::String(text) => (text.clone(), text.parse().ok().map(|ByteSize(bytes)| bytes)),
-        Value::Integer(bytes) => (bytes.to_string(), Some(u64::try_from(*bytes).unwrap_or(u64::MAX))),
-        other => (other.to_string(), None),
+    let bytes = match written.get_ref() {
+        Bytes::Text(text) if **text == *NONE => return Ok(None),
+        Bytes::Text(text) => text.parse().ok().map(|ByteSize(bytes)| bytes),
+        Bytes::Number(bytes) => Some(u64::try_from(*bytes).unwrap_or(u64::MAX)),
     };
-    let bad = |what: &str, help: &str| {
-        Err(Problem::at(written.span(), format!("`{text}` {what}")).help(format!("{help}, or \"{NONE}\"")))
+    let bad = |code: Mistake, what: &str, help: &str| {
+        Err(Problem::at(code, written.span(), format!("`{written}` {what}"))
+            .help(format!("{help}, or \"{NONE}\"")))
     };
     match bytes {
         Some(bytes) if range.contains(&bytes) => Ok(Some(bytes)),
         Some(_) => bad(
+            Mistake::SizeOutOfBounds,
             "is out of range",
             &format!("write a number of bytes from {} to {}", range.start(), range.end()),
         ),
-        None => {
-            bad("is not a size", "write a number of bytes, or text with a unit as in \"64KiB\" and \"10MB\"")
-        }
+        None => bad(
+            Mistake::BadSize,
+            "is not a size",
+            "write a number of bytes, or text with a unit as in \"64KiB\" and \"10MB\"",
+        ),
     }
 }
 
@@ -175,8 +195,12 @@ fn upgrades(written: &Spanned<Vec<Text>>) -> Result<Vec<Box<str>>, Problem> {
             upgrades.push(name);
         }
         if upgrades.len() > UPGRADES {
-            return Err(Problem::at(protocol.span(), "this route upgrades to too many protocols")
-                .help(format!("list at most {UPGRADES}")));
+            return Err(Problem::at(
+                Mistake::TooManyUpgrades,
+                protocol.span(),
+                "this route upgrades to too many protocols",
+            )
+            .help(format!("list at most {UPGRADES}")));
         }
     }
     Ok(upgrades)
@@ -194,13 +218,19 @@ fn check_upgrade(written: &Text, lower: &str) -> Result<(), Problem> {
             name == *unchecked || name.strip_prefix(unchecked).is_some_and(|rest| rest.starts_with('-'))
         }) =>
         {
-            Err(Problem::at(written.span(), format!("requests would bypass the gateway through `{written}`"))
-                .help("leave it out: what is asked for after an upgrade is not routed, limited or logged"))
+            Err(Problem::at(
+                Mistake::UncheckedUpgrade,
+                written.span(),
+                format!("requests would bypass the gateway through `{written}`"),
+            )
+            .help("leave it out: what is asked for after an upgrade is not routed, limited or logged"))
         }
-        () if !is_protocol => {
-            Err(Problem::at(written.span(), format!("`{written}` is not the name of a protocol"))
-                .help("write it as the field `Upgrade` of a request does, as in `websocket`"))
-        }
+        () if !is_protocol => Err(Problem::at(
+            Mistake::BadUpgrade,
+            written.span(),
+            format!("`{written}` is not the name of a protocol"),
+        )
+        .help("write it as the field `Upgrade` of a request does, as in `websocket`")),
         () => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::Route;
 
+use super::codes::{Lint, Mistake};
 use super::diagnostic::{Problem, list};
 use super::file::{self, Servers, Text};
 use super::policy::connections;
@@ -35,19 +36,19 @@ pub(super) struct Pools<'a> {
 impl<'a> Pools<'a> {
     /// Compiles `[pools]`.
     pub(super) fn declare(
-        pools: BTreeMap<Text, file::Pool>,
+        pools: &BTreeMap<Text, file::Pool>,
         resolve: Resolve<'a>,
         earlier: Earlier<'a>,
     ) -> Result<Pools<'a>, Problem> {
         let (declared, unnamed, compiled) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut all = Pools { resolve, declared, unnamed, compiled, earlier };
         for (name, pool) in pools {
-            check_name(&name)?;
-            let servers = pool.servers.as_ref().ok_or_else(|| no_servers(&name))?;
+            check_name(name)?;
+            let servers = pool.servers.as_ref().ok_or_else(|| no_servers(name))?;
             let default = SERVER_CONNECTIONS.to_string();
             let connections = pool.connections.as_ref().map(|written| connections(written, &default));
             all.add(name.get_ref(), servers, connections.transpose()?.unwrap_or(SERVER_CONNECTIONS))?;
-            all.declared.push(name);
+            all.declared.push(name.clone());
         }
         Ok(all)
     }
@@ -58,11 +59,12 @@ impl<'a> Pools<'a> {
         let place = self.declared.binary_search(name);
         place.map(|place| self.compiled[place].clone()).map_err(|_| {
             let names: Vec<&str> = self.declared.iter().map(|declared| &**declared.get_ref()).collect();
-            let problem = Problem::at(name.span(), format!("there is no pool `{name}`"));
+            let problem =
+                Problem::at(Mistake::UnknownPool, name.span(), format!("there is no pool `{name}`"));
             match names.is_empty() {
                 true => problem.help(format!(
                     "declare it: `[pools.{}]` with `servers = [\"127.0.0.1:3000\"]`",
-                    key(name.get_ref())
+                    key(name.get_ref().plain().unwrap_or("NAME"))
                 )),
                 false => problem
                     .suggest(name.get_ref(), names.iter().copied())
@@ -71,9 +73,10 @@ impl<'a> Pools<'a> {
         })
     }
 
-    /// The pool of a route that lists its servers itself. It is called by them, so the same list is the same pool.
+    /// The pool of a route that lists its servers itself. It is called by them as they may be shown, so the same list is
+    /// the same pool.
     pub(super) fn unnamed(&mut self, servers: &Servers) -> Result<Arc<Pool>, Problem> {
-        let written: Vec<&str> = servers.get_ref().iter().map(|server| &**server.get_ref()).collect();
+        let written: Vec<String> = servers.get_ref().iter().map(Text::to_string).collect();
         let name = written.join(", ");
         if let Some(pool) = self.unnamed.get(&name) {
             return Ok(pool.clone());
@@ -83,16 +86,17 @@ impl<'a> Pools<'a> {
         Ok(pool)
     }
 
-    /// Warns of pools that were declared for nothing.
-    pub(super) fn unused(&self, routes: &[Arc<Route>]) -> Vec<Problem> {
+    /// Warns of pools that were declared for nothing, with their names.
+    pub(super) fn unused(&self, routes: &[Arc<Route>]) -> Vec<(&str, Problem)> {
         let used: HashSet<*const Pool> = routes.iter().map(|route| Arc::as_ptr(&route.pool)).collect();
         let declared = self.declared.iter().zip(&self.compiled);
         let unused = declared.filter(|(_, pool)| !used.contains(&Arc::as_ptr(pool)));
-        let warning = |(name, _): (&Text, &Arc<Pool>)| {
-            Problem::at(name.span(), format!("no route uses the pool `{name}`"))
-                .help(format!("remove it, or send a route there with `pool = \"{name}\"`"))
-        };
-        unused.map(warning).collect()
+        let warnings = unused.map(|(name, _)| {
+            let help = format!("remove it, or send a route there with `pool = \"{name}\"`");
+            let title = format!("no route uses the pool `{name}`");
+            (&**name.get_ref(), Problem::at(Lint::UnusedPool, name.span(), title).help(help))
+        });
+        warnings.collect()
     }
 
     /// What the snapshot holds.
@@ -112,7 +116,7 @@ impl<'a> Pools<'a> {
             compiled.push(Server::new(written.get_ref(), address).at_most(connections));
         }
         if compiled.is_empty() {
-            return Err(Problem::at(servers.span(), "a pool has at least one server")
+            return Err(Problem::at(Mistake::EmptyPool, servers.span(), "a pool has at least one server")
                 .help("list where it listens, as in `servers = [\"127.0.0.1:3000\"]`"));
         }
         let pool = Pool::new(name, compiled);
@@ -126,15 +130,19 @@ impl<'a> Pools<'a> {
 }
 
 fn no_servers(pool: &Text) -> Problem {
-    Problem::at(pool.span(), format!("the pool `{pool}` has no servers"))
+    Problem::at(Mistake::PoolWithoutServers, pool.span(), format!("the pool `{pool}` has no servers"))
         .help("list where they listen, as in `servers = [\"127.0.0.1:3000\", \"127.0.0.1:3001\"]`")
 }
 
 fn twice(written: &Text, first: &Text) -> Problem {
-    Problem::at(written.span(), format!("the server `{written}` is in this pool already"))
-        .label("again here")
-        .and_at(first.span(), "first here")
-        .help("list each server once; every server gets the same share of the requests")
+    Problem::at(
+        Mistake::DuplicateServer,
+        written.span(),
+        format!("the server `{written}` is in this pool already"),
+    )
+    .label("again here")
+    .and_at(first.span(), "first here")
+    .help("list each server once; every server gets the same share of the requests")
 }
 
 /// Where a server listens, as it is written.
@@ -148,8 +156,12 @@ enum Endpoint {
 impl Endpoint {
     fn read(written: &Text) -> Result<Endpoint, Problem> {
         Endpoint::parse(written.get_ref()).ok_or_else(|| {
-            Problem::at(written.span(), format!("`{written}` is not the address of a server"))
-                .help(advice(written.get_ref()))
+            Problem::at(
+                Mistake::BadServer,
+                written.span(),
+                format!("`{written}` is not the address of a server"),
+            )
+            .help(written.get_ref().plain().map_or_else(|| EXAMPLES.into(), advice))
         })
     }
 
@@ -179,8 +191,12 @@ impl Endpoint {
             Endpoint::Name(host, port) => (host, *port),
         };
         let unknown = |why: String| {
-            Problem::at(written.span(), format!("the name `{host}` has no address: {why}"))
-                .help("correct the name, make it known (DNS, /etc/hosts), or write the server's IP address")
+            Problem::at(
+                Mistake::UnknownHost,
+                written.span(),
+                format!("the name in `{written}` has no address: {why}"),
+            )
+            .help("correct the name, make it known (DNS, /etc/hosts), or write the server's IP address")
         };
         let addresses = resolve(host, port).map_err(|error| unknown(error.to_string()))?;
         let best = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
@@ -200,13 +216,16 @@ fn is_name(host: &str) -> bool {
     host.split('.').all(is_label) && !ends_in_number
 }
 
+/// How servers are written.
+const EXAMPLES: &str = "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`";
+
 fn advice(text: &str) -> String {
     let is_host = |host: &str| is_name(host) || host.parse::<Ipv4Addr>().is_ok();
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let server = if scheme.is_empty() { rest } else { rest.split('/').next().unwrap_or(rest) };
     match scheme {
         "" if is_host(server) => format!("add the port it listens on, as in `{server}:80`"),
-        "" => "write host and port, as in `127.0.0.1:3000`, `[::1]:3000` or `localhost:3000`".into(),
+        "" => EXAMPLES.into(),
         _ if is_host(server) => {
             format!(
                 "leave out `{scheme}://` and any path, and add the port where it speaks HTTP: `{server}:80`"

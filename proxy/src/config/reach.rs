@@ -9,31 +9,36 @@ use ringgate_core::limits::PATTERN_PARAMETERS;
 use ringgate_core::route::{Route, Routes};
 use ringgate_core::tolerance::Tolerance;
 
+use super::codes::Lint;
 use super::diagnostic::{Problem, list};
 use super::routes::Compiled;
 use super::sample::Sample;
+use super::veil::Veil;
 
 /// A segment that stands for all that no pattern spells out.
 const ANY_SEGMENT: &str = "~any~";
 /// A method that no route names.
-const ANY_METHOD: &str = "RINGGATE-ANY-METHOD";
+pub(super) const ANY_METHOD: &str = "RINGGATE-ANY-METHOD";
 /// A host that no route names (RFC 2606 keeps the domain free).
 const ANY_HOST: &str = "any.invalid";
 
-/// A warning for each route that is out of reach.
-pub(super) fn unreachable(compiled: &Compiled, tolerance: Tolerance) -> Vec<Problem> {
+/// A warning for each route that is out of reach, with its place among all.
+pub(super) fn unreachable(compiled: &Compiled, tolerance: Tolerance, veil: &Veil) -> Vec<(usize, Problem)> {
     let routes = &compiled.routes;
     let depth = routes.all().iter().map(|route| depth(&route.pattern.to_string())).max().unwrap_or(0);
-    let places = routes.all().iter().zip(&compiled.places);
+    let places = routes.all().iter().zip(&compiled.places).enumerate();
     places
-        .filter_map(|(route, place)| {
-            let why = match takers(routes, route, depth, tolerance)?.as_slice() {
-                [] => "the gateway itself refuses all that it asks for".to_owned(),
-                takers => format!("all are taken by {}", list(takers)),
+        .filter_map(|(index, (route, place))| {
+            let (lint, why) = match takers(routes, route, depth, tolerance)?.as_slice() {
+                [] => (Lint::UnreachableRoute, "the gateway itself refuses all that it asks for".to_owned()),
+                takers => {
+                    let takers: Vec<&str> = takers.iter().map(|taker| veil.shown(taker)).collect();
+                    (Lint::ShadowedRoute, format!("all are taken by {}", list(&takers)))
+                }
             };
-            let problem =
-                Problem::at(place.clone(), format!("no request can reach the route `{}`", route.name));
-            Some(problem.label(why).help("remove it, or let it ask for something that no other route takes"))
+            let title = format!("no request can reach the route `{}`", veil.shown(&route.name));
+            let problem = Problem::at(lint, place.clone(), title).label(why);
+            Some((index, problem.help("remove it, or let it ask for something that no other route takes")))
         })
         .collect()
 }
@@ -56,6 +61,12 @@ fn takers<'a>(routes: &'a Routes, route: &Route, depth: usize, tolerance: Tolera
         }
     }
     Some(takers)
+}
+
+/// A path that a pattern has.
+pub(super) fn sample_path(pattern: &str) -> String {
+    let is_prefix = |path: &String| path.ends_with('/') && pattern.ends_with("/*");
+    paths(pattern, 0).into_iter().find(|path| !is_prefix(path)).unwrap_or_else(|| "/".to_owned())
 }
 
 /// The paths of a pattern that others are least likely to have; those of a prefix down to `depth` segments and one more.
@@ -143,7 +154,7 @@ mod tests {
         let mut texts: Vec<String> = exact.chain(["/a/*".into()]).collect();
         let out = |texts: &[String]| {
             let compiled = compiled(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-            unreachable(&compiled, Tolerance::NONE).len()
+            unreachable(&compiled, Tolerance::NONE, &Veil::default()).len()
         };
         assert_eq!(out(&texts), 0);
         texts.push(format!("/a{}/*", below(PATTERN_PARAMETERS)));

@@ -1,6 +1,8 @@
 mod advice;
+mod schema;
 
 use std::cell::RefCell;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,14 +67,19 @@ fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
+/// What a text is compiled in: that network, and an environment where `A` is `a`.
+const WORLD: Surroundings<'static> =
+    Surroundings { resolve: &resolve, variable: &|name| (name == "A").then(|| "a".into()), earlier: None };
+
 fn compiled(text: &str) -> Config {
-    compile(text, "f.toml", &resolve, None).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
+    compile(text, "f.toml", WORLD).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
 }
 
-/// The first line of what is said about a text that is refused.
+/// The first line of what is said about a text that is refused, without the name of the message.
 fn refusal(text: &str) -> String {
-    let diagnostic = compile(text, "f.toml", &resolve, None).expect_err(text);
-    diagnostic.to_string().lines().next().unwrap_or_default().to_owned()
+    let message = compile(text, "f.toml", WORLD).expect_err(text).to_string();
+    let (_, title) = message.lines().next().unwrap_or_default().split_once("]: ").expect(text);
+    format!("error: {title}")
 }
 
 /// A file with one route, whose keys these are.
@@ -202,8 +209,8 @@ fn addresses_of_servers_are_checked() {
         ("a:+1", "`a:+1` is not the address of a server"),
         ("a b:1", "`a b:1` is not the address of a server"),
         ("http://a:1/", "`http://a:1/` is not the address of a server"),
-        ("nobody:1", "the name `nobody` has no address: unknown"),
-        ("empty:1", "the name `empty` has no address: the answer was empty"),
+        ("nobody:1", "the name in `nobody:1` has no address: unknown"),
+        ("empty:1", "the name in `empty:1` has no address: the answer was empty"),
     ] {
         let text = route(&format!("prefix = \"/\"\nservers = [\"{server}\"]"));
         assert_eq!(refusal(&text), format!("error: {why}"), "{server}");
@@ -290,7 +297,7 @@ fn conditions_that_no_request_can_meet_are_refused() {
 fn routes_that_claim_the_same_requests_contradict_each_other() {
     let both = |first: &str, second: &str| {
         let one = |keys| format!("[[routes]]\nservers = ['a:1']\n{keys}\n");
-        compile(&format!("{}{}", one(first), one(second)), "f.toml", &resolve, None).map(drop)
+        compile(&format!("{}{}", one(first), one(second)), "f.toml", WORLD).map(drop)
     };
     for (first, second) in [
         ("prefix = '/a'", "prefix = '/a/'"),
@@ -301,7 +308,10 @@ fn routes_that_claim_the_same_requests_contradict_each_other() {
         ("path = '/a'\nheaders = { a = '1', B = '2' }", "path = '/a'\nheaders = { b = '2', A = '1' }"),
     ] {
         let diagnostic = both(first, second).expect_err(second).to_string();
-        assert!(diagnostic.starts_with("error: two routes claim the same requests"), "{diagnostic}");
+        assert!(
+            diagnostic.starts_with("error[conflicting-routes]: two routes claim the same requests"),
+            "{diagnostic}"
+        );
         let places = ["again here", "first here"];
         assert!(places.iter().all(|place| diagnostic.contains(place)), "{diagnostic}");
     }
@@ -349,7 +359,7 @@ fn numbers_and_durations_have_bounds() {
         ("body = '99999999999999999999999EiB'", "`99999999999999999999999EiB` is out of range"),
         ("body = 'many'", "`many` is not a size"),
         ("body = '1.2.3MB'", "`1.2.3MB` is not a size"),
-        ("body = true", "`true` is not a size"),
+        ("body = true", "expected a size, found boolean `true`"),
         ("rate = 0", "`0` is out of range"),
         ("rate = '2GiB'", "`2GiB` is out of range"),
         ("rate = '240B/s'", "`240B/s` is not a size"),
@@ -409,18 +419,20 @@ fn only_a_timeout_beside_a_shorter_total_is_warned_of() {
 
 #[test]
 fn of_many_warnings_some_are_shown_and_the_others_counted() {
-    let pools: String =
-        (0..WARNINGS + 7).map(|index| format!("pools.p{index}.servers = ['a:1']\n")).collect();
-    let warnings = compiled(&format!("{pools}{}", EXAMPLES[0].1)).warnings;
+    let pools = |count: usize| {
+        let pools =
+            (0..count).map(|index| format!("pools.p{index}.servers = ['a{index}:1', 'b{index}:1']\n"));
+        compiled(&format!("{}{}", pools.collect::<String>(), EXAMPLES[0].1)).warnings
+    };
+    let warnings = pools(WARNINGS + 7);
     assert_eq!(warnings.len(), WARNINGS + 1);
     assert!(warnings[WARNINGS].to_string().starts_with("warning: 7 more warnings are not shown"));
-    let exactly: String = (0..WARNINGS).map(|index| format!("pools.p{index}.servers = ['a:1']\n")).collect();
-    assert_eq!(compiled(&format!("{exactly}{}", EXAMPLES[0].1)).warnings.len(), WARNINGS);
+    assert_eq!(pools(WARNINGS).len(), WARNINGS);
 }
 
 #[test]
 fn a_byte_order_mark_shifts_no_column() {
-    let diagnostic = compile("\u{feff}lisen = 1", "f.toml", &resolve, None).unwrap_err().to_string();
+    let diagnostic = compile("\u{feff}lisen = 1", "f.toml", WORLD).unwrap_err().to_string();
     assert!(diagnostic.contains("f.toml:1:1\n"), "{diagnostic}");
 }
 
@@ -444,7 +456,7 @@ fn no_text_is_answered_by_a_panic() {
     let refused = RefCell::new(0);
     let check = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        if let Err(diagnostic) = compile(&text, "f.toml", &resolve, None) {
+        if let Err(diagnostic) = compile(&text, "f.toml", WORLD) {
             check_place(&text, &diagnostic.to_string());
             *refused.borrow_mut() += 1;
         }

@@ -112,10 +112,10 @@ const FILES: [(&str, &str, &str); 9] = [
 ];
 
 fn check(wrong: &str, help: &str, mended: &str) {
-    let message = compile(wrong, "f.toml", &resolve, None).expect_err(wrong).to_string();
+    let message = compile(wrong, "f.toml", WORLD).expect_err(wrong).to_string();
     let unfolded = message.replace("\n          ", "\n");
     assert!(unfolded.contains(help), "{message}\ndoes not say: {help}");
-    if let Err(again) = compile(mended, "f.toml", &resolve, None) {
+    if let Err(again) = compile(mended, "f.toml", WORLD) {
         panic!("{message}\nwas heeded, and:\n{again}");
     }
 }

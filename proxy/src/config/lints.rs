@@ -1,0 +1,197 @@
+//! What can be run and is probably not meant, and where a file says that it is.
+//!
+//! Owns: the lints on single values. Those on the table of routes as a whole are in `reach` and `overlap`.
+//! Refuses nothing; a lint whose advice most people would not take is none.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use ringgate_core::policy::Policy;
+use ringgate_core::route::Route;
+use toml::Spanned;
+
+use super::codes::{Allowed, Lint};
+use super::diagnostic::Problem;
+use super::file::{File, RouteTimeouts, Servers, Text};
+use super::policy::{duration, ineffective};
+
+/// How long is as good as for ever: nobody waits an hour for the head of an answer, and a day is the longest timeout there is.
+const ENDLESS: Duration = Duration::from_secs(60 * 60);
+
+/// What the file says is meant.
+pub(super) struct Allowances {
+    file: Allowed,
+    /// In the order of the file.
+    routes: Vec<Allowed>,
+    /// By name.
+    pools: BTreeMap<String, Allowed>,
+}
+
+impl Allowances {
+    pub(super) fn read(file: &File) -> Result<Allowances, Problem> {
+        let pools = file.pools.iter();
+        let pools = pools.map(|(name, pool)| Ok((name.get_ref().to_string(), Allowed::read(&pool.allow)?)));
+        Ok(Allowances {
+            file: Allowed::read(&file.allow)?,
+            routes: file
+                .routes
+                .iter()
+                .map(|route| Allowed::read(&route.get_ref().allow))
+                .collect::<Result<_, _>>()?,
+            pools: pools.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The warnings of routes, by their place among all, that are worth saying.
+    pub(super) fn of_routes(&self, warnings: Vec<(usize, Problem)>) -> impl Iterator<Item = Problem> {
+        let worth = warnings.into_iter().filter(|(route, warning)| self.forbids_in_route(*route, warning));
+        worth.map(|(_, warning)| warning)
+    }
+
+    /// The same for warnings of two routes each.
+    pub(super) fn of_pairs(&self, warnings: Vec<(usize, usize, Problem)>) -> impl Iterator<Item = Problem> {
+        let worth = warnings.into_iter().filter(|(one, other, warning)| {
+            self.forbids_in_route(*one, warning) && self.forbids_in_route(*other, warning)
+        });
+        worth.map(|(_, _, warning)| warning)
+    }
+
+    /// The same for declared pools, by their names.
+    pub(super) fn of_pools(&self, warnings: Vec<(&str, Problem)>) -> impl Iterator<Item = Problem> {
+        let worth = warnings.into_iter().filter(|(pool, warning)| self.forbids_in_pool(pool, warning));
+        worth.map(|(_, warning)| warning)
+    }
+
+    /// Whether a warning is worth saying that is of no route and no pool.
+    pub(super) fn forbids(&self, problem: &Problem) -> bool {
+        !self.file.has(problem.code)
+    }
+
+    /// The same for one of a route.
+    fn forbids_in_route(&self, index: usize, problem: &Problem) -> bool {
+        self.forbids(problem) && !self.routes[index].has(problem.code)
+    }
+
+    /// The same for one of a declared pool.
+    fn forbids_in_pool(&self, name: &str, problem: &Problem) -> bool {
+        self.forbids(problem) && !self.pools.get(name).is_some_and(|pool| pool.has(problem.code))
+    }
+}
+
+/// A list of servers: of a declared pool, or of a route.
+struct List<'a> {
+    servers: &'a [Text],
+    pool: Option<&'a str>,
+    route: usize,
+}
+
+impl List<'_> {
+    fn forbids(&self, allowances: &Allowances, problem: &Problem) -> bool {
+        match self.pool {
+            Some(pool) => allowances.forbids_in_pool(pool, problem),
+            None => allowances.forbids_in_route(self.route, problem),
+        }
+    }
+}
+
+/// Warns of servers in two pools, and of pools of one.
+pub(super) fn of_pools(file: &File, allowances: &Allowances) -> Vec<Problem> {
+    let single = file.pools.iter().filter_map(|(name, pool)| {
+        let warning = single(name, pool.servers.as_ref()?)?;
+        allowances.forbids_in_pool(name.get_ref(), &warning).then_some(warning)
+    });
+    single.chain(shared(&lists(file), allowances)).collect()
+}
+
+/// All pools. Routes that list the same servers share one.
+fn lists(file: &File) -> Vec<List<'_>> {
+    let declared = file.pools.iter().filter_map(|(name, pool)| {
+        Some(List { servers: pool.servers.as_ref()?.get_ref(), pool: Some(name.get_ref()), route: 0 })
+    });
+    let mut seen: HashMap<Vec<&str>, ()> = HashMap::new();
+    let listed = file.routes.iter().enumerate().filter_map(|(route, written)| {
+        let servers = written.get_ref().servers.as_ref()?.get_ref();
+        let names = servers.iter().map(|server| &**server.get_ref()).collect();
+        seen.insert(names, ()).is_none().then_some(List { servers, pool: None, route })
+    });
+    declared.chain(listed).collect()
+}
+
+fn single(name: &Text, servers: &Servers) -> Option<Problem> {
+    let [server] = &servers.get_ref()[..] else { return None };
+    let title = format!("the pool `{name}` has only one server: nobody else is asked when it is down");
+    Some(Problem::at(Lint::SingleServer, server.span(), title).help(format!(
+        "list another one; if there is none, say so under `[pools.{name}]`: `allow = [\"{}\"]`",
+        Lint::SingleServer.name()
+    )))
+}
+
+/// One warning for each pool that has a server of another.
+fn shared(lists: &[List<'_>], allowances: &Allowances) -> Vec<Problem> {
+    let mut first: HashMap<String, (usize, &Text)> = HashMap::new();
+    let mut warnings = Vec::new();
+    for (index, list) in lists.iter().enumerate() {
+        let warning = list.servers.iter().find_map(|server| {
+            let (pool, other) =
+                *first.entry(server.get_ref().to_ascii_lowercase()).or_insert((index, server));
+            let warning = (pool != index).then(|| in_two_pools(server, other))?;
+            lists[pool].forbids(allowances, &warning).then_some(warning)
+        });
+        warnings.extend(warning.filter(|warning| list.forbids(allowances, warning)));
+    }
+    warnings
+}
+
+fn in_two_pools(again: &Text, first: &Text) -> Problem {
+    let title =
+        format!("the server `{again}` is in two pools: each may open as many connections as one is allowed");
+    Problem::at(Lint::SharedServer, again.span(), title)
+        .label("again here")
+        .and_at(first.span(), "first here")
+        .help(format!(
+            "let all routes name one pool, or lower `connections` of both and say so: `allow = [\"{}\"]`",
+            Lint::SharedServer.name()
+        ))
+}
+
+/// Warns of a list of proxies that has everybody in it.
+pub(super) fn of_trusted(written: &[Text], trusted: &[IpNet]) -> Option<Problem> {
+    let everybody = IpNet::aggregate(&trusted.to_vec()).into_iter().find(|all| all.prefix_len() == 0)?;
+    let is_it = |text: &&Text| text.get_ref().parse() == Ok(everybody);
+    let place = written.iter().find(is_it).or(written.first())?.span();
+    let title = "every address there is is trusted: any client can say that it is another";
+    Some(Problem::at(Lint::TrustedInternet, place, title).help(
+        "list only the addresses of your own proxies, as in `10.0.0.0/8`; without one, leave `trusted_proxies` out",
+    ))
+}
+
+/// Warns of timeouts; `policy` is what comes of them.
+pub(super) fn of_timeouts(written: &RouteTimeouts, policy: &Policy) -> impl Iterator<Item = Problem> {
+    ineffective(written).into_iter().chain(endless(written, policy))
+}
+
+/// Warns if a server that hangs may keep requests for as good as ever.
+fn endless(written: &RouteTimeouts, policy: &Policy) -> Option<Problem> {
+    let timeouts = &policy.timeouts;
+    let is_endless = timeouts.total.is_none() && timeouts.connect.max(timeouts.response) >= ENDLESS;
+    let is_long = |text: &&Text| duration(text).is_some_and(|duration| duration >= ENDLESS);
+    let long = [&written.response, &written.connect].into_iter().flatten().find(is_long);
+    let place = is_endless.then(|| long.or(written.total.as_ref()))??;
+    let title = "a server that hangs may keep these requests for an hour and longer";
+    Some(Problem::at(Lint::MissingDeadline, place.span(), title).help(format!(
+        "let it be as long as a good answer may take, or set `total` for all of it; if this is meant, say so: `allow = [\"{}\"]`",
+        Lint::MissingDeadline.name()
+    )))
+}
+
+/// What each route has of its own, with its place in the file.
+pub(super) fn of_routes(file: &File, compiled: &[Arc<Route>], allowances: &Allowances) -> Vec<Problem> {
+    let routes = file.routes.iter().map(Spanned::get_ref).zip(compiled).enumerate();
+    let warnings = routes.flat_map(|(index, (written, route))| {
+        let warnings = of_timeouts(&written.timeouts, &route.policy);
+        warnings.filter(move |warning| allowances.forbids_in_route(index, warning))
+    });
+    warnings.collect()
+}

@@ -1,0 +1,112 @@
+//! The schema and the page that is written from it say what the gateway does.
+
+use serde_json::Value;
+
+use super::*;
+
+/// Keys of a table of the schema, by the name of its definition; those at the top without one.
+fn keys(schema: &Value, definition: &str) -> Vec<(String, Value)> {
+    let table = if definition.is_empty() { schema } else { &schema["definitions"][definition] };
+    let keys = table["properties"].as_object().unwrap();
+    keys.iter().map(|(key, about)| (key.clone(), about.clone())).collect()
+}
+
+/// A value as it is written in a file.
+fn written(value: &Value) -> String {
+    toml::Value::try_from(value).unwrap().to_string()
+}
+
+/// A whole file in which a key of a table has this value.
+fn file(definition: &str, key: &str, value: &str) -> String {
+    let rest = "[[routes]]\nprefix = '/rest'\nservers = ['c:1']\n";
+    let pool = |keys: &str| format!("[pools.POSTS]\n{keys}\n[[routes]]\nprefix = '/'\npool = 'POSTS'\n");
+    let route = |keys: &str| format!("{}{rest}{keys}", pool("servers = ['a:1', 'b:1']"));
+    match (definition, key) {
+        ("Log", _) => format!("log.{key} = {value}\n{rest}"),
+        ("Timeouts", _) => format!("timeouts.{key} = {value}\n{rest}"),
+        ("Limits", _) => format!("limits.{key} = {value}\n{rest}"),
+        ("Pool", "servers") => pool(&format!("servers = {value}")),
+        ("Pool", _) => pool(&format!("servers = ['a:1', 'b:1']\n{key} = {value}")),
+        ("RouteTimeouts", _) => route(&format!("timeouts.{key} = {value}")),
+        ("RouteLimits", _) => route(&format!("limits.{key} = {value}")),
+        ("Route", "prefix" | "path") => format!("[[routes]]\n{key} = {value}\nservers = ['a:1']"),
+        ("Route", "pool") => format!("{}[[routes]]\npath = '/a'\npool = {value}", route("")),
+        ("Route", "servers") => format!("[[routes]]\nprefix = '/a'\nservers = {value}"),
+        ("Route", _) => route(&format!("{key} = {value}")),
+        _ => format!("{key} = {value}\n{rest}"),
+    }
+}
+
+const TABLES: [&str; 8] = ["", "Log", "Timeouts", "Limits", "Pool", "Route", "RouteTimeouts", "RouteLimits"];
+
+#[test]
+fn every_key_has_a_description_and_an_example_that_is_accepted() {
+    let (schema, mut examples) = (schema(), 0);
+    for definition in TABLES {
+        for (key, about) in keys(&schema, definition) {
+            assert!(
+                about["description"].as_str().is_some_and(|text| text.ends_with('.')),
+                "{definition} {key}"
+            );
+            let is_table =
+                ["log", "timeouts", "limits", "pools", "routes"].contains(&&*key) && definition.is_empty();
+            if is_table || key == "include" {
+                continue; // a text is no file, and includes none
+            }
+            let text = file(definition, &key, &written(&about["examples"][0]));
+            compiled(&text);
+            examples += 1;
+        }
+    }
+    assert!(examples > 40, "{examples}");
+}
+
+/// Everything that the data plane is told of a configuration.
+fn meaning(text: &str) -> String {
+    let config = compiled(&format!("node_id = 'gate'\n{text}"));
+    let pools = &config.snapshot.pools;
+    let most: Vec<usize> = pools.iter().map(|pool| pool.servers[0].capacity.most()).collect();
+    format!(
+        "{} {most:?} {:?} {:?}",
+        crate::explain::summary(&config),
+        config.snapshot.clients,
+        config.snapshot.kept
+    )
+}
+
+#[test]
+fn the_defaults_that_are_told_are_those_that_hold() {
+    let (schema, mut defaults) = (schema(), 0);
+    for definition in TABLES {
+        for (key, about) in keys(&schema, definition) {
+            let Some(default) = about.get("default") else { continue };
+            let with = file(definition, &key, &written(default));
+            let without: String = with
+                .lines()
+                .filter(|line| !line.contains(&format!("{key} = ")))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            assert_ne!(with.lines().count(), without.lines().count(), "{key}");
+            assert_eq!(meaning(&with), meaning(&without), "{definition} {key}");
+            defaults += 1;
+        }
+    }
+    assert!(defaults > 12, "{defaults}");
+}
+
+/// `ringgate schema --markdown > docs/configuration.md` writes it.
+#[test]
+fn the_reference_page_is_what_the_types_say() {
+    let page = include_str!("../../../../docs/configuration.md");
+    assert!(page == reference(), "write it again: cargo run -- schema --markdown > docs/configuration.md");
+}
+
+#[test]
+fn the_schema_is_closed_and_names_no_default_that_is_nothing() {
+    let schema = schema();
+    for definition in TABLES {
+        let table = if definition.is_empty() { &schema } else { &schema["definitions"][definition] };
+        assert_eq!(table["additionalProperties"], false, "{definition}");
+    }
+    assert!(!schema.to_string().contains("\"default\":null"));
+}

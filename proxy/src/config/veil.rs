@@ -1,0 +1,69 @@
+//! What of a compiled configuration came from the environment, for those who show it.
+//!
+//! Text that the gateway has understood as something (an address, a duration, a method, a word of the language) is shown
+//! as that. Text that it only compares or passes on (names, hosts, paths, servers, values of fields) may be a secret and
+//! is shown as it is written.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use ringgate_core::route::Route;
+use toml::Spanned;
+
+use super::file::{File, Servers, Text};
+
+/// How texts from the environment are written, by what they say.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Veil(HashMap<Box<str>, Box<str>>);
+
+impl Veil {
+    /// That of a file; the compiled routes are in the same order.
+    pub(super) fn of<'a>(file: &File, compiled: impl IntoIterator<Item = &'a Arc<Route>>) -> Veil {
+        let mut veil = Veil::default();
+        veil.note(file.node_id.as_ref(), None);
+        file.pools.values().for_each(|pool| veil.note_servers(pool.servers.as_ref()));
+        for (written, route) in file.routes.iter().map(Spanned::get_ref).zip(compiled) {
+            let paths = written.path.as_ref().or(written.prefix.as_ref());
+            veil.note(paths, Some(&route.pattern.to_string()));
+            veil.note(written.name.as_ref(), None);
+            veil.note(written.host.as_ref(), route.host.as_deref());
+            veil.note_servers(written.servers.as_ref());
+            written.headers.values().for_each(|value| veil.note(Some(value), None));
+        }
+        veil
+    }
+
+    fn note_servers(&mut self, servers: Option<&Servers>) {
+        let servers = servers.into_iter().flat_map(Spanned::get_ref);
+        servers.for_each(|server| self.note(Some(server), None));
+    }
+
+    /// The text, or how it is written if it came from the environment.
+    pub(crate) fn shown<'a>(&'a self, text: &'a str) -> &'a str {
+        self.0.get(text).map_or(text, |written| written)
+    }
+
+    /// The same for each word of a text.
+    pub(crate) fn words(&self, text: &str) -> String {
+        let word = |word: &str| {
+            let plain = word.trim_end_matches([' ', '\r', '\n']);
+            format!("{}{}", self.shown(plain), &word[plain.len()..])
+        };
+        text.split_inclusive([' ', '\n']).map(word).collect()
+    }
+
+    /// Remembers how a text is written, if it came from the environment; it is known as `compiled`, or as what it says.
+    fn note(&mut self, text: Option<&Text>, compiled: Option<&str>) {
+        let Some(words) = text.map(Spanned::get_ref) else { return };
+        if let Some(written) = words.written() {
+            self.0.insert(compiled.unwrap_or(words).into(), written.into());
+        }
+    }
+}
+
+impl fmt::Debug for Veil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.values()).finish()
+    }
+}
