@@ -155,7 +155,7 @@ impl Client {
 
     /// Bytes that were received and are not waiting in the buffer.
     fn read(&self) -> u64 {
-        self.connection.received() - self.buffer.len() as u64
+        self.connection.received().saturating_sub(self.buffer.len() as u64)
     }
 
     /// Bytes of the served request, of which `body` stand behind its head, and of its answer; `surplus` were read behind its
@@ -163,8 +163,8 @@ impl Client {
     pub(crate) fn traffic(&self, body: usize, surplus: usize) -> Traffic {
         let read = self.read() + (self.bounds.end + body) as u64;
         Traffic {
-            received: read - self.before.received - surplus as u64,
-            sent: self.connection.sent() - self.before.sent,
+            received: read.saturating_sub(self.before.received + surplus as u64),
+            sent: self.connection.sent().saturating_sub(self.before.sent),
         }
     }
 
