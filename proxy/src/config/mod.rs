@@ -23,6 +23,7 @@ mod routes;
 pub(crate) mod sample;
 mod schema;
 mod settings;
+mod slips;
 mod sources;
 mod table;
 #[cfg(test)]
