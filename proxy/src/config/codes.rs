@@ -3,9 +3,6 @@
 //! A name is shown with its message, is what `allow` takes, and never changes its meaning. A message cannot be built
 //! without one, and a test holds that each has a case in the table of messages.
 
-use super::diagnostic::{Problem, list};
-use super::file::Text;
-
 macro_rules! codes {
     ($(#[doc = $doc:literal])* $kind:ident { $($(#[doc = $meaning:literal])* $code:ident = $name:literal,)* }) => {
         $(#[doc = $doc])*
@@ -179,29 +176,6 @@ impl From<Lint> for Code {
     fn from(lint: Lint) -> Code {
         Code::Lint(lint)
     }
-}
-
-/// The lints that are not to be warned of, in the whole file or in a part of it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Allowed(Vec<Lint>);
-
-impl Allowed {
-    pub(super) fn read(written: &[Text]) -> Result<Allowed, Problem> {
-        written.iter().map(lint).collect::<Result<_, _>>().map(Allowed)
-    }
-
-    pub(super) fn has(&self, code: Code) -> bool {
-        self.0.iter().any(|lint| Code::from(*lint) == code)
-    }
-}
-
-fn lint(written: &Text) -> Result<Lint, Problem> {
-    Lint::ALL.iter().copied().find(|lint| *lint.name() == **written.get_ref()).ok_or_else(|| {
-        let names = lints();
-        Problem::at(Mistake::UnknownLint, written.span(), format!("there is no warning called `{written}`"))
-            .suggest(written.get_ref(), names.iter().copied())
-            .help(format!("what can be allowed: {}", list(&names)))
-    })
 }
 
 /// The names of all lints.

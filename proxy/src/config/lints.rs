@@ -1,9 +1,9 @@
-//! What can be run and is probably not meant, and where a file says that it is.
+//! What can be run and is probably not meant.
 //!
 //! Owns: the lints on single values. Those on the table of routes as a whole are in `reach` and `overlap`.
 //! Refuses nothing; a lint whose advice most people would not take is none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,73 +12,14 @@ use ringgate_core::policy::Policy;
 use ringgate_core::route::Route;
 use toml::Spanned;
 
-use super::codes::{Allowed, Lint};
+use super::allow::Allowances;
+use super::codes::Lint;
 use super::diagnostic::Problem;
 use super::file::{File, RouteTimeouts, Servers, Text};
 use super::policy::{duration, ineffective};
 
 /// How long is as good as for ever: nobody waits an hour for the head of an answer, and a day is the longest timeout there is.
 const ENDLESS: Duration = Duration::from_secs(60 * 60);
-
-/// What the file says is meant.
-pub(super) struct Allowances {
-    file: Allowed,
-    /// In the order of the file.
-    routes: Vec<Allowed>,
-    /// By name.
-    pools: BTreeMap<String, Allowed>,
-}
-
-impl Allowances {
-    pub(super) fn read(file: &File) -> Result<Allowances, Problem> {
-        let pools = file.pools.iter();
-        let pools = pools.map(|(name, pool)| Ok((name.get_ref().to_string(), Allowed::read(&pool.allow)?)));
-        Ok(Allowances {
-            file: Allowed::read(&file.allow)?,
-            routes: file
-                .routes
-                .iter()
-                .map(|route| Allowed::read(&route.get_ref().allow))
-                .collect::<Result<_, _>>()?,
-            pools: pools.collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// The warnings of routes, by their place among all, that are worth saying.
-    pub(super) fn of_routes(&self, warnings: Vec<(usize, Problem)>) -> impl Iterator<Item = Problem> {
-        let worth = warnings.into_iter().filter(|(route, warning)| self.forbids_in_route(*route, warning));
-        worth.map(|(_, warning)| warning)
-    }
-
-    /// The same for warnings of two routes each.
-    pub(super) fn of_pairs(&self, warnings: Vec<(usize, usize, Problem)>) -> impl Iterator<Item = Problem> {
-        let worth = warnings.into_iter().filter(|(one, other, warning)| {
-            self.forbids_in_route(*one, warning) && self.forbids_in_route(*other, warning)
-        });
-        worth.map(|(_, _, warning)| warning)
-    }
-
-    /// The same for declared pools, by their names.
-    pub(super) fn of_pools(&self, warnings: Vec<(&str, Problem)>) -> impl Iterator<Item = Problem> {
-        let worth = warnings.into_iter().filter(|(pool, warning)| self.forbids_in_pool(pool, warning));
-        worth.map(|(_, warning)| warning)
-    }
-
-    /// Whether a warning is worth saying that is of no route and no pool.
-    pub(super) fn forbids(&self, problem: &Problem) -> bool {
-        !self.file.has(problem.code)
-    }
-
-    /// The same for one of a route.
-    fn forbids_in_route(&self, index: usize, problem: &Problem) -> bool {
-        self.forbids(problem) && !self.routes[index].has(problem.code)
-    }
-
-    /// The same for one of a declared pool.
-    fn forbids_in_pool(&self, name: &str, problem: &Problem) -> bool {
-        self.forbids(problem) && !self.pools.get(name).is_some_and(|pool| pool.has(problem.code))
-    }
-}
 
 /// A list of servers: of a declared pool, or of a route.
 struct List<'a> {
@@ -88,10 +29,10 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn forbids(&self, allowances: &Allowances, problem: &Problem) -> bool {
+    fn warns(&self, allowances: &Allowances, problem: &Problem) -> bool {
         match self.pool {
-            Some(pool) => allowances.forbids_in_pool(pool, problem),
-            None => allowances.forbids_in_route(self.route, problem),
+            Some(pool) => allowances.warns_of_pool(pool, problem),
+            None => allowances.warns_of_route(self.route, problem),
         }
     }
 }
@@ -100,7 +41,7 @@ impl List<'_> {
 pub(super) fn of_pools(file: &File, allowances: &Allowances) -> Vec<Problem> {
     let single = file.pools.iter().filter_map(|(name, pool)| {
         let warning = single(name, pool.servers.as_ref()?)?;
-        allowances.forbids_in_pool(name.get_ref(), &warning).then_some(warning)
+        allowances.warns_of_pool(name.get_ref(), &warning).then_some(warning)
     });
     single.chain(shared(&lists(file), allowances)).collect()
 }
@@ -110,11 +51,11 @@ fn lists(file: &File) -> Vec<List<'_>> {
     let declared = file.pools.iter().filter_map(|(name, pool)| {
         Some(List { servers: pool.servers.as_ref()?.get_ref(), pool: Some(name.get_ref()), route: 0 })
     });
-    let mut seen: HashMap<Vec<&str>, ()> = HashMap::new();
+    let mut seen: HashSet<Vec<&str>> = HashSet::new();
     let listed = file.routes.iter().enumerate().filter_map(|(route, written)| {
         let servers = written.get_ref().servers.as_ref()?.get_ref();
         let names = servers.iter().map(|server| &**server.get_ref()).collect();
-        seen.insert(names, ()).is_none().then_some(List { servers, pool: None, route })
+        seen.insert(names).then_some(List { servers, pool: None, route })
     });
     declared.chain(listed).collect()
 }
@@ -137,9 +78,9 @@ fn shared(lists: &[List<'_>], allowances: &Allowances) -> Vec<Problem> {
             let (pool, other) =
                 *first.entry(server.get_ref().to_ascii_lowercase()).or_insert((index, server));
             let warning = (pool != index).then(|| in_two_pools(server, other))?;
-            lists[pool].forbids(allowances, &warning).then_some(warning)
+            lists[pool].warns(allowances, &warning).then_some(warning)
         });
-        warnings.extend(warning.filter(|warning| list.forbids(allowances, warning)));
+        warnings.extend(warning.filter(|warning| list.warns(allowances, warning)));
     }
     warnings
 }
@@ -191,7 +132,7 @@ pub(super) fn of_routes(file: &File, compiled: &[Arc<Route>], allowances: &Allow
     let routes = file.routes.iter().map(Spanned::get_ref).zip(compiled).enumerate();
     let warnings = routes.flat_map(|(index, (written, route))| {
         let warnings = of_timeouts(&written.timeouts, &route.policy);
-        warnings.filter(move |warning| allowances.forbids_in_route(index, warning))
+        warnings.filter(move |warning| allowances.warns_of_route(index, warning))
     });
     warnings.collect()
 }

@@ -1,12 +1,14 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the language (`file`) and the texts it is read from (`sources`, `include`, `read`, `environment`), every value in it
-//! (`settings`, `log`, `admin`, `clients`, `policy`, `pools`, `routes`), what deserves a
-//! warning (`reach`) and how all of it is said to a person (`diagnostic`).
+//! Owns: the texts (`sources`, `include`), how they are read (`read`, `environment`, `slips`), the language (`file`, `table`,
+//! `words`; told by `schema`, `kinds`), every value in it (`settings`, `log`, `admin`, `clients`, `policy`, `pools`, `routes`),
+//! what a reload cannot change (`fixed`), what deserves a warning (`lints`, `reach`, `overlap`, `allow`), how all of it is said
+//! to a person (`codes`, `diagnostic`), and what may be shown of it (`veil`, `secret`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
 //! Assumes: it is not on a worker. Reading the file and resolving names may wait.
 
 mod admin;
+mod allow;
 mod clients;
 mod codes;
 mod diagnostic;
@@ -27,6 +29,7 @@ pub(crate) mod sample;
 mod schema;
 mod secret;
 mod settings;
+mod slips;
 mod sources;
 mod table;
 #[cfg(test)]
@@ -52,9 +55,9 @@ pub use self::secret::Secret;
 pub(crate) use self::settings::WORKERS;
 pub use self::veil::Veil;
 
+use self::allow::Allowances;
 use self::diagnostic::Problem;
 use self::environment::Environment;
-use self::lints::Allowances;
 use self::pools::Pools;
 use self::sources::Sources;
 use crate::log::RequestLog;
@@ -210,7 +213,7 @@ fn build(
     let veil = Veil::of(&file, compiled.routes.all());
     warnings.extend(lints::of_trusted(&file.trusted_proxies, &trusted));
     warnings.extend(lints::of_timeouts(&file.timeouts.of_routes(), &defaults.policy));
-    warnings.retain(|warning| allowances.forbids(warning));
+    warnings.retain(|warning| allowances.warns_of(warning));
     warnings.extend(lints::of_pools(&file, &allowances));
     warnings.extend(allowances.of_pools(pools.unused(compiled.routes.all())));
     warnings.extend(lints::of_routes(&file, compiled.routes.all(), &allowances));

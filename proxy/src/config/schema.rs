@@ -67,6 +67,20 @@ pub fn reference() -> String {
     page
 }
 
+/// Whether a key stands at the top of a file, outside of all tables.
+pub(super) fn is_setting(key: &str) -> bool {
+    schema()["properties"].get(key).is_some()
+}
+
+/// How a key is written, with an example of its value.
+pub(super) fn example(key: &str) -> Option<String> {
+    let schema = schema();
+    let tables = std::iter::once(&schema).chain(TABLES.map(|(_, _, name)| &schema["definitions"][name]));
+    let example =
+        tables.into_iter().find_map(|table| table["properties"][key]["examples"].get(0).cloned())?;
+    Some(format!("{key} = {}", toml(&example)))
+}
+
 fn keys(table: &Value) -> impl Iterator<Item = (&String, &Value)> {
     table["properties"].as_object().into_iter().flatten()
 }

@@ -18,6 +18,11 @@ pub(super) const BYTES: u64 = 64 * 1024 * 1024;
 /// Where something stands: positions in all texts.
 pub(super) type Place = Range<usize>;
 
+/// A range of one text that begins at `start`, among all texts.
+pub(super) fn moved(range: Range<usize>, start: usize) -> Place {
+    range.start + start..range.end + start
+}
+
 /// What has been read so far.
 #[derive(Debug, Default)]
 pub(super) struct Sources {

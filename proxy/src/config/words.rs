@@ -1,7 +1,7 @@
 //! Text of a configuration, and what of it may be shown.
 //!
 //! What came from the environment may be a secret, so it is shown as it is written: `${NAME}`. Whoever prints [`Words`]
-//! prints that; the text itself is had only by asking for it.
+//! prints that; the text itself is had only by asking for it. [`Bytes`] may be such text, or a number.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

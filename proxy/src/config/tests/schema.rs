@@ -23,6 +23,7 @@ fn file(definition: &str, key: &str, value: &str) -> String {
     let route = |keys: &str| format!("{}{rest}{keys}", pool("servers = ['a:1', 'b:1']"));
     match (definition, key) {
         ("Log", _) => format!("log.{key} = {value}\n{rest}"),
+        ("Admin", _) => format!("admin.{key} = {value}\n{rest}"),
         ("Timeouts", _) => format!("timeouts.{key} = {value}\n{rest}"),
         ("Limits", _) => format!("limits.{key} = {value}\n{rest}"),
         ("Pool", "servers") => pool(&format!("servers = {value}")),
@@ -30,6 +31,7 @@ fn file(definition: &str, key: &str, value: &str) -> String {
         ("RouteTimeouts", _) => route(&format!("timeouts.{key} = {value}")),
         ("RouteLimits", _) => route(&format!("limits.{key} = {value}")),
         ("Route", "prefix" | "path") => format!("[[routes]]\n{key} = {value}\nservers = ['a:1']"),
+        ("Route", "redact") => format!("[[routes]]\npath = '/a/{{id}}'\nservers = ['a:1']\n{key} = {value}"),
         ("Route", "pool") => format!("{}[[routes]]\npath = '/a'\npool = {value}", route("")),
         ("Route", "servers") => format!("[[routes]]\nprefix = '/a'\nservers = {value}"),
         ("Route", _) => route(&format!("{key} = {value}")),
@@ -37,7 +39,8 @@ fn file(definition: &str, key: &str, value: &str) -> String {
     }
 }
 
-const TABLES: [&str; 8] = ["", "Log", "Timeouts", "Limits", "Pool", "Route", "RouteTimeouts", "RouteLimits"];
+const TABLES: [&str; 9] =
+    ["", "Log", "Admin", "Timeouts", "Limits", "Pool", "Route", "RouteTimeouts", "RouteLimits"];
 
 #[test]
 fn every_key_has_a_description_and_an_example_that_is_accepted() {
@@ -48,8 +51,8 @@ fn every_key_has_a_description_and_an_example_that_is_accepted() {
                 about["description"].as_str().is_some_and(|text| text.ends_with('.')),
                 "{definition} {key}"
             );
-            let is_table =
-                ["log", "timeouts", "limits", "pools", "routes"].contains(&&*key) && definition.is_empty();
+            let is_table = ["log", "admin", "timeouts", "limits", "pools", "routes"].contains(&&*key)
+                && definition.is_empty();
             if is_table || key == "include" {
                 continue; // a text is no file, and includes none
             }
@@ -94,11 +97,14 @@ fn the_defaults_that_are_told_are_those_that_hold() {
     assert!(defaults > 12, "{defaults}");
 }
 
-/// `ringgate schema --markdown > docs/configuration.md` writes it.
+/// `ringgate schema --markdown > proxy/docs/configuration.md` writes it.
 #[test]
 fn the_reference_page_is_what_the_types_say() {
-    let page = include_str!("../../../../docs/configuration.md");
-    assert!(page == reference(), "write it again: cargo run -- schema --markdown > docs/configuration.md");
+    let page = include_str!("../../../docs/configuration.md");
+    assert!(
+        page == reference(),
+        "write it again: cargo run -- schema --markdown > proxy/docs/configuration.md"
+    );
 }
 
 #[test]
