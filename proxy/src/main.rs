@@ -80,8 +80,13 @@ fn serve(run: &Run) -> Result<(), Failure> {
     let sockets = std::mem::take(&mut inheritance.listeners);
     let gateway = Gateway::start_on(sockets, config, log).map_err(|error| cannot_start(address, &error))?;
     process::reopen_log_on(rotations, gateway.log_reopener()).map_err(failed_to("listen to signals"))?;
-    let charge =
-        Charge { config: run.config.clone(), fixed, has_predecessor: inheritance.has_predecessor(), stop };
+    let charge = Charge {
+        config: run.config.clone(),
+        files,
+        fixed,
+        has_predecessor: inheritance.has_predecessor(),
+        stop,
+    };
     let _plane =
         ControlPlane::start(&gateway, charge).map_err(|error| Failure::Running(format!("error: {error}")))?;
     process::announce(&gateway);

@@ -30,7 +30,11 @@ struct Operated {
 
 impl Operated {
     fn start(name: &str, routes: &str) -> Operated {
-        let config = file(name, &text(routes));
+        Operated::start_with(name, "", routes)
+    }
+
+    fn start_with(name: &str, head: &str, routes: &str) -> Operated {
+        let config = file(name, &format!("{head}{}", text(routes)));
         let mut command = Command::new(PROGRAM);
         command.args(["run", "--workers", "2", "-c"]).arg(&config);
         let running = Running::start(command);
@@ -165,6 +169,17 @@ fn sighup_and_a_changed_file_reload_and_what_needs_a_restart_is_said() {
     gateway.write(&text(&route("/", &first)));
     gateway.running.line_with("reloaded (the file has changed)");
     assert_eq!(get(gateway.address, "/").served_by(), "first");
+}
+
+#[test]
+fn an_included_file_that_changes_is_noticed_too() {
+    let (first, second) = (anything("first"), anything("second"));
+    file("included-routes.toml", &route("/", &first));
+    let gateway = Operated::start_with("including.toml", "include = [\"included-routes.toml\"]\n", "");
+    assert_eq!(get(gateway.address, "/").served_by(), "first");
+    file("included-routes.toml", &route("/", &second));
+    gateway.running.line_with("reloaded (the file has changed)");
+    assert_eq!(get(gateway.address, "/").served_by(), "second");
 }
 
 #[test]

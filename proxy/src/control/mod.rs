@@ -38,6 +38,8 @@ const BLOCKING_THREADS: usize = 4;
 pub struct Charge {
     /// Where the configuration stands.
     pub config: PathBuf,
+    /// All files that were read for it.
+    pub files: Vec<PathBuf>,
     /// What of it holds until the end of the process.
     pub fixed: Fixed,
     /// Whether another process serves until this one says that it does.
@@ -87,10 +89,10 @@ struct Plane {
 
 impl Plane {
     fn open(gateway: &Gateway, charge: Charge) -> io::Result<Plane> {
-        let Charge { config, fixed, has_predecessor, stop } = charge;
+        let Charge { config, files, fixed, has_predecessor, stop } = charge;
         let workers = gateway.workers().clone();
         let doors = Doors::open(&fixed.admin, has_predecessor)?;
-        let reloader = Arc::new(Reloader::new(workers.clone(), config, fixed));
+        let reloader = Arc::new(Reloader::new(workers.clone(), config, files, fixed));
         let readings = Mutex::default();
         let (log, driver) = (gateway.log_account(), gateway.driver().name());
         let gauges = Gauges { workers, reloader: reloader.clone(), log, driver, readings };

@@ -5,8 +5,8 @@
 //! Owns: whose turn it is (one reload at a time), and configurations that were replaced until no worker holds them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
@@ -30,6 +30,8 @@ const FREEING: Duration = Duration::from_secs(1);
 pub(super) struct Reloader {
     workers: Arc<Workers>,
     path: PathBuf,
+    /// All that were read the last time, that one first.
+    files: std::sync::Mutex<Vec<PathBuf>>,
     fixed: Fixed,
     turn: Mutex<Retired>,
     pub(super) counts: Counts,
@@ -64,8 +66,14 @@ pub(super) struct Applied {
 }
 
 impl Reloader {
-    pub(super) fn new(workers: Arc<Workers>, path: PathBuf, fixed: Fixed) -> Reloader {
-        Reloader { workers, path, fixed, turn: Mutex::default(), counts: Counts::default() }
+    pub(super) fn new(workers: Arc<Workers>, path: PathBuf, files: Vec<PathBuf>, fixed: Fixed) -> Reloader {
+        let files = std::sync::Mutex::new(files);
+        Reloader { workers, path, files, fixed, turn: Mutex::default(), counts: Counts::default() }
+    }
+
+    /// The files that were read the last time, well or badly.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The workers it reloads for.
@@ -135,7 +143,11 @@ impl Reloader {
         let (path, earlier) = (self.path.clone(), self.workers.generation());
         let compile = move || config::load_after(&path, Some(&*earlier));
         match tokio::task::spawn_blocking(compile).await {
-            Ok(compiled) => compiled.map_err(|diagnostic| diagnostic.to_string()),
+            Ok(compiled) => {
+                let files = compiled.as_ref().map_or_else(|refusal| &refusal.files, |config| &config.files);
+                self.files.lock().unwrap_or_else(PoisonError::into_inner).clone_from(files);
+                compiled.map_err(|refusal| refusal.to_string())
+            }
             Err(panic) => {
                 Err(format!("error: the configuration could not be compiled: {panic}; please report this"))
             }
