@@ -195,6 +195,6 @@ mod tests {
         let mut ranks: Vec<_> =
             routes.iter().filter(takes).map(|route| (!route.methods.is_any(), route.fields.len())).collect();
         ranks.sort_by(|one, other| other.cmp(one));
-        ranks.first().is_some() && ranks.first() == ranks.get(1)
+        matches!(ranks[..], [best, second, ..] if best == second)
     }
 }
