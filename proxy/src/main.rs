@@ -73,7 +73,7 @@ fn serve(run: &Run) -> Result<(), Failure> {
     config.workers = run.running.workers.or(config.workers);
     process::raise_descriptor_limit();
     let (stop, stopped) = process::signals().map_err(failed_to("listen to signals"))?;
-    let (address, fixed) = (config.listen, config.fixed.clone());
+    let (address, fixed, files) = (config.listen, config.fixed.clone(), config.files.clone());
     let rotations = process::rotations().map_err(failed_to("listen to signals"))?;
     let log = config.log.open().map_err(|error| cannot_log(&config.log, &error))?;
     let mut inheritance = Inheritance::take().map_err(failed_to("use the sockets that were passed on"))?;

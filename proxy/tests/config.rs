@@ -226,6 +226,16 @@ fn a_variable_of_bytes_is_no_text() {
 }
 
 #[test]
+fn the_program_tells_its_language() {
+    let folder = Folder::new("language");
+    let (schema, code) = run(&folder, &["schema"], &[]);
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!((schema, code), (config::schema(), Some(0)));
+    let (page, code) = run(&folder, &["schema", "--markdown"], &[]);
+    assert_eq!((page, code), (include_str!("../docs/configuration.md").to_owned(), Some(0)));
+}
+
+#[test]
 fn a_pipeline_can_refuse_warnings() {
     let folder = Folder::new("deny");
     let check = |content: &str| {

@@ -80,8 +80,8 @@ pub(super) fn say(problem: &Problem, sources: &Sources) -> Diagnostic {
         Code::Lint(_) => Level::WARNING,
     };
     let mut report = Group::with_title(level.primary_title(&problem.title).id(problem.code.name()));
-    for (source, annotations) in by_source(problem, sources) {
-        report = report.element(Snippet::source(&source.text).path(&source.name).annotations(annotations));
+    for excerpt in excerpts(problem, sources) {
+        report = report.element(excerpt.snippet());
     }
     let help = problem.help.iter().map(|help| Level::HELP.message(help));
     Diagnostic(Renderer::plain().render(&[report.elements(help)]))
@@ -94,21 +94,56 @@ pub(super) fn say_others(count: usize) -> Diagnostic {
     ))
 }
 
-/// What is said in each text; the one with the place itself comes first.
-fn by_source<'a>(problem: &'a Problem, sources: &'a Sources) -> Vec<(&'a Source, Vec<Annotation<'a>>)> {
+/// Lines of a text, and what is said at places in them.
+struct Excerpt<'a> {
+    source: &'a Source,
+    /// Of the text.
+    lines: Range<usize>,
+    /// The underlined parts of the text.
+    notes: Vec<(Range<usize>, &'a str, AnnotationKind)>,
+}
+
+/// Bytes between two places up to which they are shown in one excerpt: the renderer looks at all that lies between.
+const NEAR: usize = 64 * 1024;
+
+/// What is said where; the place itself comes first.
+fn excerpts<'a>(problem: &'a Problem, sources: &'a Sources) -> Vec<Excerpt<'a>> {
     let kinds = std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
-    let mut said: Vec<(&Source, Vec<Annotation<'_>>)> = Vec::new();
+    let mut excerpts: Vec<Excerpt<'_>> = Vec::new();
     for ((place, label), kind) in problem.places.iter().zip(kinds) {
         let Some(source) = sources.of(place) else { continue };
         let local = place.start - source.start..place.end.saturating_sub(source.start);
-        let annotation = kind.span(within_a_line(&local, &source.text));
-        let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
-        match said.iter_mut().find(|(other, _)| std::ptr::eq(*other, source)) {
-            Some((_, annotations)) => annotations.push(annotation),
-            None => said.push((source, vec![annotation])),
+        let underlined = within_a_line(&local, &source.text);
+        let (lines, note) = (source.lines(&underlined), (underlined, &**label, kind));
+        match excerpts.iter_mut().find(|excerpt| excerpt.is_near(source, &lines)) {
+            Some(excerpt) => excerpt.add(&lines, note),
+            None => excerpts.push(Excerpt { source, lines, notes: vec![note] }),
         }
     }
-    said
+    excerpts
+}
+
+impl<'a> Excerpt<'a> {
+    fn is_near(&self, source: &Source, lines: &Range<usize>) -> bool {
+        std::ptr::eq(self.source, source)
+            && self.lines.start.max(lines.start) - self.lines.start.min(lines.start) <= NEAR
+    }
+
+    fn add(&mut self, lines: &Range<usize>, note: (Range<usize>, &'a str, AnnotationKind)) {
+        self.lines = self.lines.start.min(lines.start)..self.lines.end.max(lines.end);
+        self.notes.push(note);
+    }
+
+    fn snippet(&self) -> Snippet<'a, Annotation<'a>> {
+        let Range { start, end } = self.lines;
+        let text = &self.source.text;
+        let annotations = self.notes.iter().map(|(underlined, label, kind)| {
+            let annotation = kind.span(underlined.start - start..underlined.end - start);
+            if label.is_empty() { annotation } else { annotation.label(*label) }
+        });
+        let line = 1 + text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
+        Snippet::source(&text[start..end]).line_start(line).path(&self.source.name).annotations(annotations)
+    }
 }
 
 /// The part of `span` that lies in `text`, on character boundaries and in one line: what is underlined.

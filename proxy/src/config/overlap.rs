@@ -4,7 +4,7 @@
 //! paths that ask for as many fields, but for other ones: a request may have both. Whether a third route takes exactly
 //! these requests is asked of the table itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ringgate_core::route::Route;
@@ -22,32 +22,41 @@ use super::veil::Veil;
 const NAME_SETS: usize = 32;
 /// Routes that one is compared with of another such set.
 const TRIES: usize = 16;
+/// Requests that the table is asked for: each takes microseconds, and a check has to take less than seconds.
+const QUESTIONS: usize = 100_000;
 
 /// The names of the fields that a route asks for, in the order of the alphabet.
 type Names<'a> = Vec<&'a str>;
 
-/// A warning for each route that shares requests with an earlier or later one; with the places of both among all.
+/// A warning for routes that share requests with others; with the places of both among all. A route is told of one other.
 pub(super) fn overlapping(
     compiled: &Compiled,
     tolerance: Tolerance,
     veil: &Veil,
 ) -> Vec<(usize, usize, Problem)> {
-    let mut warnings = Vec::new();
-    for sets in rivals(compiled.routes.all()) {
+    let routes = compiled.routes.all();
+    let mut questions = QUESTIONS;
+    let mut pairs = Vec::new();
+    for sets in rivals(routes) {
         let sets: Vec<(Names<'_>, Vec<usize>)> = sets.into_iter().take(NAME_SETS).collect();
-        for (index, (names, routes)) in sets.iter().enumerate() {
-            for (others, rivals) in &sets[index + 1..] {
-                let pairs = compatible(compiled.routes.all(), (names, routes), (others, rivals));
-                warnings.extend(pairs.into_iter().filter_map(|(one, other)| {
-                    let (first, second) = (one.min(other), one.max(other));
-                    is_decided_by_order(compiled, first, second, tolerance)
-                        .then(|| (first, second, overlap(compiled, first, second, veil)))
-                }));
+        for (index, (names, ones)) in sets.iter().enumerate() {
+            let mut untold = ones.clone();
+            for (other_names, others) in &sets[index + 1..] {
+                let compatible = compatible(routes, (names, &untold), (other_names, others));
+                let asked = compatible.into_iter().take(questions).collect::<Vec<_>>();
+                questions -= asked.len();
+                let is_shared =
+                    |(one, other): &(usize, usize)| is_decided_by_order(compiled, *one, *other, tolerance);
+                let shared: Vec<(usize, usize)> = asked.into_iter().filter(is_shared).collect();
+                let told: HashSet<usize> = shared.iter().map(|(one, _)| *one).collect();
+                untold.retain(|one| !told.contains(one));
+                pairs.extend(shared.into_iter().map(|(one, other)| (one.min(other), one.max(other))));
             }
         }
     }
-    warnings.sort_by_key(|(first, second, _)| (*second, *first));
-    warnings
+    pairs.sort_by_key(|(first, second)| (*second, *first));
+    let warning = |(first, second)| (first, second, overlap(compiled, first, second, veil));
+    pairs.into_iter().map(warning).collect()
 }
 
 /// Routes of equal rank, by the names of the fields they ask for.
@@ -69,6 +78,9 @@ fn compatible(
     (names, ones): (&Names<'_>, &[usize]),
     (other_names, others): (&Names<'_>, &[usize]),
 ) -> Vec<(usize, usize)> {
+    if ones.is_empty() {
+        return Vec::new();
+    }
     let common: Names<'_> = names.iter().copied().filter(|name| other_names.contains(name)).collect();
     let values = |index: usize| -> Vec<&str> {
         let fields = routes[index].fields.iter().filter(|(name, _)| common.contains(&&**name));
@@ -123,4 +135,67 @@ fn overlap(compiled: &Compiled, first: usize, second: usize, veil: &Veil) -> Pro
             "write a third route that asks for all of these fields; if the order is meant, say so: `allow = [\"{}\"]`",
             Lint::OverlappingRoutes.name()
         ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{SURROUNDINGS, compile};
+    use super::*;
+
+    /// Against the obvious way: every request with some of the fields, and whether the two best routes for it rank the same.
+    #[test]
+    fn routes_overlap_if_some_request_fits_two_of_the_best_rank() {
+        let mut seed = 5u64;
+        let mut random = |bound: u64| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) % bound
+        };
+        let fields = ["a = '1'", "a = '2'", "b = '1'", "b = '2'", "c = '1'"];
+        let (mut overlaps, mut tables) = (0, 0);
+        for _ in 0..2000 {
+            let routes = (0..2 + random(3)).map(|_| {
+                let chosen: Vec<&str> = fields.iter().copied().filter(|_| random(3) == 0).collect();
+                let methods = ["", "methods = ['GET']", "methods = ['GET', 'PUT']"][random(3) as usize];
+                format!(
+                    "[[routes]]\npath = '/'\nservers = ['127.0.0.1:1']\nheaders = {{ {} }}\n{methods}\n",
+                    chosen.join(", ")
+                )
+            });
+            let Ok(config) = compile(&routes.collect::<String>(), "f.toml", SURROUNDINGS) else { continue };
+            let said =
+                config.warnings.iter().any(|warning| warning.to_string().contains("overlapping-routes"));
+            let obvious = requests().any(|request| is_tied(config.snapshot.routes.all(), &request));
+            assert_eq!(said, obvious, "{:?}", config.snapshot.routes.all());
+            tables += 1;
+            overlaps += usize::from(said);
+        }
+        assert!(tables > 500 && overlaps > 50 && overlaps < tables / 2, "{overlaps} of {tables}");
+    }
+
+    /// A method, and the fields of a request.
+    type Asked = (&'static str, Vec<(&'static str, &'static str)>);
+
+    fn requests() -> impl Iterator<Item = Asked> {
+        let values = [None, Some("1"), Some("2")];
+        let each =
+            move |name: &'static str| values.into_iter().map(move |value| value.map(|value| (name, value)));
+        let fields =
+            each("a").flat_map(move |a| each("b").flat_map(move |b| each("c").map(move |c| [a, b, c])));
+        fields.flat_map(|fields| {
+            ["GET", "PUT", "OTHER"].map(|method| (method, fields.into_iter().flatten().collect()))
+        })
+    }
+
+    fn is_tied(routes: &[Arc<Route>], (method, fields): &Asked) -> bool {
+        let takes = |route: &&Route| {
+            let has = |(name, value): &(Box<str>, Box<str>)| fields.contains(&(&**name, &**value));
+            let methods = route.methods.to_string();
+            (route.methods.is_any() || methods.split(", ").any(|other| other == *method))
+                && route.fields.iter().all(has)
+        };
+        let mut ranks: Vec<_> =
+            routes.iter().filter(takes).map(|route| (!route.methods.is_any(), route.fields.len())).collect();
+        ranks.sort_by(|one, other| other.cmp(one));
+        matches!(ranks[..], [best, second, ..] if best == second)
+    }
 }

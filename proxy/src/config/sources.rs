@@ -109,11 +109,17 @@ impl Source {
 
     /// The line that a place begins in.
     pub(super) fn line(&self, place: &Place) -> &str {
-        let (before, behind) =
-            self.text.split_at_checked(place.start.saturating_sub(self.start)).unwrap_or_default();
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let end = behind.find('\n').map_or(self.text.len(), |end| before.len() + end);
-        &self.text[start..end]
+        let start = place.start.saturating_sub(self.start).min(self.text.len());
+        self.text.get(self.lines(&(start..start))).unwrap_or_default()
+    }
+
+    /// The whole lines that a range of the text itself touches, without the end of the last one.
+    pub(super) fn lines(&self, range: &Range<usize>) -> Range<usize> {
+        let bytes = self.text.as_bytes();
+        let is_end = |byte: &u8| *byte == b'\n';
+        let start = bytes[..range.start].iter().rposition(is_end).map_or(0, |end| end + 1);
+        let end = bytes[range.end..].iter().position(is_end).map_or(bytes.len(), |end| range.end + end);
+        start..end
     }
 
     /// Where in a place a part of its text stands; the place itself if that is written otherwise, with an escape.
