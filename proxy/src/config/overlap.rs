@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn is_tied(routes: &[Arc<Route>], (method, fields): &Asked) -> bool {
-        let takes = |route: &&Route| {
+        let takes = |route: &&Arc<Route>| {
             let has = |(name, value): &(Box<str>, Box<str>)| fields.contains(&(&**name, &**value));
             let methods = route.methods.to_string();
             (route.methods.is_any() || methods.split(", ").any(|other| other == *method))
