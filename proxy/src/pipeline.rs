@@ -100,6 +100,8 @@ struct Answered {
     after: After,
     /// Whether the server's connection can take another request.
     keeps_server: bool,
+    /// Whether it came to its end.
+    is_whole: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -211,9 +213,9 @@ impl Exchange<'_> {
             (_, answered) => answered?,
         };
         let after = match (uploaded, answered.after) {
-            (Uploaded::Failed(reject), After::Reset) => {
+            (Uploaded::Failed(reject), after) if !answered.is_whole => {
                 record.truncated(self.blame(reject).answer().cause); // the answer broke off because the request did
-                After::Reset
+                after
             }
             (_, After::Reset) => After::Reset,
             (Uploaded::Whole | Uploaded::Discarded, after) => after,
@@ -275,12 +277,14 @@ impl Exchange<'_> {
         let piece = relay.decode().map_err(|_| Fault::BadReply(BadReply::Body))?; // while 502 can still be said
         record.answered(status, self.client.connection.sent() + out.len() as u64);
         if let Err(stopped) = relay.pass_on(out, piece).await {
+            let after = self.after_truncation(&stopped, client_framing);
             record.truncated(self.cause_of_truncation(stopped));
-            return Ok(Answered { after: After::Reset, keeps_server: false });
+            return Ok(Answered { after, keeps_server: false, is_whole: false });
         }
         let ends = !persists || client_framing == Framing::UntilClose;
         let keeps_server = server_persists && framing != Framing::UntilClose;
-        Ok(Answered { after: if ends { After::Linger } else { After::Next }, keeps_server })
+        let after = if ends { After::Linger } else { After::Next };
+        Ok(Answered { after, keeps_server, is_whole: true })
     }
 
     /// Receives heads until one is final; interim ones are passed on (RFC 9110 section 15.2).
@@ -338,7 +342,17 @@ impl Exchange<'_> {
         if after == After::Reset {
             server.reset_on_close();
         }
-        Answered { after, keeps_server: false }
+        Answered { after, keeps_server: false, is_whole: after != After::Reset }
+    }
+
+    /// A client sees by its framing that an answer is not whole, and an orderly end lets it have the whole ones before. Where only
+    /// the end of the connection tells the end of the answer, a reset has to say that this is none.
+    fn after_truncation(&self, stopped: &Stopped, framing: Framing) -> After {
+        let is_lost = matches!(stopped, Stopped::Sink(_)) || self.client.connection.departed();
+        match is_lost || self.worker.has_given_up() || framing == Framing::UntilClose {
+            true => After::Reset,
+            false => After::Linger,
+        }
     }
 
     fn cause_of_truncation(&self, stopped: Stopped) -> Cause {

@@ -394,6 +394,18 @@ on_every_driver! {
         }
     }
 
+    // A reset would throw away what the client has not read yet of the answer before.
+    fn a_truncated_answer_leaves_the_whole_one_before_it_alone(driver: Rung) {
+        const BYTES: usize = 262_000;
+        let server = anything("one");
+        let gateway = in_front_of(driver, &[&server]);
+        let mut client = gateway.connect();
+        let torn = "GET /torn?bytes=100&truncate=50 HTTP/1.1\r\nHost: h\r\n\r\n";
+        client.say(format!("GET /whole?bytes={BYTES} HTTP/1.1\r\nHost: h\r\n\r\n{torn}"));
+        gateway.log.line_with("/torn"); // both are over, and most of the first one is still with the kernel
+        assert!(client.hear().body == pattern(BYTES));
+    }
+
     fn interim_answers_and_trailers_pass(driver: Rung) {
         let answer = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n\
                       HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nChecksum: 1\r\nHost: x\r\n\r\n";
