@@ -31,6 +31,8 @@ use crate::config::Fixed;
 use crate::gateway::{Gateway, Workers};
 use crate::operator::say;
 
+/// The nice value of threads that do what can wait; the last one there is (sched(7)).
+const BACKGROUND: i32 = 19;
 /// Threads for what blocks: one reads and compiles, the others are for what may hang meanwhile, a resolver most likely.
 const BLOCKING_THREADS: usize = 4;
 
@@ -48,6 +50,13 @@ pub struct Charge {
     pub stop: Sender<()>,
 }
 
+/// Lets whoever serves go first: compiling a large configuration takes tens of milliseconds of a core that a worker may want. That
+/// holds for threads that block, not for the loop itself, which has to hear signals and answer whether all is well.
+fn step_back() {
+    let own = rustix::thread::gettid();
+    let _ = rustix::process::setpriority_process(Some(own), BACKGROUND); // where it is not allowed, they are equals
+}
+
 /// A control plane that runs. It ends when this is dropped.
 pub struct ControlPlane {
     /// Its other end goes first.
@@ -61,8 +70,11 @@ impl ControlPlane {
     /// # Errors
     /// The admin API's address or socket cannot be had, or threads or descriptors ran out.
     pub fn start(gateway: &Gateway, charge: Charge) -> io::Result<ControlPlane> {
-        let runtime =
-            Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .on_thread_start(step_back)
+            .build()?;
         let (over, ended) = oneshot::channel();
         let plane = runtime.block_on(async { Plane::open(gateway, charge) })?;
         let run = move || run(&runtime, plane, ended);
