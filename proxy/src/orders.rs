@@ -73,9 +73,10 @@ impl Retired {
         self.0.push(generation);
     }
 
-    /// Frees those that nobody holds. Nobody can begin to: only the one that holds is handed out.
-    pub(crate) fn free(&mut self) {
-        self.0.retain(|generation| Arc::strong_count(generation) > 1);
+    /// Takes out those that nobody else holds, for the caller to drop where that keeps nobody waiting. Nobody can begin to hold
+    /// one: only the one that holds is handed out.
+    pub(crate) fn take_free(&mut self) -> Vec<Arc<Generation>> {
+        self.0.extract_if(.., |generation| Arc::strong_count(generation) == 1).collect()
     }
 
     /// How many there are.

@@ -250,7 +250,7 @@ async fn change_configuration(worker: &Worker, orders: &Orders, timeouts: Timeou
         sleep(BETWEEN_CONFIGURATIONS).await;
         retired.add(orders.publish(snapshot(timeouts, Some(&orders.generation()))));
         worker.adopt();
-        retired.free();
+        drop(retired.take_free());
         assert_eq!(retired.count(), 0, "a worker holds a configuration only while it looks at it");
     }
 }

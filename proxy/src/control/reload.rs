@@ -112,7 +112,7 @@ impl Reloader {
         retired.add(self.workers.publish(config.snapshot));
         let generation = self.workers.generation().number;
         let adopters = self.until_adopted(generation).await;
-        retired.free();
+        free(&mut retired);
         Ok(Applied { generation, routes, adopters, took: started.elapsed(), warnings })
     }
 
@@ -135,7 +135,7 @@ impl Reloader {
         let mut beat = interval(FREEING);
         loop {
             beat.tick().await;
-            self.turn.lock().await.free();
+            free(&mut *self.turn.lock().await);
         }
     }
 
@@ -170,6 +170,14 @@ impl Reloader {
         };
         let _ = timeout(ADOPTION, adoption).await;
         (adopters(), all)
+    }
+}
+
+/// Frees what no worker holds any more, behind whatever else wants the core: thousands of routes take milliseconds.
+fn free(retired: &mut Retired) {
+    let free = retired.take_free();
+    if !free.is_empty() {
+        drop(tokio::task::spawn_blocking(move || drop(free)));
     }
 }
 
