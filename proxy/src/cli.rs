@@ -42,6 +42,13 @@ Exit codes:
   0  explained, whatever the answer would be
   2  the command line or the configuration makes no sense";
 
+const SIGNALS: &str = "\
+Signals:
+  SIGTERM, SIGINT  drain and end; a second one ends at once
+  SIGHUP           read the configuration anew (a change of its files does that, too)
+  SIGUSR1          open the log file anew
+  SIGUSR2          start the program anew and hand over to it, refusing nobody";
+
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
   0  the configuration can be run; warnings, if any, are on standard error
@@ -98,6 +105,7 @@ pub struct Running {
 
 /// `ringgate run`
 #[derive(Debug, Args)]
+#[command(after_help = SIGNALS)]
 pub struct Run {
     /// The configuration
     #[arg(short, long, value_name = "FILE")]

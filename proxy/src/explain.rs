@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use self::policy::Numbers;
 use crate::config::sample::Sample;
-use crate::config::{Config, Veil};
+use crate::config::{Admin, Config, Veil};
 use crate::log::{Form, RequestLog};
 
 /// What a configuration says, as `ringgate check` prints it: one line for each setting, and the routing table.
@@ -34,8 +34,18 @@ pub fn summary(config: &Config) -> String {
         ["timeouts", &timeouts(config)],
         ["limits", &limits(config)],
     ];
-    let rows = rows.map(|row| row.map(String::from).to_vec());
+    let mut rows = rows.map(|row| row.map(String::from).to_vec()).to_vec();
+    rows.extend(admin(&config.fixed.admin).map(|places| vec!["admin".to_owned(), places]));
     format!("{}\nroutes, in order of precedence:\n{}", aligned(&rows), table(config))
+}
+
+/// Where the admin API can be asked; `None` if nowhere.
+fn admin(admin: &Admin) -> Option<String> {
+    let address = admin.listen.map(|address| format!("http://{address}"));
+    let socket = admin.socket.as_ref().map(|path| path.display().to_string());
+    let places: Vec<String> = address.into_iter().chain(socket).collect();
+    let token = if admin.token.is_some() { "with a token" } else { "without a token" };
+    (!places.is_empty()).then(|| format!("{}, {token}", places.join(" and ")))
 }
 
 /// What is logged of requests, and where.

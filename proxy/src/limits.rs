@@ -41,9 +41,10 @@ pub(crate) const PARCELS: usize = 1024;
 pub(crate) const EVICTED: usize = 32;
 /// And no more than one in so many of those that there may be.
 pub(crate) const EVICTED_SHARE: usize = 8;
-/// Descriptors that are nobody's connection: standard streams, signals, log. Measured: 9.
-pub(crate) const OWN_DESCRIPTORS: u64 = 16;
-/// Descriptors of a worker that are nobody's connection: ring, timer, listener, wakers. Measured: 7.
+/// Descriptors that are nobody's connection: standard streams, signals, log, control plane. Measured: 18. Some more are for who asks
+/// the admin API, and for a file that is read.
+pub(crate) const OWN_DESCRIPTORS: u64 = 24;
+/// Descriptors of a worker that are nobody's connection: ring, timer, listener with the copy that is handed on, wakers. Measured: 8.
 pub(crate) const WORKER_DESCRIPTORS: u64 = 8;
 /// After a drain has given up: time for answers to break off in a reset before connections are simply ended.
 pub(crate) const BREAK_OFF: Duration = Duration::from_millis(100);

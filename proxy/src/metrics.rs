@@ -20,7 +20,7 @@ use crate::record::{Record, Source};
 /// Routes that have series of their own: the first so many of a configuration. A scrape of a hundred thousand routes would be
 /// hundreds of megabytes; nobody could store it.
 pub(crate) const METERED_ROUTES: usize = 1000;
-/// What the series of the other routes is called. No route can be: names have no parentheses at both ends by accident.
+/// What the series of the other routes is called. A route that is given this name shares it.
 pub(crate) const OTHER_ROUTES: &str = "(others)";
 
 /// Where the first bucket of a histogram ends; each other one ends at twice the end of the one before.

@@ -1,11 +1,12 @@
 //! The process around a gateway: signals, descriptors, the words at start and end, and what goes wrong in between.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use crate::control::systemd;
@@ -25,6 +26,10 @@ const FEW_DESCRIPTORS: u64 = 1024;
 /// # Errors
 /// The handlers could not be installed.
 pub fn signals() -> io::Result<(Sender<()>, Receiver<()>)> {
+    for order in [SIGHUP, SIGUSR2] {
+        // Their default is the end of the process: one that comes before the control plane listens shall do nothing.
+        signal_hook::flag::register(order, Arc::default())?;
+    }
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let (stop, receiver) = channel();
     let sender = stop.clone();

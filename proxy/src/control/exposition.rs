@@ -18,7 +18,7 @@ use ringgate_core::stages::Stage;
 use super::reload::Reloader;
 use crate::counters::{Counter, Counters};
 use crate::gateway::Workers;
-use crate::metrics::{CLASSES, Readings, Total};
+use crate::metrics::{CLASSES, Readings, ServerMetrics, Total};
 use crate::outlet::Account;
 use crate::record::Source;
 
@@ -204,79 +204,43 @@ fn by_worker(
 }
 
 fn requests(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let mut totals: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    let mut totals: BTreeMap<[(&str, &str); 3], u64> = BTreeMap::new();
     for route in &readings.routes {
         for source in Source::ALL {
             for (class, counter) in CLASSES.iter().zip(route.answered(source)) {
-                *totals.entry((&route.route, source.name(), class)).or_default() += counter.get();
+                let labels = [("route", &*route.route), ("source", source.name()), ("class", class)];
+                *totals.entry(labels).or_default() += counter.get();
             }
         }
     }
-    let mut counter = encoder.encode_descriptor(
-        "requests",
-        "Requests that are over, by route, by who answered and by class of status",
-        None,
-        MetricType::Counter,
-    )?;
-    for ((route, source, class), total) in totals.into_iter().filter(|(_, total)| *total > 0) {
-        let labels = [("route", route), ("source", source), ("class", class)];
-        counter.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&total, None)?;
-    }
-    Ok(())
+    totals.retain(|_, total| *total > 0);
+    let help = "Requests that are over, by route, by who answered and by class of status";
+    counters(encoder, "requests", help, totals)
 }
 
 fn durations(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let mut totals: BTreeMap<&str, Total> = BTreeMap::new();
+    let mut totals: BTreeMap<_, Total> = BTreeMap::new();
     for route in &readings.routes {
-        totals.entry(&route.route).or_default().add(&route.duration);
+        totals.entry([("route", &*route.route)]).or_default().add(&route.duration);
     }
-    let mut histogram = encoder.encode_descriptor(
-        "request_duration",
-        "From a request's first byte to the last one of its answer, by route",
-        Some(&Unit::Seconds),
-        MetricType::Histogram,
-    )?;
-    for (route, total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
-        let labels = [("route", route)];
-        let (sum, count) = (total.sum_seconds(), total.count());
-        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
-            sum,
-            count,
-            &total.buckets(),
-            None,
-        )?;
-    }
-    Ok(())
+    let help = "From a request's first byte to the last one of its answer, by route";
+    histograms(encoder, "request_duration", help, totals)
 }
 
 fn stages(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let mut totals: BTreeMap<(&str, &str), Total> = BTreeMap::new();
+    let mut totals: BTreeMap<_, Total> = BTreeMap::new();
     for route in &readings.routes {
         for stage in Stage::ALL {
-            totals.entry((&route.route, stage.name())).or_default().add(route.stage(stage));
+            let labels = [("route", &*route.route), ("stage", stage.name())];
+            totals.entry(labels).or_default().add(route.stage(stage));
         }
     }
-    let mut histogram = encoder.encode_descriptor(
-        "stage_duration",
-        "Where the time of requests went, by route; a stage that took no time is not counted",
-        Some(&Unit::Seconds),
-        MetricType::Histogram,
-    )?;
-    for ((route, stage), total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
-        let labels = [("route", route), ("stage", stage)];
-        let (sum, count) = (total.sum_seconds(), total.count());
-        histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
-            sum,
-            count,
-            &total.buckets(),
-            None,
-        )?;
-    }
-    Ok(())
+    let help = "Where the time of requests went, by route; a stage that took no time is not counted";
+    histograms(encoder, "stage_duration", help, totals)
 }
 
 fn servers_so_far(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    type Count = fn(&crate::metrics::ServerMetrics) -> &Counter;
+    type Count = fn(&ServerMetrics) -> &Counter;
     let counts: [(&str, &str, Count); 3] = [
         ("upstream_requests", "Requests sent to a server", |server| &server.requests),
         ("upstream_failures", "Requests that a server failed, and attempts to connect to it", |server| {
@@ -285,15 +249,42 @@ fn servers_so_far(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> R
         ("upstream_connections_made", "Connections made to a server", |server| &server.connections),
     ];
     for (name, help, count) in counts {
-        let mut totals: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        let mut totals: BTreeMap<_, u64> = BTreeMap::new();
         for server in &readings.servers {
-            *totals.entry((&server.pool, &server.server)).or_default() += count(server).get();
+            let labels = [("pool", &*server.pool), ("server", &*server.server)];
+            *totals.entry(labels).or_default() += count(server).get();
         }
-        let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for ((pool, server), total) in totals {
-            let labels = [("pool", pool), ("server", server)];
-            counter.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&total, None)?;
-        }
+        counters(encoder, name, help, totals)?;
+    }
+    Ok(())
+}
+
+/// One counter for each set of labels.
+fn counters<const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    totals: BTreeMap<[(&str, &str); N], u64>,
+) -> Result<(), fmt::Error> {
+    let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, total) in totals {
+        counter.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&total, None)?;
+    }
+    Ok(())
+}
+
+/// One histogram of seconds for each set of labels that anything was measured for.
+fn histograms<const N: usize>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    totals: BTreeMap<[(&str, &str); N], Total>,
+) -> Result<(), fmt::Error> {
+    let mut histogram = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+    for (labels, total) in totals.into_iter().filter(|(_, total)| total.count() > 0) {
+        let (sum, count, buckets) = (total.sum_seconds(), total.count(), total.buckets());
+        let mut family = histogram.encode_family(&labels)?;
+        family.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)?;
     }
     Ok(())
 }

@@ -71,6 +71,9 @@ pub(super) fn start_successor(workers: &Workers) -> io::Result<u32> {
     let (ours, theirs) = UnixDatagram::pair()?;
     ours.set_read_timeout(Some(LOOK))?;
     let mut passed: Vec<OwnedFd> = workers.listeners()?.into_iter().map(OwnedFd::from).collect();
+    if passed.is_empty() {
+        return Err(io::Error::other("this process is about to end"));
+    }
     passed.push(theirs.into());
     let mut command = command(passed)?;
     let mut successor = command.spawn()?;
