@@ -21,7 +21,7 @@ async def echo(request):
 
 async def main():
     application = web.Application()
-    application.add_routes([web.get("/", echo)])
+    application.add_routes([web.get("/{path:.*}", echo)])
     runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
