@@ -80,10 +80,9 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     record.rejected(reject);
     let body = client.whole_body();
     let persists = !reject.closes() && body.is_some() && client.persists() && !worker.is_draining();
-    let date = worker.date();
     let delivery = Delivery {
         request_id: client.request_id(),
-        date: date.as_str(),
+        date: &worker.date(),
         close: !persists,
         head_only: client.asks_for_head_only(),
         timing: timing(worker, record),

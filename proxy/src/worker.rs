@@ -46,7 +46,7 @@ pub(crate) struct Worker {
     balance: Balance,
     inbox: Option<Inbox>,
     stage: Cell<Stage>,
-    date: Cell<Date>,
+    date: RefCell<Date>,
 }
 
 impl Worker {
@@ -77,7 +77,7 @@ impl Worker {
             balance,
             inbox,
             stage: Cell::new(Stage::Serving),
-            date: Cell::new(Date::read(Duration::ZERO)),
+            date: RefCell::new(Date::read(Duration::ZERO)),
         })
     }
 
@@ -136,13 +136,12 @@ impl Worker {
     }
 
     /// The value of a Date field, right to the second by the clock of the last tick.
-    pub(crate) fn date(&self) -> Date {
-        let (date, time) = (self.date.get(), self.deadlines.time());
-        if time < date.valid_until {
-            return date;
+    pub(crate) fn date(&self) -> Rc<str> {
+        let (mut date, time) = (self.date.borrow_mut(), self.deadlines.time());
+        if time >= date.valid_until {
+            *date = Date::read(time);
         }
-        self.date.set(Date::read(time));
-        self.date.get()
+        date.text.clone()
     }
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
@@ -267,23 +266,17 @@ enum Waiting {
 }
 
 /// The value of a Date field (RFC 9110 section 6.6.1), and how long it is the right one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Date {
-    text: [u8; 29],
+struct Date {
+    text: Rc<str>,
     valid_until: Duration,
 }
 
 impl Date {
     /// The date at `time`, which passes as the time of day does.
     fn read(time: Duration) -> Date {
-        let mut text = [b' '; 29];
         let now = wall().max(SystemTime::UNIX_EPOCH);
-        text.copy_from_slice(&httpdate::fmt_http_date(now).as_bytes()[..29]);
+        let text = httpdate::fmt_http_date(now).into();
         let into_second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         Date { text, valid_until: time + Duration::from_secs(1) - Duration::from_nanos(into_second.into()) }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text).unwrap_or("")
     }
 }
