@@ -256,17 +256,10 @@ impl Exchange<'_> {
         let (status, server_persists) = (head.status(), head.persists(method));
         let persists =
             self.client.persists() && !self.worker.is_draining() && progress.can_end(server_persists);
-        let (request_id, date) = (self.client.request_id(), self.worker.date());
+        let date = self.worker.date();
+        let (request_id, date) = (self.client.request_id(), &*date);
         let timing = self.terms.policy.server_timing.then_some(&record.stages);
-        let to = ToClient {
-            request_id,
-            date: &date,
-            method,
-            version: client.version(),
-            framing,
-            persists,
-            timing,
-        };
+        let to = ToClient { request_id, date, method, version: client.version(), framing, persists, timing };
         let client_framing = forward::response(&mut out, &head, bytes, to);
         drop(head);
         reply.buffer.consume(bounds.end);
