@@ -128,7 +128,7 @@ def main():
             [[routes]]
             prefix = "/socket"
             servers = ["{sockets}"]
-            upgrades = ["websocket"]
+            upgrade = ["websocket"]
         """)
         clients, companions, ends = asyncio.run(under_upgrades(gateway, upgrades, count))
         lines = {line["request_id"] for line in map(json.loads, gateway.text("out").splitlines())}
