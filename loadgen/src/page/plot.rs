@@ -107,24 +107,24 @@ impl Plot {
                 text.mark.left x=(left - 10.0) y=(y) dy="0.32em" { (words) }
             }
             line.base x1=(left) x2=(right) y1=(bottom) y2=(bottom) {}
-            @for (value, words) in self.sparse_marks(frame) {
+            @for (value, middle, words) in self.sparse_marks(frame) {
                 @let x = pixel(frame.x(self.x.place(value)));
                 line.tick x1=(x) x2=(x) y1=(bottom) y2=(bottom + 5.0) {}
-                text.mark.below x=(x) y=(bottom + 22.0) { (words) }
+                text.mark.below x=(pixel(middle)) y=(bottom + 22.0) { (words) }
             }
         }
     }
 
-    /// The marks of the x axis whose words have room.
-    fn sparse_marks(&self, frame: Frame) -> Vec<(f64, &str)> {
-        let mut marks: Vec<(f64, &str)> = Vec::new();
+    /// The marks of the x axis whose words have room, and where the middle of those words is: below the mark, or as near to it as
+    /// they fit into the frame.
+    fn sparse_marks(&self, frame: Frame) -> Vec<(f64, f64, &str)> {
+        let mut marks: Vec<(f64, f64, &str)> = Vec::new();
         for (value, words) in &self.x.marks {
-            let place = |value| frame.x(self.x.place(value));
-            let width = |words: &str| words.chars().count() as f64 * HALF_CHARACTER;
-            let has_room =
-                |last: &(f64, &str)| place(*value) - place(last.0) >= width(last.1) + width(words) + AIR;
+            let half = |words: &str| words.chars().count() as f64 * HALF_CHARACTER;
+            let middle = frame.x(self.x.place(*value)).min(frame.width - half(words));
+            let has_room = |last: &(f64, f64, &str)| middle - last.1 >= half(last.2) + half(words) + AIR;
             if marks.last().is_none_or(has_room) {
-                marks.push((*value, words));
+                marks.push((*value, middle, words));
             }
         }
         marks
@@ -232,6 +232,20 @@ mod tests {
         assert_eq!(svg.matches("<svg").count(), 2);
         assert!(svg.contains("<title>at the end\nanswers: 100/s</title>"), "{svg}");
         assert!(svg.contains(r#"d="M64 266L938 "#), "{svg}");
+    }
+
+    /// As many samples as have a mark at the very end of the axis.
+    #[test]
+    fn the_words_of_the_last_mark_are_inside() {
+        let plot = Plot { x: Axis::quantiles(1_000_000), ..plot("answers") };
+        for width in [960.0, 400.0] {
+            let frame = Frame { class: "any", width, height: 300.0, left: 56.0 };
+            for (_, middle, words) in plot.sparse_marks(frame) {
+                assert!(middle + words.len() as f64 * HALF_CHARACTER <= width, "{words} at {middle}");
+            }
+        }
+        let wide = Frame { class: "any", width: 960.0, height: 300.0, left: 56.0 };
+        assert_eq!(plot.sparse_marks(wide).last().map(|mark| mark.2), Some("99.9999 %"));
     }
 
     #[test]
