@@ -54,6 +54,5 @@ mod statistics;
 pub(crate) use plan::scenario::BODY_BOUND;
 pub(crate) use plan::{Expect, LONGEST, LoadWords, Profile, Spacing, Watched, duration};
 pub(crate) use report::{
-    Blob, Census, Histograms, Interval, Limiter, Provenance, Reading, Sample, Setting, Summary, Uncounted,
-    words,
+    Blob, Census, Histograms, Interval, Limiter, Provenance, Reading, Setting, Summary, Uncounted, words,
 };

@@ -13,6 +13,7 @@ use crate::record::recorder::nanoseconds;
 use crate::record::summary::Summary;
 use crate::report::table;
 use crate::selftest::paper;
+use crate::selftest::quiet::Quiet;
 use crate::{Error, Load, Plan, Report, Stop, Target};
 
 /// Sleeps measured before and after each case, and the length of each: 300 ms.
@@ -31,6 +32,7 @@ pub(super) struct Bench {
     driver: Rung,
     /// The generator's and the mock's, if there are two.
     cores: Option<[usize; 2]>,
+    quiet: Quiet,
 }
 
 /// What disturbed a case, as far as it can be told.
@@ -88,7 +90,12 @@ impl Bench {
             [first, .., last] => Some([first, last]),
             _ => None,
         };
-        Ok(Bench { driver, cores })
+        Ok(Bench { driver, cores, quiet: Quiet::begin() })
+    }
+
+    /// Whether the machine was made as quiet as root can make it.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet.is_whole()
     }
 
     /// How late an idle pacer wakes on the generator's core.

@@ -21,6 +21,16 @@ pub(super) fn overload_latency(service: Duration, gap: Duration, k: u32) -> Dura
     service + service.saturating_sub(gap) * k
 }
 
+/// How far the latency of each answer, in the order in which they came, was from the first's and `service - gap` for each
+/// since. The whole queue stands on the instant at which its first request reached the server: how late that one was is one
+/// observation, and not as many as there are answers.
+pub(super) fn overload_errors(samples: &[Sample], service: Duration, gap: Duration) -> Vec<Duration> {
+    let Some(first) = samples.first() else { return Vec::new() };
+    let late = first.answered.saturating_duration_since(first.planned);
+    let expected = |k| late + overload_latency(service, gap, k) - service;
+    (0..).zip(samples).map(|(k, sample)| distance(sample.answered, sample.planned + expected(k))).collect()
+}
+
 /// Lindley's recursion: when a server that takes `service` for each is done with requests that arrive so, in order.
 pub(super) fn departures(arrivals: impl IntoIterator<Item = Instant>, service: Duration) -> Vec<Instant> {
     let mut free = None;
@@ -70,6 +80,21 @@ mod tests {
     #[test]
     fn the_kth_answer_of_an_overloaded_server_comes_after_ten_and_eight_k_milliseconds() {
         assert_eq!([0, 1, 299].map(|k| overload_latency(10 * MS, 2 * MS, k)), [10 * MS, 18 * MS, 2402 * MS]);
+    }
+
+    #[test]
+    fn a_queue_that_began_late_is_late_once() {
+        let (start, late) = (Instant::now(), Duration::from_micros(800));
+        let mut samples: Vec<Sample> = (0..5)
+            .map(|k| {
+                let planned = start + 2 * MS * k;
+                Sample { planned, sent: planned, answered: start + late + 10 * MS * (k + 1) }
+            })
+            .collect();
+        assert_eq!(overload_errors(&samples, 10 * MS, 2 * MS), [Duration::ZERO; 5]);
+        samples[3].answered += MS;
+        assert_eq!(quantile(&overload_errors(&samples, 10 * MS, 2 * MS), 1.0), Some(MS));
+        assert!(overload_errors(&[], 10 * MS, 2 * MS).is_empty());
     }
 
     #[test]
