@@ -84,7 +84,10 @@ fn a_file_that_can_be_read_is_compiled() {
     let folder = Folder::new("readable");
     let path = folder.write("ringgate.toml", SMALLEST);
     let config = config::load(&path).unwrap();
-    assert_eq!((config.snapshot.routes.all().len(), config.files), (1, vec![path]));
+    assert_eq!(
+        (config.snapshot.routes.all().len(), config.files.paths().collect::<Vec<_>>()),
+        (1, vec![&*path])
+    );
 }
 
 /// A file with a route for this path.
@@ -112,9 +115,28 @@ fn included_files_are_read_once_each_in_the_order_of_the_list_and_of_their_names
     let paths: Vec<String> =
         config.snapshot.routes.all().iter().map(|route| route.pattern.to_string()).collect();
     assert_eq!(paths, ["/main", "/last.toml", "/routes/a.toml", "/routes/b.toml", "/routes/deep/a.toml"]);
-    let files = ["ringgate.toml", "last.toml", "routes/a.toml", "routes/b.toml", "routes/deep/a.toml"];
-    assert_eq!(config.files, files.map(|file| folder.0.join(file)));
     assert_eq!(config.warnings, []);
+}
+
+/// A reload has to notice them.
+#[test]
+fn a_file_that_changes_goes_or_comes_to_match_a_pattern_looks_different() {
+    let folder = Folder::new("looks");
+    let main = folder.write("ringgate.toml", "include = [\"routes/*.toml\", \"./*.toml\"]\n");
+    let first = folder.write("routes/a.toml", file("/a"));
+    let files = config::load(&main).unwrap().files;
+    assert_eq!(files.look(), *files.read(), "nothing has changed");
+    let second = folder.write("routes/b.toml", file("/b"));
+    assert_ne!(files.look(), *files.read(), "one that would be included");
+    std::fs::remove_file(second).unwrap();
+    std::fs::create_dir_all(folder.0.join("routes/folder.toml")).unwrap();
+    assert_eq!(files.look(), *files.read(), "nothing that could be read has come");
+    folder.write("routes/a.toml", file("/longer"));
+    assert_ne!(files.look(), *files.read(), "another content");
+    let files = config::load(&main).unwrap().files;
+    assert_eq!(files.look(), *files.read());
+    std::fs::remove_file(first).unwrap();
+    assert_ne!(files.look(), *files.read(), "none");
 }
 
 /// So that a reload can wait for it to be mended.
@@ -124,7 +146,9 @@ fn a_refusal_names_the_files_that_were_read() {
     let main = folder.write("ringgate.toml", "include = [\"a.toml\", \"b.toml\", \"c.toml\"]\n");
     let wrong = folder.write("a.toml", "[[routes]]\n");
     let missing = folder.0.join("b.toml");
-    assert_eq!(config::load(&main).unwrap_err().files, [main.clone(), wrong, missing]);
+    let files = config::load(&main).unwrap_err().files;
+    assert_eq!(files.paths().collect::<Vec<_>>(), [wrong, missing, main]);
+    assert_eq!(files.look(), *files.read());
 }
 
 #[test]

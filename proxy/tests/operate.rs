@@ -4,15 +4,17 @@
 
 mod support;
 
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use command_fds::{CommandFdExt, FdMapping};
 use ringmock::Mock;
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::running::{PROGRAM, Running, file, get};
@@ -183,6 +185,51 @@ fn an_included_file_that_changes_is_noticed_too() {
 }
 
 #[test]
+fn a_file_that_comes_to_match_a_pattern_is_noticed_too() {
+    let (first, second) = (anything("first"), anything("second"));
+    let gateway =
+        Operated::start_with("pattern.toml", "include = [\"pattern-*.toml\"]\n", &route("/", &first));
+    let late = file("pattern-late.toml", &route("/late", &second));
+    gateway.running.line_with("reloaded (the file has changed)");
+    assert_eq!(get(gateway.address, "/late").served_by(), "second");
+    std::fs::remove_file(late).unwrap();
+    gateway.running.line_with("reloaded (the file has changed)");
+    assert_eq!(get(gateway.address, "/late").served_by(), "first");
+}
+
+#[test]
+fn a_reload_that_nobody_waits_for_is_carried_out() {
+    let (first, second) = (anything("first"), anything("second"));
+    let gateway = Operated::start("left.toml", &route("/", &first));
+    gateway.write(&text(&route("/", &second)));
+    let mut client = Client::connect(gateway.admin);
+    let fields = format!("Host: {}\r\nAuthorization: Bearer {TOKEN}\r\n", gateway.admin);
+    client.say(format!("POST /v1/reload HTTP/1.1\r\n{fields}Content-Length: 0\r\n\r\n"));
+    drop(client);
+    until_some("the reload", || (get(gateway.address, "/").served_by() == "second").then_some(()));
+}
+
+/// As one on a file system that does not answer: here it is a pipe that nobody writes to.
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_keeps_nobody_waiting() {
+    let server = anything("one");
+    let included = file("hanging-routes.toml", &route("/", &server));
+    let mut gateway = Operated::start_with("hanging.toml", "include = [\"hanging-routes.toml\"]\n", "");
+    std::fs::remove_file(&included).unwrap();
+    assert!(Command::new("mkfifo").arg(&included).status().unwrap().success());
+    gateway.running.signal(Signal::HUP);
+    let mut writing = OpenOptions::new();
+    writing.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
+    let silent = until_some("a reader of the pipe", || writing.open(&included).ok());
+    assert_eq!(gateway.question("/alive").status, 200);
+    assert_eq!(get(gateway.address, "/").served_by(), "one");
+    gateway.running.signal(Signal::TERM);
+    assert_eq!(gateway.running.exit_code(), Some(0));
+    drop(silent);
+    std::fs::remove_file(&included).unwrap();
+}
+
+#[test]
 fn turns_and_connections_go_on_across_a_reload() {
     let servers = [anything("a"), anything("b")];
     let list = format!("[\"{}\", \"{}\"]", servers[0].address(), servers[1].address());
@@ -312,8 +359,15 @@ fn an_upgrade_refuses_nobody_and_cuts_nothing() {
     assert!(busy.hear().body == pattern(BYTES));
     assert_eq!(gateway.running.exit_code(), Some(0), "the old process has ended");
     assert_eq!(get(gateway.address, "/").status, 200, "and the new one serves");
+    assert_eq!(nice(successor), nice(std::process::id() as i32), "and goes behind nobody");
     kill_process(Pid::from_raw(successor).unwrap(), Signal::TERM).unwrap();
     until_some("its end", || std::net::TcpStream::connect(gateway.address).is_err().then_some(()));
+}
+
+/// The nice value of a process (proc_pid_stat(5)).
+fn nice(process: i32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    stat.rsplit(')').next().unwrap().split(' ').nth(17).unwrap().to_owned()
 }
 
 #[test]

@@ -6,20 +6,18 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use glob::{MatchOptions, Pattern};
+use glob::Pattern;
 
 use super::codes::{Lint, Mistake};
 use super::diagnostic::Problem;
 use super::environment::Environment;
 use super::file::{File, Included, Text};
+use super::files::MATCHING;
 use super::read::read as read_text;
 use super::sources::Sources;
 
 /// Files that a configuration may include: one for each of a thousand teams. Each is opened, and a reload watches it.
 const FILES: usize = 1024;
-/// As a shell reads them: `*` stays in one folder and passes over hidden files.
-const MATCHING: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// Reads what `file` includes and adds it; its paths are relative to the folder of the file, if it is one. Gives warnings.
 pub(super) fn read(
@@ -32,13 +30,14 @@ pub(super) fn read(
     let mut seen: HashSet<PathBuf> = main.and_then(|main| main.canonicalize().ok()).into_iter().collect();
     for written in std::mem::take(&mut file.include) {
         let folder = main.ok_or_else(|| not_a_file(&written))?.parent().unwrap_or(Path::new(""));
-        let paths = paths(folder, &written)?;
+        let paths = paths(folder, &written, sources)?;
         if paths.is_empty() {
             warnings.push(nothing(&written));
         }
         for path in paths {
             // A file that several patterns mean is read once; the one that includes is not included.
             if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+                sources.pass_over(&path);
                 continue;
             }
             if seen.len() > 1 + FILES {
@@ -52,7 +51,7 @@ pub(super) fn read(
 }
 
 /// The files that a path or a pattern means, in the order of their names.
-fn paths(folder: &Path, written: &Text) -> Result<Vec<PathBuf>, Problem> {
+fn paths(folder: &Path, written: &Text, sources: &mut Sources) -> Result<Vec<PathBuf>, Problem> {
     let text = &**written.get_ref();
     if !text.contains(['*', '?', '[']) {
         return Ok(vec![folder.join(text)]);
@@ -65,6 +64,7 @@ fn paths(folder: &Path, written: &Text) -> Result<Vec<PathBuf>, Problem> {
     let folder = Pattern::escape(&folder.display().to_string());
     let pattern = Path::new(&folder).join(text).display().to_string();
     let found = glob::glob_with(&pattern, MATCHING).map_err(|error| bad(error.msg))?;
+    sources.add_pattern(&pattern);
     let found = found.collect::<Result<Vec<PathBuf>, _>>().map_err(|error| unreadable(written, &error))?;
     let mut files: Vec<PathBuf> = found.into_iter().filter(|path| !path.is_dir()).collect();
     files.sort();

@@ -1,6 +1,6 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
-//! Owns: the texts (`sources`, `include`), how they are read (`read`, `environment`, `slips`), the language (`file`, `table`,
+//! Owns: the texts (`sources`, `files`, `include`), how they are read (`read`, `environment`, `slips`), the language (`file`, `table`,
 //! `words`; told by `schema`, `kinds`), every value in it (`settings`, `log`, `admin`, `clients`, `policy`, `pools`, `routes`),
 //! what a reload cannot change (`fixed`), what deserves a warning (`lints`, `reach`, `overlap`, `allow`), how all of it is said
 //! to a person (`codes`, `diagnostic`), and what may be shown of it (`veil`, `secret`).
@@ -14,6 +14,7 @@ mod codes;
 mod diagnostic;
 mod environment;
 mod file;
+mod files;
 mod fixed;
 mod include;
 mod kinds;
@@ -39,7 +40,7 @@ mod words;
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ringgate_core::policy::Policy;
 use ringgate_core::snapshot::{Clients, Snapshot};
@@ -49,6 +50,7 @@ use ringgate_io::Rung;
 pub use self::admin::Admin;
 pub use self::codes::messages;
 pub use self::diagnostic::Diagnostic;
+pub use self::files::{Files, Looks};
 pub use self::fixed::Fixed;
 pub use self::schema::{reference, schema};
 pub use self::secret::Secret;
@@ -82,15 +84,18 @@ pub struct Config {
     pub veil: Veil,
     /// What is allowed, and probably not meant.
     pub warnings: Vec<Diagnostic>,
-    /// The files it was read from, that which includes the others first; none if it was parsed from a text.
-    pub files: Vec<PathBuf>,
+    /// The files it was read from; none if it was parsed from a text.
+    pub files: Files,
 }
 
 /// Not what it holds: some of it may be a secret.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let routes = self.snapshot.routes.all().len();
-        f.debug_struct("Config").field("files", &self.files).field("routes", &routes).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("files", self.files.read())
+            .field("routes", &routes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,8 +105,8 @@ pub struct Refusal {
     /// The first thing that is wrong: where it stands, what was expected, and what to write instead.
     pub diagnostic: Diagnostic,
     /// The files that were read until then, the one that could not be read included. When one of them changes it is worth
-    /// another look.
-    pub files: Vec<PathBuf>,
+    /// another try.
+    pub files: Files,
 }
 
 impl fmt::Display for Refusal {
@@ -230,7 +235,7 @@ fn build(
     let node_id = file.node_id.as_ref().map(|id| id.get_ref().to_string());
     let connections = snapshot.clients.connections;
     let fixed = Fixed { listen, workers, driver, requests: log.clone(), node_id, connections, admin };
-    let (policy, files, none) = (defaults.policy, Vec::new(), Vec::new());
+    let (policy, files, none) = (defaults.policy, Files::default(), Vec::new());
     Ok((
         Config { listen, workers, driver, log, policy, snapshot, fixed, veil, warnings: none, files },
         warnings,

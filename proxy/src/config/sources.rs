@@ -6,10 +6,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::codes::Mistake;
 use super::diagnostic::Problem;
+use super::files::Files;
 
 /// Bytes of a configuration, all its files together: a hundred thousand routes of a few hundred bytes fit. More is another
 /// kind of file, or one without an end.
@@ -28,7 +29,7 @@ pub(super) fn moved(range: Range<usize>, start: usize) -> Place {
 pub(super) struct Sources {
     texts: Vec<Source>,
     /// Files that were read or could not be.
-    files: Vec<PathBuf>,
+    files: Files,
 }
 
 /// A text.
@@ -56,8 +57,9 @@ impl Sources {
     /// It cannot be read, is not text, or all together is too much.
     pub(super) fn read(&mut self, path: &Path, at: Option<Place>) -> Result<usize, Problem> {
         let name = path.display().to_string();
-        self.files.push(path.to_owned());
-        let bytes = read(path, BYTES.saturating_sub(self.end() as u64)).map_err(|error| {
+        self.files.add(path);
+        let most = BYTES.saturating_sub(self.end() as u64);
+        let bytes = read(path, most, &mut self.files).map_err(|error| {
             let title = format!("cannot read `{name}`: {error}");
             match &at {
                 Some(at) => Problem::at(Mistake::UnreadableFile, at.clone(), title)
@@ -89,8 +91,18 @@ impl Sources {
         self.texts.get(behind.saturating_sub(1))
     }
 
-    /// Files that were read or could not be, in that order.
-    pub(super) fn into_files(self) -> Vec<PathBuf> {
+    /// As [`Files::pass_over`].
+    pub(super) fn pass_over(&mut self, path: &Path) {
+        self.files.pass_over(path);
+    }
+
+    /// As [`Files::add_pattern`].
+    pub(super) fn add_pattern(&mut self, pattern: &str) {
+        self.files.add_pattern(pattern);
+    }
+
+    /// Files that were read or could not be.
+    pub(super) fn into_files(self) -> Files {
         self.files
     }
 
@@ -131,9 +143,11 @@ impl Source {
     }
 }
 
-fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+fn read(path: &Path, most: u64, files: &mut Files) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    files.opened(path, &file.metadata()?);
+    file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::ErrorKind::FileTooLarge.into());
     }

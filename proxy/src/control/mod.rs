@@ -2,10 +2,10 @@
 //!
 //! Owns: the configuration as it changes (`reload`, `watch`), and what is shown and taken over the admin API (`admin`). Hands
 //! the workers finished things: a snapshot, an order. Never waits for a worker in a way that a worker could notice.
-//! Assumes: only this room names tokio; what would block its loop (reading files, asking a resolver) runs on a thread of
-//! tokio's own.
+//! Assumes: only this room names tokio; what would block its loop (reading files, asking a resolver) runs `aside`.
 
 mod admin;
+mod aside;
 mod exposition;
 mod reload;
 pub mod systemd;
@@ -21,40 +21,27 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 use self::admin::{Desk, Doors};
 use self::exposition::{Exposition, Gauges};
 use self::reload::Reloader;
 pub use self::upgrade::Inheritance;
-use crate::config::Fixed;
+use crate::config::{Files, Fixed};
 use crate::gateway::{Gateway, Workers};
 use crate::operator::say;
-
-/// The nice value of threads that do what can wait; the last one there is (sched(7)).
-const BACKGROUND: i32 = 19;
-/// Threads for what blocks: one reads and compiles, the others are for what may hang meanwhile, a resolver most likely.
-const BLOCKING_THREADS: usize = 4;
 
 /// What a control plane looks after, beside the gateway itself.
 pub struct Charge {
     /// Where the configuration stands.
     pub config: PathBuf,
     /// All files that were read for it.
-    pub files: Vec<PathBuf>,
+    pub files: Files,
     /// What of it holds until the end of the process.
     pub fixed: Fixed,
     /// Whether another process serves until this one says that it does.
     pub has_predecessor: bool,
     /// Told when the admin API is asked to stop the gateway.
     pub stop: Sender<()>,
-}
-
-/// Lets whoever serves go first: compiling a large configuration takes tens of milliseconds of a core that a worker may want. That
-/// holds for threads that block, not for the loop itself, which has to hear signals and answer whether all is well.
-fn step_back() {
-    let own = rustix::thread::gettid();
-    let _ = rustix::process::setpriority_process(Some(own), BACKGROUND); // where it is not allowed, they are equals
 }
 
 /// A control plane that runs. It ends when this is dropped.
@@ -70,14 +57,10 @@ impl ControlPlane {
     /// # Errors
     /// The admin API's address or socket cannot be had, or threads or descriptors ran out.
     pub fn start(gateway: &Gateway, charge: Charge) -> io::Result<ControlPlane> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKING_THREADS)
-            .on_thread_start(step_back)
-            .build()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let (over, ended) = oneshot::channel();
         let plane = runtime.block_on(async { Plane::open(gateway, charge) })?;
-        let run = move || run(&runtime, plane, ended);
+        let run = move || run(runtime, plane, ended);
         let thread = std::thread::Builder::new().name("control".into()).spawn(run)?;
         Ok(ControlPlane { over: Some(over), thread: Some(thread) })
     }
@@ -114,7 +97,7 @@ impl Plane {
     }
 }
 
-fn run(runtime: &Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
+fn run(runtime: Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
     let Plane { reloader, doors, desk, mut hangup, mut upgrade } = plane;
     let (workers, stop) = (reloader.workers().clone(), desk.stop.clone());
     runtime.block_on(async {
@@ -137,13 +120,14 @@ fn run(runtime: &Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
             () = doors.serve(desk) => {}
         }
     });
+    runtime.shutdown_background(); // what hangs, hangs without us
 }
 
 /// Has another process take over, and stops this one if that went well.
 async fn hand_over(workers: &Arc<Workers>, stop: &Sender<()>) {
     let workers = workers.clone();
-    let successor = spawn_blocking(move || upgrade::start_successor(&workers)).await;
-    match successor.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+    let successor = aside::on_a_thread(move || upgrade::start_successor(&workers)).await;
+    match successor.unwrap_or_else(|_| Err(io::Error::other("a defect; please report the panic above"))) {
         Ok(process) => {
             say(&format!("process {process} has taken over"));
             systemd::succeeded_by(process);

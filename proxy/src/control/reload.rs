@@ -3,21 +3,26 @@
 //! In two phases: the new one is read, compiled and complete before any worker hears of it; then it is published as a whole.
 //! What is wrong with it is said, and changes nothing.
 //! Owns: whose turn it is (one reload at a time), and configurations that were replaced until no worker holds them.
+//! Assumes: reading may hang, on a file system or a pipe. Then this reload is refused after a while, and others are until that
+//! reading is over.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::time::{interval, sleep, timeout};
 
+use super::aside::{self, Aside, NoResult};
 use super::systemd;
-use crate::config::{self, Config, Fixed};
+use crate::config::{self, Config, Files, Fixed};
+use crate::counters::Counter;
 use crate::gateway::Workers;
 use crate::operator::say;
 use crate::orders::Retired;
 
+/// How long reading and compiling may take: a hundred thousand routes take a second, names of servers that nobody answers for some.
+const PREPARATION: Duration = Duration::from_secs(30);
 /// How often it is looked whether all workers have taken a configuration up; each does within one turn of its loop.
 const LOOK: Duration = Duration::from_micros(500);
 /// How long that is looked for. A worker that has not by then is stuck, and will find the newest one when it is not.
@@ -30,24 +35,25 @@ const FREEING: Duration = Duration::from_secs(1);
 pub(super) struct Reloader {
     workers: Arc<Workers>,
     path: PathBuf,
-    /// All that were read the last time, that one first.
-    files: std::sync::Mutex<Vec<PathBuf>>,
+    /// All that were read the last time.
+    files: std::sync::Mutex<Files>,
     fixed: Fixed,
+    preparation: Aside,
     turn: Mutex<Retired>,
     pub(super) counts: Counts,
 }
 
-/// What became of reloads.
+/// What became of reloads. Written while it is somebody's turn.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    pub(super) applied: AtomicU64,
-    pub(super) refused: AtomicU64,
+    applied: Counter,
+    refused: Counter,
 }
 
 impl Counts {
     /// Those that were applied, and those that were refused.
     pub(super) fn read(&self) -> (u64, u64) {
-        (self.applied.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
+        (self.applied.get(), self.refused.get())
     }
 }
 
@@ -66,13 +72,14 @@ pub(super) struct Applied {
 }
 
 impl Reloader {
-    pub(super) fn new(workers: Arc<Workers>, path: PathBuf, files: Vec<PathBuf>, fixed: Fixed) -> Reloader {
+    pub(super) fn new(workers: Arc<Workers>, path: PathBuf, files: Files, fixed: Fixed) -> Reloader {
         let files = std::sync::Mutex::new(files);
-        Reloader { workers, path, files, fixed, turn: Mutex::default(), counts: Counts::default() }
+        let (preparation, turn, counts) = (Aside::default(), Mutex::default(), Counts::default());
+        Reloader { workers, path, files, fixed, preparation, turn, counts }
     }
 
     /// The files that were read the last time, well or badly.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
+    pub(super) fn files(&self) -> Files {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -96,20 +103,25 @@ impl Reloader {
         self.turn.try_lock().ok().map(|retired| retired.count())
     }
 
-    /// Reads the configuration anew and publishes it, unless it is refused.
+    /// Reads the configuration anew and publishes it, unless it is refused; to its end, whether or not whoever ordered it waits
+    /// for that.
     ///
     /// # Errors
     /// What is wrong with it, for people. The configuration that held goes on to hold.
-    pub(super) async fn reload(&self) -> Result<Applied, String> {
+    pub(super) async fn reload(self: &Arc<Self>) -> Result<Applied, String> {
+        let own = self.clone();
+        let reload = tokio::spawn(async move { own.reload_now().await });
+        reload.await.unwrap_or_else(|_| Err(DEFECT.into()))
+    }
+
+    async fn reload_now(&self) -> Result<Applied, String> {
         let mut retired = self.turn.lock().await;
         let started = Instant::now();
-        let outcome = self.prepare().await;
-        let count = if outcome.is_ok() { &self.counts.applied } else { &self.counts.refused };
-        count.fetch_add(1, Ordering::Relaxed);
-        let config = outcome?;
+        let config = self.prepare().await.inspect_err(|_| self.counts.refused.add(1))?;
         let routes = config.snapshot.routes.all().len();
         let warnings = self.warnings(&config);
         retired.add(self.workers.publish(config.snapshot));
+        self.counts.applied.add(1);
         let generation = self.workers.generation().number;
         let adopters = self.until_adopted(generation).await;
         free(&mut retired);
@@ -117,7 +129,7 @@ impl Reloader {
     }
 
     /// As [`reload`](Self::reload), told to the operator.
-    pub(super) async fn reload_and_say(&self, why: &str) {
+    pub(super) async fn reload_and_say(self: &Arc<Self>, why: &str) {
         systemd::reloading();
         let outcome = self.reload().await;
         systemd::ready();
@@ -142,16 +154,10 @@ impl Reloader {
     async fn prepare(&self) -> Result<Config, String> {
         let (path, earlier) = (self.path.clone(), self.workers.generation());
         let compile = move || config::load_after(&path, Some(&*earlier));
-        match tokio::task::spawn_blocking(compile).await {
-            Ok(compiled) => {
-                let files = compiled.as_ref().map_or_else(|refusal| &refusal.files, |config| &config.files);
-                self.files.lock().unwrap_or_else(PoisonError::into_inner).clone_from(files);
-                compiled.map_err(|refusal| refusal.to_string())
-            }
-            Err(panic) => {
-                Err(format!("error: the configuration could not be compiled: {panic}; please report this"))
-            }
-        }
+        let compiled = self.preparation.run(PREPARATION, compile).await.map_err(why_not)?;
+        let files = compiled.as_ref().map_or_else(|refusal| &refusal.files, |config| &config.files);
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone_from(files);
+        compiled.map_err(|refusal| refusal.to_string())
     }
 
     fn warnings(&self, config: &Config) -> Vec<String> {
@@ -173,11 +179,28 @@ impl Reloader {
     }
 }
 
-/// Frees what no worker holds any more, behind whatever else wants the core: thousands of routes take milliseconds.
+/// A configuration has no result.
+fn why_not(no_result: NoResult) -> String {
+    match no_result {
+        NoResult::Late => format!(
+            "error: the configuration was not read within {} s\nhelp: a file system, a pipe or the resolver hangs; see to it, and \
+             reload again",
+            PREPARATION.as_secs()
+        ),
+        NoResult::Busy => "error: the last attempt to read the configuration hangs still\nhelp: a file system, a pipe or the \
+                           resolver does not answer; see to it, and reload again"
+            .into(),
+        NoResult::Lost => DEFECT.into(),
+    }
+}
+
+const DEFECT: &str = "error: the configuration could not be compiled; please report the panic above";
+
+/// Frees what no worker holds any more: thousands of routes take milliseconds.
 fn free(retired: &mut Retired) {
     let free = retired.take_free();
     if !free.is_empty() {
-        drop(tokio::task::spawn_blocking(move || drop(free)));
+        aside::free(free);
     }
 }
 
