@@ -47,10 +47,9 @@ fn serve(message: Message) -> impl FnMut() -> usize {
 impl Exchange {
     /// Of this message, again and again, through a table of 1,000 routes.
     pub fn new(message: Message) -> Exchange {
-        let pool = Arc::new(routing::pool(4));
         let snapshot = Snapshot {
-            routes: routing::prefixes_and("/api/v1", 1_000, &pool),
-            pools: vec![pool],
+            routes: Arc::new(routing::prefixes_and("/api/v1", 1_000)),
+            pools: vec![Arc::new(routing::pool(4))],
             clients: Clients::default(),
             kept: Kept::default(),
             node: Node::new("gateway").expect("an id"),
@@ -90,7 +89,7 @@ impl Exchange {
         let route = snapshot.routes.find(&head.route_request(bytes))?.route;
         head.check_length(route.policy.body_bytes)?;
         let upgrade = head.upgrade(bytes, &route.policy.upgrades);
-        let server = route.pool.turn().next().expect("a pool has servers");
+        let server = snapshot.pool(route).turn().next().expect("a pool has servers");
         let peer = Peer { address: "192.0.2.1", is_trusted };
         out.clear();
         forward::request(

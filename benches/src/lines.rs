@@ -1,7 +1,6 @@
 //! Lines of the access log.
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringgate_core::head::RequestHead;
@@ -29,7 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn write(message: Message, form: Form, shape: Shape) -> impl FnMut() -> usize {
-    let (routes, stages) = (routing::prefixes_and("/api/v1", 10, &Arc::new(routing::pool(1))), stages());
+    let (routes, stages) = (routing::prefixes_and("/api/v1", 10), stages());
     let mut head = RequestHead::default();
     head.parse(&message.request, Tolerance::NONE).expect("a request");
     let mut out = Vec::new();
@@ -43,7 +42,8 @@ fn write(message: Message, form: Form, shape: Shape) -> impl FnMut() -> usize {
             head: Some((&head, &message.request)),
             routes: &routes,
             route,
-            server: route.map(|route| &*route.pool.servers[0].name),
+            pool: Some("pool"),
+            server: Some("127.0.0.1:3000"),
             attempts: 1,
             status: 200,
             source: "upstream",

@@ -1,7 +1,6 @@
 //! Routing tables, and whose turn it is in a pool.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use ringgate_core::head::RequestHead;
 use ringgate_core::method::{Method, MethodSet};
@@ -32,34 +31,30 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// `count` prefixes below the root, and `one` more, all to one pool.
-pub(crate) fn prefixes_and(one: &str, count: usize, pool: &Arc<Pool>) -> Routes {
+/// `count` prefixes below the root, and `one` more.
+pub(crate) fn prefixes_and(one: &str, count: usize) -> Routes {
     let paths = names(count).map(|name| format!("/{name}/items"));
-    table(paths.chain([one.to_owned()]), Pattern::prefix, pool)
+    table(paths.chain([one.to_owned()]), Pattern::prefix)
 }
 
 /// `count` prefixes below the root.
 fn prefixes(count: usize) -> Routes {
-    table(names(count).map(|name| format!("/{name}/items")), Pattern::prefix, &Arc::new(pool(1)))
+    table(names(count).map(|name| format!("/{name}/items")), Pattern::prefix)
 }
 
 /// `count` exact paths with two parameters.
 fn with_parameters(count: usize) -> Routes {
     let paths = names(count).map(|name| format!("/shop/{name}/items/{{item}}/parts/{{part}}"));
-    table(paths, Pattern::exact, &Arc::new(pool(1)))
+    table(paths, Pattern::exact)
 }
 
-fn table(
-    paths: impl Iterator<Item = String>,
-    pattern: fn(&str) -> Result<Pattern, BadPattern>,
-    pool: &Arc<Pool>,
-) -> Routes {
+fn table(paths: impl Iterator<Item = String>, pattern: fn(&str) -> Result<Pattern, BadPattern>) -> Routes {
     let route = |path: String| Route {
         host: None,
         pattern: pattern(&path).expect("a pattern"),
         methods: MethodSet::any(),
         fields: Vec::new(),
-        pool: pool.clone(),
+        pool: 0,
         policy: Policy::default(),
         name: path.into(),
     };

@@ -11,7 +11,7 @@ use std::fmt::{self, Display};
 use ringgate_core::answer::{Answer, Reject};
 use ringgate_core::forward::{self, Peer, ToServer};
 use ringgate_core::limits::SERVER_CONNECTIONS;
-use ringgate_core::pool::{Pool, Server};
+use ringgate_core::pool::Server;
 use ringgate_core::route::{Route, Verdict};
 use ringgate_core::snapshot::Snapshot;
 use serde::Serialize;
@@ -91,7 +91,7 @@ pub fn table(config: &Config) -> String {
     let head = ["methods", "host", "path", "pool"].map(String::from).to_vec();
     let rows = routes.by_precedence().into_iter().map(|route| {
         let mut row = row(route, &config.veil).to_vec();
-        row.push(format!("-> {}", servers(&route.pool, &config.veil)));
+        row.push(format!("-> {}", servers(config, route)));
         row.extend(Some(policy::own(&route.policy, &config.policy)).filter(|own| !own.is_empty()));
         row
     });
@@ -111,12 +111,14 @@ fn row(route: &Route, veil: &Veil) -> [String; 3] {
 const NAMED_SERVERS: usize = 8;
 
 /// A pool with its servers and their bound; one that was never named is called by them.
-fn servers(pool: &Pool, veil: &Veil) -> String {
+fn servers(config: &Config, route: &Route) -> String {
+    let (pool, origin) = (config.snapshot.pool(route), &config.origins.pools[route.pool]);
+    let written = origin.written();
+    let others = written.len().saturating_sub(NAMED_SERVERS);
     let mut facts: Vec<String> =
-        pool.servers.iter().take(NAMED_SERVERS).map(|server| veil.shown(&server.name).to_owned()).collect();
+        written.take(NAMED_SERVERS).map(|server| config.veil.shown(server).to_owned()).collect();
     let rest = pool.name.strip_prefix(&facts.join(", "));
     let is_unnamed = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(", "));
-    let others = pool.servers.len().saturating_sub(NAMED_SERVERS);
     facts.extend((others > 0).then(|| format!("{others} more")));
     let connections = pool.servers[0].capacity.most();
     facts.extend((connections != SERVER_CONNECTIONS).then(|| format!("{connections} connections each")));
@@ -229,7 +231,7 @@ fn candidates(snapshot: &Snapshot, veil: &Veil, sample: &Sample) -> Vec<Candidat
             methods: route.methods.to_string(),
             host: route.host.as_deref().map(|host| veil.shown(host).to_owned()),
             path: veil.shown(&route.pattern.to_string()).to_owned(),
-            pool: route.pool.name.to_string(),
+            pool: snapshot.pool(route).name.to_string(),
             verdict,
             reason,
             row: row(route, veil),
@@ -280,7 +282,7 @@ fn upstream(snapshot: &Snapshot, veil: &Veil, sample: &Sample) -> Result<Answere
     head.check(bytes, &snapshot.node)?;
     let route = snapshot.routes.find(&sample.route_request())?.route;
     head.check_length(route.policy.body_bytes)?;
-    let pool = &route.pool;
+    let pool = snapshot.pool(route);
     let servers: Vec<&Server> = pool.turn().collect();
     let names = servers.iter().map(|server| veil.shown(&server.name).to_owned()).collect();
     let own_id = head.request_id(bytes);
@@ -375,8 +377,6 @@ impl Display for Answered {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use ringgate_core::method::MethodSet;
     use ringgate_core::policy::Policy;
     use ringgate_core::route::{Pattern, Routes};
@@ -392,7 +392,6 @@ mod tests {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (seed >> 33) % bound
         };
-        let pool = Arc::new(Pool::new("p", vec![Server::new("s:1", ([127, 0, 0, 1], 1).into())]));
         for _ in 0..500 {
             let routes = (0..8).map(|index| {
                 let path: String = (0..random(4)).map(|_| ["/a", "/b", "/{p}"][random(3) as usize]).collect();
@@ -407,7 +406,7 @@ mod tests {
                     pattern: pattern.unwrap(),
                     methods: if random(2) == 0 { methods } else { MethodSet::any() },
                     fields: fields.collect(),
-                    pool: pool.clone(),
+                    pool: 0,
                     policy: Policy::default(),
                 }
             });

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringgate_core::pool::Server;
+use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::{Found, Route};
 use ringgate_core::snapshot::Snapshot;
 
@@ -35,6 +35,8 @@ const ROW: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Lease {
     route: Arc<Route>,
+    /// The pool that it led to when the lease was taken.
+    pub(crate) pool: Arc<Pool>,
     /// What this worker measures of it,
     pub(crate) metrics: Arc<RouteMetrics>,
     /// and of its servers.
@@ -55,7 +57,9 @@ impl Held {
     /// The route that was found in this very configuration, to hold.
     pub(crate) fn lease(&self, found: Found<'_>, metrics: &Metrics) -> Rc<Lease> {
         let row = self.leases[found.index / ROW].get_or_init(|| Box::new([const { OnceCell::new() }; ROW]));
-        row[found.index % ROW].get_or_init(|| Rc::new(Lease::new(found, metrics))).clone()
+        row[found.index % ROW]
+            .get_or_init(|| Rc::new(Lease::new(found, self.generation.pool(found.route), metrics)))
+            .clone()
     }
 }
 
@@ -68,9 +72,9 @@ impl Deref for Held {
 }
 
 impl Lease {
-    fn new(found: Found<'_>, metrics: &Metrics) -> Lease {
-        let route = found.route.clone();
-        Lease { metrics: metrics.route(found), servers: metrics.servers(&route), route }
+    fn new(found: Found<'_>, pool: &Arc<Pool>, metrics: &Metrics) -> Lease {
+        let (route, pool) = (found.route.clone(), pool.clone());
+        Lease { metrics: metrics.route(found), servers: metrics.servers(&pool), route, pool }
     }
 
     /// What this worker measures of that server.
@@ -80,7 +84,7 @@ impl Lease {
 
     /// One of the servers that the route leads to.
     pub(crate) fn server(&self, index: usize) -> &Server {
-        &self.route.pool.servers[index]
+        &self.pool.servers[index]
     }
 }
 

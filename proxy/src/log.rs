@@ -229,6 +229,7 @@ fn facts<'a>(
         head: (!client.head_bytes().is_empty()).then(|| (client.head(), client.head_bytes())),
         routes: &held.routes,
         route: record.lease.as_ref().map(|lease| &***lease),
+        pool: record.lease.as_ref().map(|lease| &*lease.pool.name),
         server: record.server().map(|server| &*server.name),
         attempts: record.attempts,
         status: record.status,

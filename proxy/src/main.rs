@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run, Schema};
 use ringgate::config::{self, Config};
-use ringgate::control::{Charge, ControlPlane, Inheritance, systemd};
+use ringgate::control::{Basis, Charge, ControlPlane, Inheritance, systemd};
 use ringgate::explain;
 use ringgate::gateway::Gateway;
 use ringgate::log::RequestLog;
@@ -73,20 +73,21 @@ fn serve(run: &Run) -> Result<(), Failure> {
     config.workers = run.running.workers.or(config.workers);
     process::raise_descriptor_limit();
     let (stop, stopped) = process::signals().map_err(failed_to("listen to signals"))?;
-    let (address, fixed, files) = (config.listen, config.fixed.clone(), config.files.clone());
+    let address = config.listen;
+    let basis = Basis {
+        files: config.files.clone(),
+        fixed: config.fixed.clone(),
+        origins: config.origins.clone(),
+        answers: config.answers.clone(),
+    };
     let rotations = process::rotations().map_err(failed_to("listen to signals"))?;
     let log = config.log.open().map_err(|error| cannot_log(&config.log, &error))?;
     let mut inheritance = Inheritance::take().map_err(failed_to("use the sockets that were passed on"))?;
     let sockets = std::mem::take(&mut inheritance.listeners);
     let gateway = Gateway::start_on(sockets, config, log).map_err(|error| cannot_start(address, &error))?;
     process::reopen_log_on(rotations, gateway.log_reopener()).map_err(failed_to("listen to signals"))?;
-    let charge = Charge {
-        config: run.config.clone(),
-        files,
-        fixed,
-        has_predecessor: inheritance.has_predecessor(),
-        stop,
-    };
+    let charge =
+        Charge { config: run.config.clone(), basis, has_predecessor: inheritance.has_predecessor(), stop };
     let _plane =
         ControlPlane::start(&gateway, charge).map_err(|error| Failure::Running(format!("error: {error}")))?;
     process::announce(&gateway);

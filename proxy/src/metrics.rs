@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ahash::AHashMap;
 use ringgate_core::pool::Pool;
-use ringgate_core::route::{Found, Route};
+use ringgate_core::route::Found;
 use ringgate_core::stages::Stage;
 
 use crate::counters::Counter;
@@ -182,9 +182,8 @@ impl Metrics {
         new
     }
 
-    /// The series of the servers of a route, by their place in its pool.
-    pub(crate) fn servers(&self, route: &Route) -> Box<[Arc<ServerMetrics>]> {
-        let pool = &*route.pool;
+    /// The series of the servers of a pool, by their place in it.
+    pub(crate) fn servers(&self, pool: &Pool) -> Box<[Arc<ServerMetrics>]> {
         pool.servers.iter().map(|server| self.server(pool, &server.name)).collect()
     }
 

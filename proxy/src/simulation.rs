@@ -276,11 +276,11 @@ fn snapshot(timeouts: Timeouts, earlier: Option<&Snapshot>) -> Snapshot {
         pattern,
         methods: MethodSet::any(),
         fields: vec![],
-        pool: pool.clone(),
+        pool: 0,
         policy: Policy { timeouts, ..Policy::default() },
     };
     Snapshot {
-        routes: Routes::new(vec![route]).unwrap(),
+        routes: Arc::new(Routes::new(vec![route]).unwrap()),
         pools: vec![pool],
         clients,
         kept: Kept::default(),

@@ -59,6 +59,8 @@ pub struct Facts<'a> {
     pub routes: &'a Routes,
     /// Its route.
     pub route: Option<&'a Route>,
+    /// The name of the pool that this leads to.
+    pub pool: Option<&'a str>,
     /// The server that was asked last.
     pub server: Option<&'a str>,
     /// How often a server was asked, or tried to be reached.

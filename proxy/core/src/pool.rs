@@ -17,7 +17,7 @@ use crate::limits::SERVER_CONNECTIONS;
 pub struct Server {
     /// Its place in its pool.
     pub index: usize,
-    /// As the configuration writes it; also the Host it is asked for.
+    /// As the configuration writes it, or its address if it was found under some other name.
     pub name: Box<str>,
     /// Where it listens.
     pub address: SocketAddr,
@@ -28,9 +28,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server; `name` has to be a valid Host.
+    /// A server that is asked for its name, which has to be a valid Host.
     pub fn new(name: &str, address: SocketAddr) -> Server {
-        let version_and_host = format!(" HTTP/1.1\r\nHost: {name}\r\n").into();
+        Server::asked_for(name, name, address)
+    }
+
+    /// One that was found under another name; `host` has to be a valid Host.
+    pub fn found(address: SocketAddr, host: &str) -> Server {
+        Server::asked_for(host, &address.to_string(), address)
+    }
+
+    fn asked_for(host: &str, name: &str, address: SocketAddr) -> Server {
+        let version_and_host = format!(" HTTP/1.1\r\nHost: {host}\r\n").into();
         let capacity = Capacity::new(SERVER_CONNECTIONS);
         Server { index: 0, name: name.into(), address, capacity, version_and_host }
     }
@@ -41,8 +50,13 @@ impl Server {
     }
 
     /// What it is known by from one configuration to the next.
-    fn identity(&self) -> (SocketAddr, &str) {
-        (self.address, &self.name)
+    fn identity(&self) -> (SocketAddr, &[u8]) {
+        (self.address, &self.version_and_host)
+    }
+
+    /// Whether a request is served the same way by both.
+    pub fn is_same_as(&self, other: &Server) -> bool {
+        self.identity() == other.identity() && self.capacity.most() == other.capacity.most()
     }
 }
 

@@ -22,7 +22,6 @@ use crate::head::Fields;
 use crate::limits::{PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use crate::method::{Method, MethodSet};
 use crate::policy::Policy;
-use crate::pool::Pool;
 use crate::redact::{self, HiddenSegments};
 use crate::target::canonical_host;
 use crate::tolerance::Tolerance;
@@ -40,8 +39,8 @@ pub struct Route {
     pub methods: MethodSet,
     /// Fields that have to be there with exactly this value.
     pub fields: Vec<(Box<str>, Box<str>)>,
-    /// Where they go.
-    pub pool: Arc<Pool>,
+    /// Where they go: the place of the pool in [`Snapshot::pools`](crate::snapshot::Snapshot::pools).
+    pub pool: usize,
     /// What it asks of time, size and protocol.
     pub policy: Policy,
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::node::Node;
-use crate::pool::Pool;
-use crate::route::Routes;
+use crate::pool::{Pool, Server};
+use crate::route::{Route, Routes};
 use crate::tolerance::Tolerance;
 use crate::trust::Trusted;
 
 /// The compiled configuration.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Where requests go, and under which policy.
-    pub routes: Routes,
+    /// Where requests go, and under which policy. Shared with snapshots that differ in nothing but servers.
+    pub routes: Arc<Routes>,
     /// All pools, also those that no route uses.
     pub pools: Vec<Arc<Pool>>,
     /// What holds for a client before its request has a route.
@@ -26,6 +26,24 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The pool that a route of it leads to.
+    pub fn pool(&self, route: &Route) -> &Arc<Pool> {
+        &self.pools[route.pool]
+    }
+
+    /// The same with other servers in some pools, by their places; turns and connections go on.
+    ///
+    /// # Panics
+    /// If there is no such pool, or one would be without servers.
+    pub fn with_servers(&self, changes: impl IntoIterator<Item = (usize, Vec<Server>)>) -> Snapshot {
+        let mut snapshot = self.clone();
+        for (place, servers) in changes {
+            let earlier = &self.pools[place];
+            snapshot.pools[place] = Arc::new(Pool::new(&earlier.name, servers).after(earlier));
+        }
+        snapshot
+    }
+
     /// How many servers all pools have together.
     pub fn servers(&self) -> usize {
         self.pools.iter().map(|pool| pool.servers.len()).sum()

@@ -2,11 +2,8 @@
 
 #![no_main]
 
-use std::ffi::{c_char, c_int, c_void};
-use std::net::ToSocketAddrs;
-
 use libfuzzer_sys::fuzz_target;
-use ringgate::config::{self, Config};
+use ringgate::config::{self, Answers, Config};
 use ringgate::explain;
 use ringgate_core::head::RequestHead;
 use ringgate_core::route::{Route, Routes};
@@ -20,30 +17,13 @@ const WORDS: usize = 6;
 /// Without HEAD, whose way to a route for GET is no matter of precedence.
 const METHODS: [&str; 4] = ["GET", "POST", "PURGE", "OPTIONS"];
 
-/// Stands in for the resolver of the C library, which the standard library calls: no name has an address, and no input
-/// can ask the network for one.
-///
-/// The name is safe to take: whoever calls it gets EAI_NONAME, which its contract allows, and nothing is written.
-#[unsafe(no_mangle)]
-extern "C" fn getaddrinfo(
-    _node: *const c_char,
-    _service: *const c_char,
-    _hints: *const c_void,
-    _result: *mut *mut c_void,
-) -> c_int {
-    -2
-}
-
-fuzz_target!(
-    init: assert!(("localhost", 1).to_socket_addrs().is_err(), "names are not resolved here"),
-    |text: &str| match config::parse(text, FILE) {
-        Ok(config) => check_accepted(&config),
-        Err(diagnostic) => {
-            let message = diagnostic.to_string();
-            assert!(message.lines().any(|line| is_place(line, text)), "no place in the file:\n{message}");
-        }
+fuzz_target!(|text: &str| match config::parse_knowing(text, FILE, &Answers::new()) {
+    Ok(config) => check_accepted(&config),
+    Err(diagnostic) => {
+        let message = diagnostic.to_string();
+        assert!(message.lines().any(|line| is_place(line, text)), "no place in the file:\n{message}");
     }
-);
+});
 
 /// Whether a line of a message names a place in the text, as in `--> fuzzed.toml:3:7`. Columns count characters; the
 /// end of a line is one more, and the renderer adds another one there.

@@ -76,6 +76,9 @@ pub(super) struct File {
     /// How much the gateway takes. What a route may have of its own holds here for all others.
     #[serde(default, deserialize_with = "table")]
     pub(super) limits: Limits,
+    /// How the DNS is asked for servers that are named.
+    #[serde(default, deserialize_with = "table")]
+    pub(super) discovery: Discovery,
     /// Services, by the names that routes call them: letters, digits, `-` and `_`, or any other text in quotes.
     #[serde(default, deserialize_with = "pools")]
     #[schemars(with = "BTreeMap<String, Pool>")]
@@ -270,13 +273,46 @@ impl Limits {
     }
 }
 
-/// A pool: servers that can each answer the same requests, and get them in turns.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Discovery {
+    /// DNS servers. Names in `/etc/hosts` come before theirs.
+    #[serde(default)]
+    #[schemars(with = "Vec<kinds::Address>", extend("x-default" = "those of `/etc/resolv.conf`"), example = ["10.0.0.2:53"])]
+    pub(super) resolvers: Vec<Text>,
+    /// How long one question may take, all tries together; at most `10s`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "2s"), example = &"500ms")]
+    pub(super) timeout: Option<Text>,
+    /// An answer holds for this long, even if it says less.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "1s"), example = &"5s")]
+    pub(super) min_ttl: Option<Text>,
+    /// An answer holds no longer than this, even if it says more.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "5m"), example = &"30s")]
+    pub(super) max_ttl: Option<Text>,
+}
+
+/// A pool: servers that can each answer the same requests, and get them in turns. It has one of `servers`, `srv` and `file`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["servers"] }, { "required": ["srv"] }, { "required": ["file"] }]))]
 pub(super) struct Pool {
-    /// Where they listen, each once. Names are resolved at the start.
-    #[schemars(with = "kinds::Servers", example = ["10.0.0.11:80", "10.0.0.12:80"])]
+    /// Where they listen, each once. A name stands for all its addresses (A, or AAAA where there are none) and is asked for again
+    /// when the answer's time to live is over; while there is none the last one holds.
+    #[serde(default)]
+    #[schemars(with = "kinds::Servers", example = ["10.0.0.11:80", "posts.internal:80"])]
     pub(super) servers: Option<Servers>,
+    /// The name of a service in the DNS (SRV, RFC 2782): all its targets of the best priority, without regard to weights.
+    #[serde(default)]
+    #[schemars(with = "kinds::Service", example = &"_http._tcp.posts.internal")]
+    pub(super) srv: Option<Text>,
+    /// A file that names them, an IP address with a port on each line, `#` before comments; relative to the folder of the first file
+    /// of the configuration. It is read again when it changes, and a bad one changes nothing.
+    #[serde(default)]
+    #[schemars(with = "kinds::File", example = &"posts.servers")]
+    pub(super) file: Option<Text>,
     /// Connections to each of them, over all workers.
     #[serde(default)]
     #[schemars(with = "kinds::Connections", extend("default" = 1024), example = 64)]

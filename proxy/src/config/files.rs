@@ -32,7 +32,7 @@ pub struct Files {
 
 impl Files {
     /// A file that is about to be read, and may not be there.
-    pub(super) fn add(&mut self, path: &Path) {
+    pub(crate) fn add(&mut self, path: &Path) {
         self.read.0.entry(path.to_owned()).or_insert(None);
     }
 

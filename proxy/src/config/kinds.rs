@@ -74,6 +74,8 @@ kinds! {
     /// Addresses of servers, one or more: a host and a port each, as in `"10.0.0.11:80"`, `"[::1]:3000"` and
     /// `"posts.internal:3000"`.
     Servers = |_| json!({ "type": "array", "items": text(r"^[^/\s]+:\d+$"), "minItems": 1 });
+    /// The name of a service in the DNS.
+    Service = |_| text(r"^[^\s:/]+$");
     /// A share of all, from 0 to 1.
     Share = |_| json!({ "type": "number", "minimum": 0, "maximum": 1 });
     /// The name of a spelling that may be tolerated.

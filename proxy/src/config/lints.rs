@@ -4,6 +4,7 @@
 //! Refuses nothing; a lint whose advice most people would not take is none.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ fn lists(file: &File) -> Vec<List<'_>> {
 
 fn single(name: &Text, servers: &Servers) -> Option<Problem> {
     let [server] = &servers.get_ref()[..] else { return None };
+    server.get_ref().parse::<SocketAddr>().ok()?; // a name may stand for several
     let title = format!("the pool `{name}` has only one server: nobody else is asked when it is down");
     Some(Problem::at(Lint::SingleServer, server.span(), title).help(format!(
         "list another one; if there is none, say so under `[pools.{name}]`: `allow = [\"{}\"]`",

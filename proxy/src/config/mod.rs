@@ -1,17 +1,18 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
 //! Owns: the texts (`sources`, `files`, `include`), how they are read (`read`, `environment`, `slips`), the language (`file`, `table`,
-//! `words`; told by `schema`, `kinds`), every value in it (`settings`, `log`, `admin`, `clients`, `policy`, `pools`, `routes`),
+//! `words`; told by `schema`, `kinds`), every value in it (`settings`, `log`, `admin`, `clients`, `policy`, `discovery`, `pools`, `routes`), where the servers of pools come from (`origins`),
 //! what a reload cannot change (`fixed`), what deserves a warning (`lints`, `reach`, `overlap`, `allow`), how all of it is said
 //! to a person (`codes`, `diagnostic`), and what may be shown of it (`veil`, `secret`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
-//! Assumes: it is not on a worker. Reading the file and resolving names may wait.
+//! Assumes: it is not on a worker. Reading the file and asking for servers may wait.
 
 mod admin;
 mod allow;
 mod clients;
 mod codes;
 mod diagnostic;
+mod discovery;
 mod environment;
 mod file;
 mod files;
@@ -20,6 +21,7 @@ mod include;
 mod kinds;
 mod lints;
 mod log;
+mod origins;
 mod overlap;
 mod policy;
 mod pools;
@@ -39,8 +41,9 @@ mod veil;
 mod words;
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use ringgate_core::policy::Policy;
 use ringgate_core::snapshot::{Clients, Snapshot};
@@ -52,6 +55,9 @@ pub use self::codes::messages;
 pub use self::diagnostic::Diagnostic;
 pub use self::files::{Files, Looks};
 pub use self::fixed::Fixed;
+pub(crate) use self::origins::read_file;
+pub use self::origins::{Answer, Answers, Discovery, Found, Origin, Origins, Question};
+pub(crate) use self::pools::Ask;
 pub use self::schema::{reference, schema};
 pub use self::secret::Secret;
 pub(crate) use self::settings::WORKERS;
@@ -60,8 +66,9 @@ pub use self::veil::Veil;
 use self::allow::Allowances;
 use self::diagnostic::Problem;
 use self::environment::Environment;
-use self::pools::Pools;
+use self::pools::{Known, Pools};
 use self::sources::Sources;
+use crate::control::ask_and_wait;
 use crate::log::RequestLog;
 
 /// A configuration, compiled.
@@ -78,6 +85,10 @@ pub struct Config {
     pub policy: Policy,
     /// What the data plane knows.
     pub snapshot: Snapshot,
+    /// Where the servers of its pools come from.
+    pub origins: Origins,
+    /// What is known of those that were asked for.
+    pub answers: Answers,
     /// What of all that holds until the end of the process.
     pub fixed: Fixed,
     /// What of it may be a secret.
@@ -120,28 +131,32 @@ impl std::error::Error for Refusal {}
 /// Warnings that are shown: more is not read, and each is drawn from the whole text.
 const WARNINGS: usize = 100;
 
-/// Reads and compiles a file and those that it includes. Resolves the names of servers, so it may wait for the network.
+/// Reads and compiles a file and those that it includes. Asks for the servers that are named, so it may wait for the network: for
+/// `discovery.timeout` at most.
 ///
 /// # Errors
 /// A file cannot be read, or what they say makes no sense.
 pub fn load(path: &Path) -> Result<Config, Refusal> {
-    load_after(path, None)
+    load_in(path, SURROUNDINGS)
 }
 
-/// As [`load`]; pools and servers that were there before go on with their turns and connections.
+/// As [`load`]; pools and servers that were there before go on with their turns and connections, and what `answers` knows is not
+/// asked again.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_after(path: &Path, earlier: Option<&Snapshot>) -> Result<Config, Refusal> {
+pub fn load_after(path: &Path, earlier: &Snapshot, answers: &Answers) -> Result<Config, Refusal> {
+    load_in(path, Surroundings { earlier: Some(earlier), answers, ..SURROUNDINGS })
+}
+
+fn load_in(path: &Path, surroundings: Surroundings<'_>) -> Result<Config, Refusal> {
     let mut sources = Sources::default();
     let main = sources.read(path, None);
-    let surroundings = Surroundings { earlier, ..SURROUNDINGS };
     let config = main.and_then(|main| build(main, Some(path), &mut sources, surroundings));
     finish(config, sources)
 }
 
-/// Compiles a text; `name` is what messages call it. It includes no files. Resolves the names of servers, so it may wait
-/// for the network.
+/// Compiles a text; `name` is what messages call it. It includes no files. Asks for servers as [`load`] does.
 ///
 /// # Errors
 /// What it says makes no sense.
@@ -149,23 +164,33 @@ pub fn parse(text: &str, name: &str) -> Result<Config, Refusal> {
     compile(text, name, SURROUNDINGS)
 }
 
+/// As [`parse`], and nobody is asked for servers: only `answers` are known.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_knowing(text: &str, name: &str, answers: &Answers) -> Result<Config, Refusal> {
+    let ask: Ask<'_> = &|_, questions| questions.iter().map(|_| Err("nobody is asked".into())).collect();
+    compile(text, name, Surroundings { ask, answers, ..SURROUNDINGS })
+}
+
 /// What a configuration refers to and does not hold.
 #[derive(Clone, Copy)]
 struct Surroundings<'a> {
-    resolve: pools::Resolve<'a>,
+    ask: Ask<'a>,
+    /// What was answered before.
+    answers: &'a Answers,
     variable: environment::Variable<'a>,
     /// The configuration that holds until this one does.
     earlier: Option<&'a Snapshot>,
 }
 
 /// Those of this process.
-const SURROUNDINGS: Surroundings<'static> =
-    Surroundings { resolve: &resolve, variable: &|name| std::env::var_os(name), earlier: None };
-
-/// Asks the resolver of the system, which may wait for the network.
-fn resolve(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
-    Ok((host, port).to_socket_addrs()?.collect())
-}
+const SURROUNDINGS: Surroundings<'static> = Surroundings {
+    ask: &ask_and_wait,
+    answers: &Answers::new(),
+    variable: &|name| std::env::var_os(name),
+    earlier: None,
+};
 
 fn compile(text: &str, name: &str, surroundings: Surroundings<'_>) -> Result<Config, Refusal> {
     let mut sources = Sources::default();
@@ -212,8 +237,14 @@ fn build(
     let admin = admin::read(file.admin.as_ref())?;
     let allowances = Allowances::read(&file)?;
     let defaults = policy::defaults(&file)?;
-    let earlier = surroundings.earlier.map_or_else(Default::default, Snapshot::pools_by_name);
-    let mut pools = Pools::declare(&file.pools, surroundings.resolve, earlier)?;
+    let discovery = discovery::read(&file.discovery)?;
+    let known = Known {
+        ask: surroundings.ask,
+        answers: surroundings.answers,
+        pools: surroundings.earlier.map_or_else(Default::default, Snapshot::pools_by_name),
+        folder: path.and_then(Path::parent).unwrap_or(Path::new("")),
+    };
+    let mut pools = Pools::declare(&file, discovery.clone(), known)?;
     let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
     let veil = Veil::of(&file, compiled.routes.all());
     warnings.extend(lints::of_trusted(&file.trusted_proxies, &trusted));
@@ -225,9 +256,11 @@ fn build(
     warnings.extend(allowances.of_routes(reach::unreachable(&compiled, tolerance, &veil)));
     warnings.extend(allowances.of_pairs(overlap::overlapping(&compiled, tolerance, &veil)));
     let trusted = Trusted::new(trusted);
+    let (pools, origins, answers) = pools.into_compiled();
+    let origins = Origins { discovery, pools: origins };
     let snapshot = Snapshot {
-        routes: compiled.routes,
-        pools: pools.into_compiled(),
+        routes: Arc::new(compiled.routes),
+        pools,
         clients: Clients { trusted, tolerance, ..defaults.clients },
         kept: defaults.kept,
         node,
@@ -237,7 +270,20 @@ fn build(
     let fixed = Fixed { listen, workers, driver, requests: log.clone(), node_id, connections, admin };
     let (policy, files, none) = (defaults.policy, Files::default(), Vec::new());
     Ok((
-        Config { listen, workers, driver, log, policy, snapshot, fixed, veil, warnings: none, files },
+        Config {
+            listen,
+            workers,
+            driver,
+            log,
+            policy,
+            snapshot,
+            origins,
+            answers,
+            fixed,
+            veil,
+            warnings: none,
+            files,
+        },
         warnings,
     ))
 }

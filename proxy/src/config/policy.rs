@@ -122,16 +122,27 @@ fn total(written: &Option<Text>, default: Option<Duration>) -> Result<Option<Dur
     }
 }
 
-fn timeout(written: &Option<Text>, default: Duration) -> Result<Duration, Problem> {
+pub(super) fn timeout(written: &Option<Text>, default: Duration) -> Result<Duration, Problem> {
+    let bounds = format!("from `1ms` up to `1day`; only `total` may be `{NONE}`");
+    duration_within(written, default, &TIMEOUTS, &bounds)
+}
+
+/// A duration within `range`; `bounds` says in words which one that is.
+pub(super) fn duration_within(
+    written: &Option<Text>,
+    default: Duration,
+    range: &RangeInclusive<Duration>,
+    bounds: &str,
+) -> Result<Duration, Problem> {
     let Some(written) = written else { return Ok(default) };
     match duration(written) {
-        Some(duration) if TIMEOUTS.contains(&duration) => Ok(duration),
+        Some(duration) if range.contains(&duration) => Ok(duration),
         Some(_) => Err(Problem::at(
             Mistake::TimeoutOutOfBounds,
             written.span(),
             format!("`{written}` is no time to wait for"),
         )
-        .help(format!("a timeout is from `1ms` up to `1day`; only `total` may be `{NONE}`"))),
+        .help(format!("this timeout is {bounds}"))),
         None => {
             Err(Problem::at(Mistake::BadDuration, written.span(), format!("`{written}` is not a duration"))
                 .help("write a number with its unit, as in `250ms`, `10s` or `1m30s`"))

@@ -1,63 +1,129 @@
 //! Pools: from lists of addresses to servers that can be connected to.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use ringgate_core::limits::SERVER_CONNECTIONS;
-use ringgate_core::pool::{Pool, Server};
+use ringgate_core::pool::Pool;
 use ringgate_core::route::Route;
 
 use super::codes::{Lint, Mistake};
 use super::diagnostic::{Problem, list};
-use super::file::{self, Servers, Text};
+use super::file::{File, Servers, Text};
+use super::origins::{self, Answer, Answers, Discovery, Origin, Question};
 use super::policy::connections;
 use super::settings::check_name;
 
-/// Asks for the addresses of a host, with a port.
-pub(super) type Resolve<'a> = &'a dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+/// Asks all these questions at once, and may wait for the network; what is answered to each, or why nothing is.
+pub(crate) type Ask<'a> = &'a dyn Fn(&Discovery, &[Question]) -> Vec<Result<Answer, String>>;
 
 /// Pools of the configuration that held before, by name.
 pub(super) type Earlier<'a> = HashMap<&'a str, &'a Pool>;
 
+/// What is known beyond the file.
+pub(super) struct Known<'a> {
+    pub(super) ask: Ask<'a>,
+    /// What was answered before, and is kept up to date by others.
+    pub(super) answers: &'a Answers,
+    /// Pools of the configuration before.
+    pub(super) pools: Earlier<'a>,
+    /// Where files of servers are looked for.
+    pub(super) folder: &'a Path,
+}
+
 /// All pools: those that are declared, and behind them those that routes write for themselves.
 pub(super) struct Pools<'a> {
-    resolve: Resolve<'a>,
+    discovery: Discovery,
+    known: Known<'a>,
+    /// What the file asks for.
+    answers: Answers,
+    /// What has no answer, and why.
+    unanswered: BTreeMap<Question, String>,
     /// The names of the declared ones, in the order of `compiled` and of the alphabet.
     declared: Vec<Text>,
-    /// The others, by name.
-    unnamed: BTreeMap<String, Arc<Pool>>,
+    /// The places of the others, by name.
+    unnamed: BTreeMap<String, usize>,
     compiled: Vec<Arc<Pool>>,
-    /// Those of the configuration before.
-    earlier: Earlier<'a>,
+    /// By pool.
+    origins: Vec<Origin>,
 }
 
 impl<'a> Pools<'a> {
     /// Compiles `[pools]`.
-    pub(super) fn declare(
-        pools: &BTreeMap<Text, file::Pool>,
-        resolve: Resolve<'a>,
-        earlier: Earlier<'a>,
-    ) -> Result<Pools<'a>, Problem> {
-        let (declared, unnamed, compiled) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let mut all = Pools { resolve, declared, unnamed, compiled, earlier };
-        for (name, pool) in pools {
+    pub(super) fn declare(file: &File, discovery: Discovery, known: Known<'a>) -> Result<Pools<'a>, Problem> {
+        let mut all = Pools {
+            discovery,
+            known,
+            answers: Answers::new(),
+            unanswered: BTreeMap::new(),
+            declared: Vec::new(),
+            unnamed: BTreeMap::new(),
+            compiled: Vec::new(),
+            origins: Vec::new(),
+        };
+        all.ask(file);
+        for (name, pool) in &file.pools {
             check_name(name)?;
-            let servers = pool.servers.as_ref().ok_or_else(|| no_servers(name))?;
             let default = SERVER_CONNECTIONS.to_string();
             let connections = pool.connections.as_ref().map(|written| connections(written, &default));
-            all.add(name.get_ref(), servers, connections.transpose()?.unwrap_or(SERVER_CONNECTIONS))?;
+            let mut origin = Origin::new(connections.transpose()?.unwrap_or(SERVER_CONNECTIONS));
+            match (&pool.servers, &pool.srv, &pool.file) {
+                (Some(servers), None, None) => all.listed(&mut origin, servers)?,
+                (None, Some(service), None) => all.service(&mut origin, service)?,
+                (None, None, Some(path)) => all.file(&mut origin, path)?,
+                (None, None, None) => return Err(no_servers(name)),
+                _ => return Err(two_sources(name)),
+            }
+            all.add(name.get_ref(), origin);
             all.declared.push(name.clone());
         }
         Ok(all)
     }
 
+    /// Asks for everything that the file names and that is not known, at once: one question may take seconds.
+    fn ask(&mut self, file: &File) {
+        let listed = file.pools.values().flat_map(|pool| &pool.servers);
+        let listed = listed.chain(file.routes.iter().flat_map(|route| &route.get_ref().servers));
+        let endpoints = listed
+            .flat_map(|servers| servers.get_ref())
+            .filter_map(|server| Endpoint::parse(server.get_ref()));
+        let hosts = endpoints.filter_map(|endpoint| match endpoint {
+            Endpoint::Address(_) => None,
+            Endpoint::Name(host, port) => Some(Question::Host(host.into(), port)),
+        });
+        let services = file.pools.values().filter_map(|pool| service(pool.srv.as_ref()?));
+        let mut questions: Vec<Question> = hosts.chain(services).collect();
+        questions.sort_unstable();
+        questions.dedup();
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            questions.into_iter().partition(|question| self.known.answers.contains_key(question));
+        for question in known {
+            let answer = self.known.answers[&question].clone();
+            self.answers.insert(question, answer);
+        }
+        let answers =
+            if unknown.is_empty() { Vec::new() } else { (self.known.ask)(&self.discovery, &unknown) };
+        for (question, answer) in unknown.into_iter().zip(answers) {
+            match answer {
+                Ok(answer) => drop(self.answers.insert(question, answer)),
+                Err(why) => drop(self.unanswered.insert(question, why)),
+            }
+        }
+    }
+
+    /// Why a question has no answer, if it has none.
+    fn unanswered(&self, question: &Question) -> Option<&str> {
+        let why = self.unanswered.get(question).map_or("nobody was asked", |why| why);
+        (!self.answers.contains_key(question)).then_some(why)
+    }
+
     /// The pool a route names.
-    pub(super) fn named(&self, name: &Text) -> Result<Arc<Pool>, Problem> {
+    pub(super) fn named(&self, name: &Text) -> Result<usize, Problem> {
         check_name(name)?;
         let place = self.declared.binary_search(name);
-        place.map(|place| self.compiled[place].clone()).map_err(|_| {
+        place.map_err(|_| {
             let names: Vec<&str> = self.declared.iter().map(|declared| &**declared.get_ref()).collect();
             let problem =
                 Problem::at(Mistake::UnknownPool, name.span(), format!("there is no pool `{name}`"));
@@ -75,23 +141,24 @@ impl<'a> Pools<'a> {
 
     /// The pool of a route that lists its servers itself. It is called by them as they may be shown, so the same list is
     /// the same pool.
-    pub(super) fn unnamed(&mut self, servers: &Servers) -> Result<Arc<Pool>, Problem> {
+    pub(super) fn unnamed(&mut self, servers: &Servers) -> Result<usize, Problem> {
         let written: Vec<String> = servers.get_ref().iter().map(Text::to_string).collect();
         let name = written.join(", ");
         if let Some(pool) = self.unnamed.get(&name) {
-            return Ok(pool.clone());
+            return Ok(*pool);
         }
-        let pool = self.add(&name, servers, SERVER_CONNECTIONS)?;
-        self.unnamed.insert(name, pool.clone());
+        let mut origin = Origin::new(SERVER_CONNECTIONS);
+        self.listed(&mut origin, servers)?;
+        let pool = self.add(&name, origin);
+        self.unnamed.insert(name, pool);
         Ok(pool)
     }
 
     /// Warns of pools that were declared for nothing, with their names.
     pub(super) fn unused(&self, routes: &[Arc<Route>]) -> Vec<(&str, Problem)> {
-        let used: HashSet<*const Pool> = routes.iter().map(|route| Arc::as_ptr(&route.pool)).collect();
-        let declared = self.declared.iter().zip(&self.compiled);
-        let unused = declared.filter(|(_, pool)| !used.contains(&Arc::as_ptr(pool)));
-        let warnings = unused.map(|(name, _)| {
+        let used: HashSet<usize> = routes.iter().map(|route| route.pool).collect();
+        let unused = self.declared.iter().enumerate().filter(|(place, _)| !used.contains(place));
+        let warnings = unused.map(|(_, name)| {
             let help = format!("remove it, or send a route there with `pool = \"{name}\"`");
             let title = format!("no route uses the pool `{name}`");
             (&**name.get_ref(), Problem::at(Lint::UnusedPool, name.span(), title).help(help))
@@ -99,34 +166,104 @@ impl<'a> Pools<'a> {
         warnings.collect()
     }
 
-    /// What the snapshot holds.
-    pub(super) fn into_compiled(self) -> Vec<Arc<Pool>> {
-        self.compiled
+    /// What the snapshot holds, where that comes from, and what is known of it.
+    pub(super) fn into_compiled(self) -> (Vec<Arc<Pool>>, Vec<Origin>, Answers) {
+        (self.compiled, self.origins, self.answers)
     }
 
-    fn add(&mut self, name: &str, servers: &Servers, connections: usize) -> Result<Arc<Pool>, Problem> {
+    fn listed(&self, origin: &mut Origin, servers: &Servers) -> Result<(), Problem> {
         let mut known: HashMap<Endpoint, &Text> = HashMap::new();
-        let mut compiled = Vec::new();
         for written in servers.get_ref() {
             let endpoint = Endpoint::read(written)?;
-            let address = endpoint.resolve(written, self.resolve)?;
+            match &endpoint {
+                Endpoint::Address(address) => origin.add(written.get_ref(), *address),
+                Endpoint::Name(host, port) => {
+                    let question = Question::Host(host.as_str().into(), *port);
+                    if let Some(why) = self.unanswered(&question) {
+                        return Err(unknown_host(written, why));
+                    }
+                    origin.add_answer(question, written.to_string());
+                }
+            }
             if let Some(first) = known.insert(endpoint, written) {
                 return Err(twice(written, first));
             }
-            compiled.push(Server::new(written.get_ref(), address).at_most(connections));
         }
-        if compiled.is_empty() {
-            return Err(Problem::at(Mistake::EmptyPool, servers.span(), "a pool has at least one server")
-                .help("list where it listens, as in `servers = [\"127.0.0.1:3000\"]`"));
+        match servers.get_ref().is_empty() {
+            true => Err(Problem::at(Mistake::EmptyPool, servers.span(), "a pool has at least one server")
+                .help("list where it listens, as in `servers = [\"127.0.0.1:3000\"]`")),
+            false => Ok(()),
         }
-        let pool = Pool::new(name, compiled);
-        let pool = Arc::new(match self.earlier.get(name) {
+    }
+
+    fn service(&self, origin: &mut Origin, written: &Text) -> Result<(), Problem> {
+        let question = service(written).ok_or_else(|| {
+            Problem::at(Mistake::BadService, written.span(), format!("`{written}` is not the name of a service"))
+                .help("write it as it stands in the DNS, as in `_http._tcp.posts.internal`; the port is in the answer")
+        })?;
+        match self.unanswered(&question) {
+            Some(why) => Err(Problem::at(
+                Mistake::UnknownService,
+                written.span(),
+                format!("the service `{written}` has no server: {why}"),
+            )
+            .help("correct the name, make it known to the DNS (SRV), or list `servers`")),
+            None => {
+                origin.add_answer(question, written.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    fn file(&mut self, origin: &mut Origin, written: &Text) -> Result<(), Problem> {
+        let path = self.known.folder.join(&**written.get_ref());
+        let answer = origins::read_file(&path, &self.discovery).map_err(|why| {
+            let title = format!("cannot take servers from `{written}`: {why}");
+            Problem::at(Mistake::UnreadableServers, written.span(), title).help(
+                "paths are relative to the folder of the configuration; write an address with a port on each line, as in `10.0.0.11:80`",
+            )
+        })?;
+        let question = Question::File(path);
+        self.answers.insert(question.clone(), answer);
+        origin.add_answer(question, written.to_string());
+        Ok(())
+    }
+
+    /// Adds a pool whose questions are answered; its place.
+    fn add(&mut self, name: &str, origin: Origin) -> usize {
+        let pool = Pool::new(name, origin.servers(&self.answers));
+        let pool = match self.known.pools.get(name) {
             Some(earlier) => pool.after(earlier),
             None => pool,
-        });
-        self.compiled.push(pool.clone());
-        Ok(pool)
+        };
+        self.compiled.push(Arc::new(pool));
+        self.origins.push(origin);
+        self.compiled.len() - 1
     }
+}
+
+/// What is asked for the servers of a service, if that is the name of one.
+fn service(written: &Text) -> Option<Question> {
+    let name = written.get_ref().trim_end_matches('.');
+    is_name(name).then(|| Question::Service(name.to_ascii_lowercase().into()))
+}
+
+fn two_sources(pool: &Text) -> Problem {
+    Problem::at(
+        Mistake::PoolWithTwoSources,
+        pool.span(),
+        format!("the pool `{pool}` has its servers from two sources"),
+    )
+    .help("keep one of `servers`, `srv` and `file`; a second source is a second pool")
+}
+
+fn unknown_host(written: &Text, why: &str) -> Problem {
+    Problem::at(
+        Mistake::UnknownHost,
+        written.span(),
+        format!("the name in `{written}` has no address: {why}"),
+    )
+    .help("correct the name, make it known (DNS, /etc/hosts), or write the server's IP address")
 }
 
 fn no_servers(pool: &Text) -> Problem {
@@ -182,25 +319,6 @@ impl Endpoint {
             Endpoint::Address(address) => address.port(),
             Endpoint::Name(_, port) => *port,
         }
-    }
-
-    /// Where to connect: of several addresses the first IPv4 one, since that is what most servers listen on.
-    fn resolve(&self, written: &Text, resolve: Resolve<'_>) -> Result<SocketAddr, Problem> {
-        let (host, port) = match self {
-            Endpoint::Address(address) => return Ok(*address),
-            Endpoint::Name(host, port) => (host, *port),
-        };
-        let unknown = |why: String| {
-            Problem::at(
-                Mistake::UnknownHost,
-                written.span(),
-                format!("the name in `{written}` has no address: {why}"),
-            )
-            .help("correct the name, make it known (DNS, /etc/hosts), or write the server's IP address")
-        };
-        let addresses = resolve(host, port).map_err(|error| unknown(error.to_string()))?;
-        let best = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
-        best.copied().ok_or_else(|| unknown("the answer was empty".into()))
     }
 }
 

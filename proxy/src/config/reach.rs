@@ -99,7 +99,6 @@ mod tests {
     use ringgate_core::head::Fields;
     use ringgate_core::method::{Method, MethodSet};
     use ringgate_core::policy::Policy;
-    use ringgate_core::pool::{Pool, Server};
     use ringgate_core::route::{Pattern, Request};
 
     use super::*;
@@ -120,7 +119,7 @@ mod tests {
             pattern: pattern.unwrap(),
             methods,
             fields: Vec::new(),
-            pool: Arc::new(Pool::new("p", vec![Server::new("s:1", ([127, 0, 0, 1], 1).into())])),
+            pool: 0,
             policy: Policy::default(),
         }
     }

@@ -5,14 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv6Addr;
-use std::sync::Arc;
 
 use ringgate_core::chunked::is_token;
 use ringgate_core::field::{Name, trim};
 use ringgate_core::limits::{FIELDS, METHOD_BYTES, PATTERN_PARAMETERS, PATTERN_SEGMENTS, TARGET_BYTES};
 use ringgate_core::method::{Method, MethodSet};
 use ringgate_core::policy::Policy;
-use ringgate_core::pool::Pool;
 use ringgate_core::route::{BadPattern, Pattern, Route, Routes};
 use ringgate_core::target::{canonical_host, host_name, is_host, normalise};
 use ringgate_core::tolerance::Tolerance;
@@ -177,7 +175,7 @@ fn paths(route: &Spanned<file::Route>) -> Result<(Pattern, Place), Problem> {
     }
 }
 
-fn pool(route: &Spanned<file::Route>, pools: &mut Pools<'_>) -> Result<Arc<Pool>, Problem> {
+fn pool(route: &Spanned<file::Route>, pools: &mut Pools<'_>) -> Result<usize, Problem> {
     match (&route.get_ref().pool, &route.get_ref().servers) {
         (Some(name), None) => pools.named(name),
         (None, Some(servers)) => pools.unnamed(servers),

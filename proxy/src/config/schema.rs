@@ -13,10 +13,12 @@ use super::file::File;
 /// What stands on the page before the keys.
 const BEGINNING: &str = include_str!("reference.md");
 /// The tables in the order of the page: heading, the key that holds it, and the name of its definition.
-const TABLES: [(&str, &str, &str); 7] = [
+const TABLES: [(&str, &str, &str); 9] = [
     ("[log]", "log", "Log"),
+    ("[admin]", "admin", "Admin"),
     ("[timeouts]", "timeouts", "Timeouts"),
     ("[limits]", "limits", "Limits"),
+    ("[discovery]", "discovery", "Discovery"),
     ("[pools.NAME]", "pools", "Pool"),
     ("[[routes]]", "routes", "Route"),
     ("routes.timeouts", "", "RouteTimeouts"),
@@ -106,6 +108,8 @@ fn kind(about: &Value) -> String {
         (Some("RouteLimits"), _) => "[`routes.limits`](#routeslimits)".to_owned(),
         (Some(kind), _) => format!("[{0}](#{1})", words(kind), words(kind).replace(' ', "-")),
         (None, Some("array")) => format!("list: {}", kind_of_items(about)),
+        (None, Some("boolean")) => "`true` or `false`".to_owned(),
+        (None, Some("string")) => "text".to_owned(),
         (None, _) => "table of texts".to_owned(),
     }
 }

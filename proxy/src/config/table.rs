@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
-use super::file::{Admin, Limits, Log, Pool, Route, RouteLimits, RouteTimeouts, Text, Timeouts};
+use super::file::{Admin, Discovery, Limits, Log, Pool, Route, RouteLimits, RouteTimeouts, Text, Timeouts};
 
 /// What is written as a table.
 pub(super) trait Tabular {
@@ -29,6 +29,7 @@ tabular! {
     Admin: "a table, as in `[admin]`",
     Timeouts: "a table, as in `[timeouts]`",
     Limits: "a table, as in `[limits]`",
+    Discovery: "a table, as in `[discovery]`",
     RouteTimeouts: "a table, as in `{ response = \"1s\" }`",
     RouteLimits: "a table, as in `{ body = \"1MiB\" }`",
     Pool: "a table with `servers`",

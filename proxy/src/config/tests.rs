@@ -2,13 +2,11 @@ mod advice;
 mod schema;
 
 use std::cell::RefCell;
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ringgate_core::policy::Timeouts;
+use ringgate_core::pool::Server;
 use ringgate_core::redact::HiddenSegments;
-use ringgate_core::route::Route;
 
 use super::*;
 use crate::log::{Form, Shape};
@@ -57,14 +55,29 @@ prefix = "/"
 servers = ["[::1]:3"]
 "#;
 
-/// A network where names have addresses of both kinds, IPv6 first, unless they say that they have none.
-fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match host {
-        "nobody" => Err(io::Error::other("unknown")),
-        "empty" => Ok(Vec::new()),
-        "six" => Ok(vec![([0, 0, 0, 0, 0, 0, 0, 6], port).into()]),
-        _ => Ok(vec![([0, 0, 0, 0, 0, 0, 0, 1], port).into(), ([10, 0, 0, 1], port).into()]),
-    }
+/// A network where names have an address, unless they say that they have none or several; a service has two servers.
+fn ask(discovery: &Discovery, questions: &[Question]) -> Vec<Result<Answer, String>> {
+    let found = |address: &str, host: &str| Found { address: address.parse().unwrap(), host: host.into() };
+    let answer = |question: &Question| {
+        let named =
+            |addresses: &[String], host: &str| addresses.iter().map(|address| found(address, host)).collect();
+        let found = match question {
+            Question::Host(host, _) if &**host == "nobody" => return Err("unknown".into()),
+            Question::Host(host, _) if &**host == "empty" => Vec::new(),
+            Question::Host(host, port) if &**host == "two" => {
+                named(&[format!("10.0.0.1:{port}"), format!("10.0.0.2:{port}")], &format!("{host}:{port}"))
+            }
+            Question::Host(host, port) => {
+                named(&[format!("10.0.0.{}:{port}", host.len())], &format!("{host}:{port}"))
+            }
+            Question::Service(_) => {
+                vec![found("10.1.0.1:81", "a.example:81"), found("10.1.0.2:82", "b.example:82")]
+            }
+            Question::File(_) => panic!("files are read"),
+        };
+        Answer::new(found, Duration::from_secs(60), discovery)
+    };
+    questions.iter().map(answer).collect()
 }
 
 /// An environment where `A` is `a`, and there is a token.
@@ -74,7 +87,8 @@ fn variable(name: &str) -> Option<std::ffi::OsString> {
 }
 
 /// What a text is compiled in: that network, and that environment.
-const WORLD: Surroundings<'static> = Surroundings { resolve: &resolve, variable: &variable, earlier: None };
+const WORLD: Surroundings<'static> =
+    Surroundings { ask: &ask, answers: &Answers::new(), variable: &variable, earlier: None };
 
 fn compiled(text: &str) -> Config {
     compile(text, "f.toml", WORLD).unwrap_or_else(|diagnostic| panic!("{diagnostic}"))
@@ -103,15 +117,7 @@ fn what_is_not_said_has_a_default() {
     let node = |config: &Config| config.snapshot.node.id().to_owned();
     assert!(node(&config).starts_with("ringgate-") && node(&config) != node(&compiled(EXAMPLES[0].1)));
     let [route] = config.snapshot.routes.all() else { panic!("one route") };
-    assert_eq!(
-        (&*route.name, &route.host, route.methods.is_any(), pool(&config, route)),
-        ("/*", &None, true, 0)
-    );
-}
-
-/// The place of a route's pool among all.
-fn pool(config: &Config, route: &Route) -> usize {
-    config.snapshot.pools.iter().position(|pool| Arc::ptr_eq(pool, &route.pool)).unwrap()
+    assert_eq!((&*route.name, &route.host, route.methods.is_any(), route.pool), ("/*", &None, true, 0));
 }
 
 #[test]
@@ -155,7 +161,7 @@ fn everything_that_is_said_is_heard() {
     assert!(clients.server_timing);
     assert_eq!(config.policy, policy);
     let [user, rest] = config.snapshot.routes.all() else { panic!("two routes") };
-    assert_eq!((&*user.name, &*user.pattern.to_string(), pool(&config, user)), ("user", "/users/{id}", 0));
+    assert_eq!((&*user.name, &*user.pattern.to_string(), user.pool), ("user", "/users/{id}", 0));
     assert_eq!(user.methods.to_string(), "GET, PURGE");
     assert_eq!(user.host.as_deref(), Some("api.example.com"));
     assert_eq!(user.fields, [("x-version".into(), "2".into())]);
@@ -172,21 +178,61 @@ fn everything_that_is_said_is_heard() {
         server_timing: false,
     };
     assert_eq!(user.policy, own);
-    assert_eq!((&*rest.name, pool(&config, rest), &rest.policy), ("/*", 1, &policy));
+    assert_eq!((&*rest.name, rest.pool, &rest.policy), ("/*", 1, &policy));
     let most = |pool: usize| config.snapshot.pools[pool].servers[0].capacity.most();
     assert_eq!((most(0), most(1)), (7, 1024));
 }
 
+/// Names and addresses of the servers of each pool.
+fn servers(config: &Config) -> Vec<Vec<(String, String)>> {
+    let server = |server: &Server| (server.name.to_string(), server.address.to_string());
+    config.snapshot.pools.iter().map(|pool| pool.servers.iter().map(server).collect()).collect()
+}
+
 #[test]
-fn names_are_resolved_to_ipv4_first() {
+fn servers_are_called_as_they_are_written_or_by_the_address_that_was_found() {
     let config = compiled(EVERYTHING);
-    let servers = config.snapshot.pools.iter().flat_map(|pool| &pool.servers);
-    let servers: Vec<_> = servers.map(|server| (&*server.name, server.address.to_string())).collect();
     let expected =
-        [("127.0.0.1:1", "127.0.0.1:1"), ("upstream.example:2", "10.0.0.1:2"), ("[::1]:3", "[::1]:3")];
-    assert_eq!(servers, expected.map(|(name, address)| (name, address.to_owned())));
-    let six = compiled(&route("prefix = \"/\"\nservers = [\"six:1\"]"));
-    assert_eq!(six.snapshot.pools[0].servers[0].address, "[::6]:1".parse().unwrap());
+        [vec![("127.0.0.1:1", "127.0.0.1:1"), ("10.0.0.16:2", "10.0.0.16:2")], vec![("[::1]:3", "[::1]:3")]];
+    let expected = expected.map(|pool| {
+        pool.into_iter().map(|(name, address)| (name.to_owned(), address.to_owned())).collect::<Vec<_>>()
+    });
+    assert_eq!(servers(&config), expected);
+}
+
+#[test]
+fn a_name_stands_for_all_its_addresses_and_a_service_for_its_targets() {
+    let text =
+        "discovery = { resolvers = [\"[::1]:53\"], timeout = \"1s\", min_ttl = \"2s\", max_ttl = \"30s\" }
+        pools = { a = { servers = [\"10.0.0.1:1\", \"two:1\"] }, b = { srv = \"_http._tcp.B.example.\" } }
+        routes = [{ prefix = \"/\", pool = \"a\" }, { prefix = \"/b\", pool = \"b\" }]";
+    let config = compiled(text);
+    let named = |pool: usize| servers(&config)[pool].iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(named(0), ["10.0.0.1:1", "10.0.0.2:1"], "each address once");
+    assert_eq!(named(1), ["10.1.0.1:81", "10.1.0.2:82"]);
+    let discovery = &config.origins.discovery;
+    assert_eq!((discovery.resolvers.len(), discovery.max_ttl), (1, Duration::from_secs(30)));
+    let asked = |pool: usize| {
+        config.origins.pools[pool]
+            .questions()
+            .map(|(question, shown)| (question.clone(), shown.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(asked(0), [(Question::Host("two".into(), 1), "two:1".to_owned())]);
+    assert_eq!(
+        asked(1),
+        [(Question::Service("_http._tcp.b.example".into()), "_http._tcp.B.example.".to_owned())]
+    );
+}
+
+#[test]
+fn what_is_known_is_not_asked_again() {
+    let text = route("prefix = \"/\"\nservers = [\"two:1\"]");
+    let answers = compiled(&text).answers;
+    let nobody: Ask<'_> = &|_, _| panic!("somebody is asked");
+    let config = compile(&text, "f.toml", Surroundings { ask: nobody, answers: &answers, ..WORLD }).unwrap();
+    assert_eq!(config.snapshot.pools[0].servers.len(), 2);
+    assert_eq!(config.answers, answers);
 }
 
 #[test]
@@ -198,7 +244,7 @@ fn routes_that_list_the_same_servers_share_a_pool() {
     ]";
     let config = compiled(text);
     let routes = config.snapshot.routes.all().iter();
-    assert_eq!(routes.map(|route| pool(&config, route)).collect::<Vec<_>>(), [0, 0, 1]);
+    assert_eq!(routes.map(|route| route.pool).collect::<Vec<_>>(), [0, 0, 1]);
     assert_eq!(&*config.snapshot.pools[0].name, "a:1, a:2");
 }
 
@@ -215,7 +261,7 @@ fn addresses_of_servers_are_checked() {
         ("a b:1", "`a b:1` is not the address of a server"),
         ("http://a:1/", "`http://a:1/` is not the address of a server"),
         ("nobody:1", "the name in `nobody:1` has no address: unknown"),
-        ("empty:1", "the name in `empty:1` has no address: the answer was empty"),
+        ("empty:1", "the name in `empty:1` has no address: the answer is empty"),
     ] {
         let text = route(&format!("prefix = \"/\"\nservers = [\"{server}\"]"));
         assert_eq!(refusal(&text), format!("error: {why}"), "{server}");

@@ -15,7 +15,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use ringgate_core::stages::Stage;
 
+use super::discovery::Standing;
 use super::reload::Reloader;
+use crate::config::Origin;
 use crate::counters::{Counter, Counters};
 use crate::gateway::Workers;
 use crate::metrics::{CLASSES, Readings, ServerMetrics, Total};
@@ -63,6 +65,7 @@ impl Collector for Gauges {
         self.each_worker(&mut encoder)?;
         self.log(&mut encoder)?;
         self.servers_now(&mut encoder)?;
+        self.discovery(&mut encoder)?;
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         readings.update(self.workers.news().into_iter());
         requests(&readings, &mut encoder)?;
@@ -141,6 +144,44 @@ impl Gauges {
         for (name, help, count) in counts {
             let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             counter.encode_counter::<[(&str, &str); 0], _, f64>(&count.get(), None)?;
+        }
+        Ok(())
+    }
+
+    /// How questions for servers go, by pool.
+    fn discovery(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (generation, origins) = (self.workers.generation(), self.reloader.origins());
+        let pools = generation.pools.iter().zip(&origins.pools);
+        let standings = |origin: &Origin| -> Vec<Standing> {
+            origin.questions().map(|(question, _)| self.reloader.ledger.of(question)).collect()
+        };
+        let asking: Vec<(&str, Vec<Standing>)> = pools
+            .map(|(pool, origin)| (&*pool.name, standings(origin)))
+            .filter(|(_, standings)| !standings.is_empty())
+            .collect();
+        let mut counter = encoder.encode_descriptor(
+            "discovery_answers",
+            "Answers to questions for the servers of a pool, and times there was none",
+            None,
+            MetricType::Counter,
+        )?;
+        for (pool, standings) in &asking {
+            let answers = standings.iter().map(|standing| standing.answers).sum::<u64>();
+            let failures = standings.iter().map(|standing| standing.failures).sum::<u64>();
+            for (outcome, count) in [("answered", answers), ("failed", failures)] {
+                let labels = [("pool", *pool), ("outcome", outcome)];
+                counter.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&count, None)?;
+            }
+        }
+        let mut gauge = encoder.encode_descriptor(
+            "discovery_age",
+            "Since a question for the servers of a pool had an answer, of all the longest",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        for (pool, standings) in &asking {
+            let age = standings.iter().map(|standing| standing.answered.elapsed()).max().unwrap_or_default();
+            gauge.encode_family(&[("pool", *pool)])?.encode_gauge(&age.as_secs_f64())?;
         }
         Ok(())
     }

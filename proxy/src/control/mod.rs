@@ -6,8 +6,10 @@
 
 mod admin;
 mod aside;
+mod discovery;
 mod exposition;
 mod reload;
+mod resolver;
 pub mod systemd;
 mod upgrade;
 mod watch;
@@ -24,9 +26,10 @@ use tokio::sync::oneshot;
 
 use self::admin::{Desk, Doors};
 use self::exposition::{Exposition, Gauges};
+pub use self::reload::Basis;
 use self::reload::Reloader;
+pub(crate) use self::resolver::ask_and_wait;
 pub use self::upgrade::Inheritance;
-use crate::config::{Files, Fixed};
 use crate::gateway::{Gateway, Workers};
 use crate::operator::say;
 
@@ -34,10 +37,8 @@ use crate::operator::say;
 pub struct Charge {
     /// Where the configuration stands.
     pub config: PathBuf,
-    /// All files that were read for it.
-    pub files: Files,
-    /// What of it holds until the end of the process.
-    pub fixed: Fixed,
+    /// What the one that holds was made of.
+    pub basis: Basis,
     /// Whether another process serves until this one says that it does.
     pub has_predecessor: bool,
     /// Told when the admin API is asked to stop the gateway.
@@ -84,10 +85,10 @@ struct Plane {
 
 impl Plane {
     fn open(gateway: &Gateway, charge: Charge) -> io::Result<Plane> {
-        let Charge { config, files, fixed, has_predecessor, stop } = charge;
+        let Charge { config, basis, has_predecessor, stop } = charge;
         let workers = gateway.workers().clone();
-        let doors = Doors::open(&fixed.admin, has_predecessor)?;
-        let reloader = Arc::new(Reloader::new(workers.clone(), config, files, fixed));
+        let doors = Doors::open(&basis.fixed.admin, has_predecessor)?;
+        let reloader = Arc::new(Reloader::new(workers.clone(), config, basis));
         let readings = Mutex::default();
         let (log, driver) = (gateway.log_account(), gateway.driver().name());
         let gauges = Gauges { workers, reloader: reloader.clone(), log, driver, readings };
@@ -116,6 +117,7 @@ fn run(runtime: Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
             () = hangups => {}
             () = upgrades => {}
             () = watch::changes(&reloader) => {}
+            () = discovery::follow(&reloader) => {}
             () = reloader.free_retired() => {}
             () = doors.serve(desk) => {}
         }

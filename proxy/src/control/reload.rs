@@ -7,15 +7,17 @@
 //! reading is over.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
+use ringgate_core::pool::{Pool, Server};
+use tokio::sync::{Mutex, watch};
 use tokio::time::{interval, sleep, timeout};
 
 use super::aside::{self, Aside, NoResult};
+use super::discovery::Ledger;
 use super::systemd;
-use crate::config::{self, Config, Files, Fixed};
+use crate::config::{self, Answer, Answers, Config, Files, Fixed, Origins, Question};
 use crate::counters::Counter;
 use crate::gateway::Workers;
 use crate::operator::say;
@@ -39,8 +41,26 @@ pub(super) struct Reloader {
     files: std::sync::Mutex<Files>,
     fixed: Fixed,
     preparation: Aside,
+    /// Where the servers of the configuration that holds come from.
+    origins: watch::Sender<Arc<Origins>>,
+    /// What is known of them.
+    answers: std::sync::Mutex<Answers>,
+    pub(super) ledger: Ledger,
     turn: Mutex<Retired>,
     pub(super) counts: Counts,
+}
+
+/// What a configuration leaves for the next ones to be held against.
+#[derive(Debug)]
+pub struct Basis {
+    /// All files that were read for it.
+    pub files: Files,
+    /// What of it holds until the end of the process.
+    pub fixed: Fixed,
+    /// Where the servers of its pools come from.
+    pub origins: Origins,
+    /// What is known of them.
+    pub answers: Answers,
 }
 
 /// What became of reloads. Written while it is somebody's turn.
@@ -72,10 +92,20 @@ pub(super) struct Applied {
 }
 
 impl Reloader {
-    pub(super) fn new(workers: Arc<Workers>, path: PathBuf, files: Files, fixed: Fixed) -> Reloader {
-        let files = std::sync::Mutex::new(files);
-        let (preparation, turn, counts) = (Aside::default(), Mutex::default(), Counts::default());
-        Reloader { workers, path, files, fixed, preparation, turn, counts }
+    pub(super) fn new(workers: Arc<Workers>, path: PathBuf, basis: Basis) -> Reloader {
+        let Basis { files, fixed, origins, answers } = basis;
+        Reloader {
+            workers,
+            path,
+            files: std::sync::Mutex::new(files),
+            fixed,
+            preparation: Aside::default(),
+            origins: watch::Sender::new(Arc::new(origins)),
+            answers: std::sync::Mutex::new(answers),
+            ledger: Ledger::default(),
+            turn: Mutex::default(),
+            counts: Counts::default(),
+        }
     }
 
     /// The files that were read the last time, well or badly.
@@ -121,6 +151,8 @@ impl Reloader {
         let routes = config.snapshot.routes.all().len();
         let warnings = self.warnings(&config);
         retired.add(self.workers.publish(config.snapshot));
+        self.know(&config.origins, config.answers);
+        self.origins.send_replace(Arc::new(config.origins));
         self.counts.applied.add(1);
         let generation = self.workers.generation().number;
         let adopters = self.until_adopted(generation).await;
@@ -151,9 +183,74 @@ impl Reloader {
         }
     }
 
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what is known of these origins: what has been answered since a configuration was read is newer than what it was
+    /// read with, but for files, which were read with it.
+    fn know(&self, origins: &Origins, read: Answers) {
+        let mut answers = self.answers();
+        let mut earlier = std::mem::replace(&mut *answers, read);
+        for (question, _) in origins.pools.iter().flat_map(|origin| origin.questions()) {
+            if let Some(answer) = earlier.remove(question).filter(|_| !matches!(question, Question::File(_)))
+            {
+                answers.insert(question.clone(), answer);
+            }
+        }
+    }
+
+    /// Where the servers of the configuration that holds come from.
+    pub(super) fn origins(&self) -> Arc<Origins> {
+        self.origins.borrow().clone()
+    }
+
+    /// Waits until another configuration holds than the one with these.
+    pub(super) async fn until_other_origins(&self, known: &Arc<Origins>) {
+        let _ = self.origins.subscribe().wait_for(|now| !Arc::ptr_eq(now, known)).await; // its other end is ours
+    }
+
+    /// When a question is to be asked again.
+    pub(super) fn answer_until(&self, question: &Question) -> Instant {
+        self.answers().get(question).map_or_else(Instant::now, |answer| answer.until)
+    }
+
+    /// Takes an answer in; whether it names other servers than the last one.
+    pub(super) fn answered(&self, question: &Question, answer: Answer) -> bool {
+        let earlier = self.answers().insert(question.clone(), answer.clone());
+        earlier.is_none_or(|earlier| earlier.found() != answer.found())
+    }
+
+    /// Publishes what is known of these origins, if they are those of the configuration that holds and name other servers than it
+    /// has.
+    pub(super) async fn servers_may_have_changed(&self, origins: &Arc<Origins>) {
+        let mut retired = self.turn.lock().await;
+        if !Arc::ptr_eq(&self.origins(), origins) {
+            return; // the answers are known, and whoever follows the others asks for this again
+        }
+        let generation = self.workers.generation();
+        let changes = changes(origins, &self.answers(), &generation.pools);
+        if changes.is_empty() {
+            return;
+        }
+        for (place, servers) in &changes {
+            let pool = &generation.pools[*place];
+            say(&format!(
+                "discovery: pool {}: {} servers (it had {})",
+                pool.name,
+                servers.len(),
+                pool.servers.len()
+            ));
+        }
+        retired.add(self.workers.publish(generation.with_servers(changes)));
+        drop(generation);
+        free(&mut retired);
+    }
+
     async fn prepare(&self) -> Result<Config, String> {
         let (path, earlier) = (self.path.clone(), self.workers.generation());
-        let compile = move || config::load_after(&path, Some(&*earlier));
+        let answers = self.answers().clone();
+        let compile = move || config::load_after(&path, &earlier, &answers);
         let compiled = self.preparation.run(PREPARATION, compile).await.map_err(why_not)?;
         let files = compiled.as_ref().map_or_else(|refusal| &refusal.files, |config| &config.files);
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone_from(files);
@@ -195,6 +292,18 @@ fn why_not(no_result: NoResult) -> String {
 }
 
 const DEFECT: &str = "error: the configuration could not be compiled; please report the panic above";
+
+/// The pools that have other servers by these answers, with them. One that would have none keeps those it has.
+fn changes(origins: &Origins, answers: &Answers, pools: &[Arc<Pool>]) -> Vec<(usize, Vec<Server>)> {
+    let asking = origins.pools.iter().enumerate().filter(|(_, origin)| origin.questions().next().is_some());
+    let changed = asking.filter_map(|(place, origin)| {
+        let (now, before) = (origin.servers(answers), &pools[place].servers);
+        let is_same =
+            now.len() == before.len() && now.iter().zip(before).all(|(now, before)| now.is_same_as(before));
+        (!is_same && !now.is_empty()).then_some((place, now))
+    });
+    changed.collect()
+}
 
 /// Frees what no worker holds any more: thousands of routes take milliseconds.
 fn free(retired: &mut Retired) {

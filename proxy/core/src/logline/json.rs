@@ -48,8 +48,11 @@ fn put_way(out: &mut Vec<u8>, facts: &Facts<'_>) {
     if let Some(route) = facts.route {
         out.extend_from_slice(b",\"route\":\"");
         out.extend_from_slice(route.name.as_bytes());
-        out.extend_from_slice(b"\",\"pool\":\"");
-        out.extend_from_slice(route.pool.name.as_bytes());
+        out.push(b'"');
+    }
+    if let Some(pool) = facts.pool {
+        out.extend_from_slice(b",\"pool\":\"");
+        out.extend_from_slice(pool.as_bytes());
         out.push(b'"');
     }
     if let Some(server) = facts.server {

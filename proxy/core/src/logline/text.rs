@@ -9,7 +9,7 @@ pub(super) fn write(out: &mut Vec<u8>, facts: &Facts<'_>) {
     let path = String::from_utf8_lossy(path.as_deref().unwrap_or(b"-"));
     let mut line = format!("{} {method} {path}", facts.status);
     match facts.route {
-        Some(route) => line.extend(["  route ", &route.name, " -> ", &route.pool.name]),
+        Some(route) => line.extend(["  route ", &route.name, " -> ", facts.pool.unwrap_or("-")]),
         None => line.push_str("  no route takes it"),
     }
     line.extend(facts.server.into_iter().flat_map(|server| [" at ", server]));

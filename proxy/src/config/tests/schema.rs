@@ -26,7 +26,8 @@ fn file(definition: &str, key: &str, value: &str) -> String {
         ("Admin", _) => format!("admin.{key} = {value}\n{rest}"),
         ("Timeouts", _) => format!("timeouts.{key} = {value}\n{rest}"),
         ("Limits", _) => format!("limits.{key} = {value}\n{rest}"),
-        ("Pool", "servers") => pool(&format!("servers = {value}")),
+        ("Discovery", _) => format!("discovery.{key} = {value}\n{rest}"),
+        ("Pool", "servers" | "srv") => pool(&format!("{key} = {value}")),
         ("Pool", _) => pool(&format!("servers = ['a:1', 'b:1']\n{key} = {value}")),
         ("RouteTimeouts", _) => route(&format!("timeouts.{key} = {value}")),
         ("RouteLimits", _) => route(&format!("limits.{key} = {value}")),
@@ -39,8 +40,8 @@ fn file(definition: &str, key: &str, value: &str) -> String {
     }
 }
 
-const TABLES: [&str; 9] =
-    ["", "Log", "Admin", "Timeouts", "Limits", "Pool", "Route", "RouteTimeouts", "RouteLimits"];
+const TABLES: [&str; 10] =
+    ["", "Log", "Admin", "Timeouts", "Limits", "Discovery", "Pool", "Route", "RouteTimeouts", "RouteLimits"];
 
 #[test]
 fn every_key_has_a_description_and_an_example_that_is_accepted() {
@@ -51,10 +52,11 @@ fn every_key_has_a_description_and_an_example_that_is_accepted() {
                 about["description"].as_str().is_some_and(|text| text.ends_with('.')),
                 "{definition} {key}"
             );
-            let is_table = ["log", "admin", "timeouts", "limits", "pools", "routes"].contains(&&*key)
+            let is_table = ["log", "admin", "timeouts", "limits", "discovery", "pools", "routes"]
+                .contains(&&*key)
                 && definition.is_empty();
-            if is_table || key == "include" {
-                continue; // a text is no file, and includes none
+            if is_table || key == "include" || (definition, &*key) == ("Pool", "file") {
+                continue; // a text is no file, and has none beside it
             }
             let text = file(definition, &key, &written(&about["examples"][0]));
             compiled(&text);

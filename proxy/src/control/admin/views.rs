@@ -1,5 +1,7 @@
 //! Questions that the admin API answers. Nothing here changes anything, and nothing here waits.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,6 +12,8 @@ use ringgate_core::route::Route;
 use serde_json::{Value, json};
 
 use super::Desk;
+use crate::config::{Origin, Question};
+use crate::control::discovery::Ledger;
 use crate::control::exposition;
 
 /// The process answers at all.
@@ -61,10 +65,17 @@ pub(super) async fn config(State(desk): State<Desk>) -> Json<Value> {
 /// The routing table, the route that is asked first on top.
 pub(super) async fn routes(State(desk): State<Desk>) -> Json<Value> {
     let generation = desk.reloader.workers().generation();
-    Json(generation.routes.by_precedence().into_iter().map(route).collect())
+    Json(
+        generation
+            .routes
+            .by_precedence()
+            .into_iter()
+            .map(|asked| route(asked, generation.pool(asked)))
+            .collect(),
+    )
 }
 
-fn route(route: &Route) -> Value {
+fn route(route: &Route, pool: &Pool) -> Value {
     let fields: Value = route.fields.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
     json!({
         "name": route.name,
@@ -72,14 +83,38 @@ fn route(route: &Route) -> Value {
         "path": route.pattern.to_string(),
         "methods": route.methods.to_string(),
         "fields": fields,
-        "pool": route.pool.name,
+        "pool": pool.name,
     })
 }
 
-/// Every pool with its servers, and how many connections each has.
+/// Every pool with its servers, how many connections each has, and where they come from if they are not written down.
 pub(super) async fn pools(State(desk): State<Desk>) -> Json<Value> {
     let generation = desk.reloader.workers().generation();
-    Json(generation.pools.iter().map(|pool| json!({ "name": pool.name, "servers": servers(pool) })).collect())
+    let origins = desk.reloader.origins();
+    let pools = generation.pools.iter().zip(&origins.pools); // a moment after a reload the wrong ones, and that is all
+    let pool = |(pool, origin): (&Arc<Pool>, &Origin)| {
+        let sources: Value = origin.questions().map(|asked| source(asked, &desk.reloader.ledger)).collect();
+        json!({ "name": pool.name, "servers": servers(pool), "sources": sources })
+    };
+    Json(pools.map(pool).collect())
+}
+
+/// Something that is asked for servers, and how that goes.
+fn source((question, shown): (&Question, &str), ledger: &Ledger) -> Value {
+    let kind = match question {
+        Question::Host(..) => "host",
+        Question::Service(_) => "service",
+        Question::File(_) => "file",
+    };
+    let account = ledger.of(question);
+    json!({
+        "kind": kind,
+        "name": shown,
+        "age_s": account.answered.elapsed().as_secs_f64(),
+        "answers": account.answers,
+        "failures": account.failures,
+        "error": account.error,
+    })
 }
 
 fn servers(pool: &Pool) -> Value {
