@@ -96,7 +96,7 @@ impl Exchange {
             out,
             head,
             bytes,
-            ToServer { server, peer, request_id, upgrade, node: &snapshot.node },
+            ToServer { server, peer, request_id, upgrade, node: &snapshot.node, trace: None },
         );
         Ok(())
     }

@@ -78,7 +78,7 @@ fn write_request(message: Message, peer: Peer<'static>) -> impl FnMut() -> usize
     move || {
         out.clear();
         let request_id = "0123456789abcdef0123456789abcdef";
-        let to = ToServer { server: &server, peer, request_id, upgrade: None, node: &node };
+        let to = ToServer { server: &server, peer, request_id, upgrade: None, node: &node, trace: None };
         forward::request(&mut out, black_box(&head), &message.request, to);
         out.len()
     }

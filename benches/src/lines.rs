@@ -52,6 +52,7 @@ fn write(message: Message, form: Form, shape: Shape) -> impl FnMut() -> usize {
             body_bytes_sent: 128,
             bytes_received: message.request.len() as u64,
             stages: &stages,
+            trace: None,
             is_sampled: false,
         };
         logline::write(&mut out, form, &shape, black_box(&facts));

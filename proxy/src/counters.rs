@@ -43,6 +43,8 @@ pub struct Counters {
     pub log_lines: Counter,
     /// Log lines dropped because the writer was behind.
     pub log_lines_dropped: Counter,
+    /// Spans dropped because whoever exports them was behind.
+    pub spans_dropped: Counter,
     /// Connections lost to a defect of ours.
     pub panics: Counter,
 }

@@ -9,11 +9,12 @@ use std::collections::HashSet;
 use std::fmt::{self, Display};
 
 use ringgate_core::answer::{Answer, Reject};
-use ringgate_core::forward::{self, Peer, ToServer};
+use ringgate_core::forward::{self, Peer, ToServer, Traced};
 use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::Server;
 use ringgate_core::route::{Route, Verdict};
 use ringgate_core::snapshot::Snapshot;
+use ringgate_core::trace::{Parent, Trace};
 use serde::Serialize;
 
 use self::policy::Numbers;
@@ -196,18 +197,13 @@ enum Answered {
 
 /// Says what becomes of the request with this method, target and field lines (`name: value`). Takes one turn of its pool.
 /// What the veil knows is shown as it is written.
-pub fn explain(
-    snapshot: &Snapshot,
-    veil: &Veil,
-    method: &str,
-    target: &str,
-    fields: &[String],
-) -> Explanation {
+pub fn explain(config: &Config, method: &str, target: &str, fields: &[String]) -> Explanation {
+    let Config { snapshot, veil, .. } = config;
     let (path, candidates, answer) = match Sample::new(method, target, fields, snapshot.clients.tolerance) {
         Ok(sample) => (
             Some(sample.head().path(sample.bytes()).to_owned()),
             candidates(snapshot, veil, &sample),
-            upstream(snapshot, veil, &sample).unwrap_or_else(|reject| gateway(&reject)),
+            upstream(config, &sample).unwrap_or_else(|reject| gateway(&reject)),
         ),
         Err(reject) => (None, Vec::new(), gateway(&reject)),
     };
@@ -277,7 +273,8 @@ const CLIENT: &str = "<address of the client>";
 const REQUEST_ID: &str = "<new request id>";
 
 /// The way of `crate::pipeline`, up to the connection.
-fn upstream(snapshot: &Snapshot, veil: &Veil, sample: &Sample) -> Result<Answered, Reject> {
+fn upstream(config: &Config, sample: &Sample) -> Result<Answered, Reject> {
+    let Config { snapshot, veil, .. } = config;
     let (head, bytes) = (sample.head(), sample.bytes());
     head.check(bytes, &snapshot.node)?;
     let route = snapshot.routes.find(&sample.route_request())?.route;
@@ -286,6 +283,7 @@ fn upstream(snapshot: &Snapshot, veil: &Veil, sample: &Sample) -> Result<Answere
     let servers: Vec<&Server> = pool.turn().collect();
     let names = servers.iter().map(|server| veil.shown(&server.name).to_owned()).collect();
     let own_id = head.request_id(bytes);
+    let trace = config.tracing.as_ref().map(|_| Traceparent::of(Parent::of(head.fields(bytes))));
     let mut sent = Vec::new();
     let to = ToServer {
         server: servers[0],
@@ -293,9 +291,11 @@ fn upstream(snapshot: &Snapshot, veil: &Veil, sample: &Sample) -> Result<Answere
         request_id: own_id.unwrap_or(REQUEST_ID),
         upgrade: head.upgrade(bytes, &route.policy.upgrades),
         node: &snapshot.node,
+        trace: trace.as_ref().map(|trace| trace.field),
     };
     forward::request(&mut sent, head, bytes, to);
     let head = veil.words(&String::from_utf8_lossy(&sent));
+    let head = trace.map(|trace| trace.shown_in(&head)).unwrap_or(head);
     Ok(Answered::Upstream {
         pool: pool.name.to_string(),
         connections: servers[0].capacity.most(),
@@ -308,6 +308,29 @@ fn upstream(snapshot: &Snapshot, veil: &Veil, sample: &Sample) -> Result<Answere
             policy::upgrades(&route.policy),
         ],
     })
+}
+
+/// A `traceparent` whose new ids stand for those that are made when there is a request.
+struct Traceparent {
+    field: Traced,
+    shown: String,
+}
+
+impl Traceparent {
+    fn of(parent: Option<Parent>) -> Traceparent {
+        let trace = Trace::begin(parent, 0, || u64::MAX); // ids that nobody else has
+        let traceparent = trace.traceparent(trace.span_id);
+        let told = String::from_utf8_lossy(&traceparent).replacen(&"f".repeat(32), "<new trace id>", 1);
+        let told = told.replacen(&"f".repeat(16), "<id of the attempt>", 1);
+        let is_sampled = parent.map(|parent| if parent.is_sampled { "01" } else { "00" });
+        let shown =
+            format!("{}{}", &told[..told.len() - 2], is_sampled.unwrap_or("<01 if it is recorded, else 00>"));
+        Traceparent { field: Traced { traceparent, keeps_state: parent.is_some() }, shown }
+    }
+
+    fn shown_in(&self, head: &str) -> String {
+        head.replacen(&*String::from_utf8_lossy(&self.field.traceparent), &self.shown, 1)
+    }
 }
 
 fn gateway(reject: &Reject) -> Answered {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -13,13 +13,14 @@ use ringgate_io::{Listener, Rung, Wake, Waker, bind, cpu};
 use rustix::process::{Resource, getrlimit};
 
 use crate::balance::{self, Balance, ClosedInbox, Load};
-use crate::config::Config;
+use crate::config::{Config, Tracing};
 use crate::counters::Counters;
 use crate::limits;
 use crate::log::{self, Log, Reopener, RequestLog};
 use crate::metrics::{Metrics, Series};
 use crate::orders::{Generation, Orders};
 use crate::outlet::{Account, Queue, Writer};
+use crate::tracing::{self, Spans, Tracer};
 use crate::worker::Worker;
 
 /// A running gateway. Dropping it drains it.
@@ -35,6 +36,8 @@ pub struct Gateway {
     threads: Vec<JoinHandle<io::Result<()>>>,
     log: Writer,
     log_settings: RequestLog,
+    /// What its workers record, for one who exports it.
+    spans: Option<Receiver<Spans>>,
 }
 
 /// The workers as others see them: what they are told, and what they have done.
@@ -124,6 +127,7 @@ struct Start {
     log_writer: Queue,
     counters: Arc<Counters>,
     series: Sender<Series>,
+    tracing: Option<(Tracing, SyncSender<Spans>)>,
     balance: Balance,
     inbox: ClosedInbox,
     /// Told once the worker accepts.
@@ -173,6 +177,7 @@ impl Gateway {
         let log_settings = config.log.clone();
         let (ready, started) = channel();
         let (series, news) = channel();
+        let (tracing, spans) = config.tracing.map(tracing::start).unzip();
         let (mut seen, mut starts) = (Vec::new(), Vec::new());
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
@@ -188,12 +193,13 @@ impl Gateway {
                 log_writer: log_writer.clone(),
                 counters,
                 series: series.clone(),
+                tracing: tracing.clone(),
                 balance,
                 inbox,
                 ready: ready.clone(),
             });
         }
-        drop((ready, log_writer));
+        drop((ready, log_writer, tracing));
         let workers =
             Arc::new(Workers { orders, seen, listeners: Mutex::new(to_hand_on), news: Mutex::new(news) });
         let mut gateway = Gateway {
@@ -206,6 +212,7 @@ impl Gateway {
             threads: Vec::new(),
             log,
             log_settings,
+            spans,
         };
         for (index, start) in starts.into_iter().enumerate() {
             let name = format!("worker-{index}");
@@ -265,6 +272,11 @@ impl Gateway {
     /// The way to have the request log opened anew.
     pub fn log_reopener(&self) -> Reopener {
         Reopener::new(self.log_settings.file.clone(), self.log.replacement())
+    }
+
+    /// What its workers record of requests, if they do; for the first who asks.
+    pub(crate) fn take_spans(&mut self) -> Option<Receiver<Spans>> {
+        self.spans.take()
     }
 
     /// What the output of the request log is called in messages.
@@ -334,8 +346,11 @@ impl Start {
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
         let inbox = Some(self.inbox.open()?);
         let orders = self.orders.clone();
+        let tracer =
+            self.tracing.map(|(settings, queue)| Tracer::new(&settings, queue, self.counters.clone()));
+        let metrics = Metrics::new(self.series);
         let worker: Rc<Worker> =
-            Worker::new(self.orders, log, self.counters, Metrics::new(self.series), self.balance, inbox);
+            Worker::new(self.orders, log, self.counters, metrics, tracer, self.balance, inbox);
         let _ = self.ready.send(());
         drop(self.ready); // whoever waits for all of us must notice if one cannot
         let until_over = async {

@@ -31,6 +31,7 @@ mod session;
 mod simulation;
 mod spares;
 pub mod standard;
+mod tracing;
 mod tunnel;
 mod upload;
 mod upstream;

@@ -41,6 +41,8 @@ pub(crate) const PARCELS: usize = 1024;
 pub(crate) const EVICTED: usize = 32;
 /// And no more than one in so many of those that there may be.
 pub(crate) const EVICTED_SHARE: usize = 8;
+/// Requests whose spans wait for their export: what a busy gateway records in half a second, at most some 16 MB.
+pub(crate) const TRACED_REQUESTS: usize = 16 * 1024;
 /// Descriptors that are nobody's connection: standard streams, signals, log, control plane. Measured: 18. Some more are for who asks
 /// the admin API, and for a file that is read.
 pub(crate) const OWN_DESCRIPTORS: u64 = 24;

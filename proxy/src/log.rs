@@ -34,6 +34,7 @@ use crate::outlet::{self, Queue, Writer};
 use crate::pipeline::Finished;
 use crate::record::Record;
 use crate::standard::Standard;
+use crate::tracing::Recording;
 
 /// How requests are logged.
 #[derive(Debug, Clone, PartialEq)]
@@ -214,7 +215,7 @@ async fn flush(log: Rc<Log>) {
 }
 
 /// What is known of a request but when that was by the clock on the wall.
-fn facts<'a>(
+pub(crate) fn facts<'a>(
     record: &'a Record,
     client: &'a Client,
     finished: &Finished,
@@ -239,6 +240,7 @@ fn facts<'a>(
         body_bytes_sent: client.connection.sent().saturating_sub(record.body_from),
         bytes_received: traffic.received,
         stages: &record.stages,
+        trace: record.recording.as_ref().map(Recording::trace_id),
         is_sampled,
     }
 }

@@ -84,12 +84,13 @@ fn serve(run: &Run) -> Result<(), Failure> {
     let log = config.log.open().map_err(|error| cannot_log(&config.log, &error))?;
     let mut inheritance = Inheritance::take().map_err(failed_to("use the sockets that were passed on"))?;
     let sockets = std::mem::take(&mut inheritance.listeners);
-    let gateway = Gateway::start_on(sockets, config, log).map_err(|error| cannot_start(address, &error))?;
+    let mut gateway =
+        Gateway::start_on(sockets, config, log).map_err(|error| cannot_start(address, &error))?;
     process::reopen_log_on(rotations, gateway.log_reopener()).map_err(failed_to("listen to signals"))?;
     let charge =
         Charge { config: run.config.clone(), basis, has_predecessor: inheritance.has_predecessor(), stop };
-    let _plane =
-        ControlPlane::start(&gateway, charge).map_err(|error| Failure::Running(format!("error: {error}")))?;
+    let _plane = ControlPlane::start(&mut gateway, charge)
+        .map_err(|error| Failure::Running(format!("error: {error}")))?;
     process::announce(&gateway);
     inheritance.announce();
     systemd::ready();
@@ -110,7 +111,7 @@ fn examine(check: &Check) -> Result<(), Failure> {
 fn answer(question: &Explain) -> Result<(), Failure> {
     let config = load(&question.config)?;
     let Explain { method, target, fields, .. } = question;
-    let explanation = explain::explain(&config.snapshot, &config.veil, method, target, fields);
+    let explanation = explain::explain(&config, method, target, fields);
     print(&match question.json {
         true => json(&explanation)?,
         false => explanation.to_string(),

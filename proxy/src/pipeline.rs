@@ -13,6 +13,7 @@ use ringgate_core::head::{HeadBounds, HeadScanner, ResponseHead, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
 use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
+use ringgate_core::stages::Stage;
 use ringgate_io::{Buffer, Side, join, now};
 
 use crate::client::Client;
@@ -26,7 +27,6 @@ use crate::tunnel::{BrokenBy, Tunnel};
 use crate::upload::{Progress, Upload, Uploaded};
 use crate::upstream::{Reply, Reuse, Upstream, Wanted};
 use crate::worker::Worker;
-use ringgate_core::stages::Stage;
 
 /// What is left when a request is over.
 pub(crate) struct Finished {
@@ -70,8 +70,9 @@ pub(crate) async fn run(
     let mut refused = Fault::Unreachable;
     while let Some(server) = turn.next() {
         let outcome = exchange.ask(server, turn.is_over(), record).await;
-        if let Err(Reject::Fault(_)) = &outcome {
-            route.server_metrics(server).failures.add(1);
+        if let Err(reject) = &outcome {
+            record.attempt_failed(reject);
+            route.server_metrics(server).failures.add(u64::from(matches!(reject, Reject::Fault(_))));
         }
         match outcome {
             Err(Reject::Fault(fault)) if fault.sent_nothing() => refused = fault, // the next one may
@@ -115,7 +116,8 @@ impl Exchange<'_> {
     /// Asks one server, on a new connection if a kept one turns out to have been closed.
     async fn ask(&self, server: &Server, is_last: bool, record: &mut Record) -> Result<Finished, Reject> {
         match self.attempt(server, Reuse::Kept, is_last, record).await {
-            Err(Reject::Fault(Fault::ReusedReset)) if may_repeat(self.client) => {
+            Err(reset @ Reject::Fault(Fault::ReusedReset)) if may_repeat(self.client) => {
+                record.attempt_failed(&reset);
                 self.attempt(server, Reuse::Fresh, is_last, record).await
             }
             outcome => outcome,
@@ -133,8 +135,7 @@ impl Exchange<'_> {
         let (worker, client) = (self.worker, self.client);
         let wanted =
             Wanted { reuse, is_last, connect_within: self.terms.at_most(self.terms.policy.timeouts.connect) };
-        record.attempts(server);
-        record.stages.enter(Stage::Queue, now());
+        let trace = record.attempts(server, now());
         let is_moot = || client.connection.is_reset();
         let obtained = worker.upstreams.obtain(server, wanted, &mut record.stages, is_moot).await;
         let mut upstream = obtained.map_err(|reject| self.blame(reject))?;
@@ -146,6 +147,7 @@ impl Exchange<'_> {
             request_id: client.request_id(),
             upgrade: self.upgrade,
             node: &worker.node,
+            trace,
         };
         forward::request(&mut head, client.head(), client.head_bytes(), to);
         let result = match client.whole_body() {

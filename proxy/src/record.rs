@@ -4,10 +4,12 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use ringgate_core::answer::{Cause, Reject};
+use ringgate_core::forward::Traced;
 use ringgate_core::pool::Server;
-use ringgate_core::stages::Stages;
+use ringgate_core::stages::{Stage, Stages};
 
 use crate::lease::Lease;
+use crate::tracing::Recording;
 
 /// Who made the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub(crate) struct Record {
     pub(crate) source: Source,
     /// None for a request that went well.
     pub(crate) cause: Option<Cause>,
+    /// Its trace, where requests are traced.
+    pub(crate) recording: Option<Recording>,
     /// Bytes sent to the client, on its connection, before the body of the answer.
     pub(crate) body_from: u64,
 }
@@ -61,6 +65,7 @@ impl Record {
             status: 0,
             source: Source::Gateway,
             cause: None,
+            recording: None,
             body_from: 0,
         }
     }
@@ -70,10 +75,19 @@ impl Record {
         self.lease = Some(lease.clone());
     }
 
-    /// This server is tried.
-    pub(crate) fn attempts(&mut self, server: &Server) {
+    /// This server is tried, from now on; what it is told of the trace.
+    pub(crate) fn attempts(&mut self, server: &Server, now: Instant) -> Option<Traced> {
         self.server = Some(server.index);
         self.attempts += 1;
+        self.stages.enter(Stage::Queue, now);
+        self.recording.as_mut().map(|recording| recording.attempt(server, now))
+    }
+
+    /// The server that was tried last has not answered.
+    pub(crate) fn attempt_failed(&mut self, reject: &Reject) {
+        if let Some(recording) = &mut self.recording {
+            recording.failed(reject.answer().cause.code());
+        }
     }
 
     /// There is a connection to it, perhaps a new one, and the request goes there.

@@ -56,6 +56,7 @@ async fn requests(worker: &Worker, mut client: Box<Client>) {
 async fn request(worker: &Worker, client: &mut Client, arrived: Result<Rc<Held>, Reject>) -> After {
     let mut record = Record::start(client.begin_stages());
     client.name_request(arrived.is_ok());
+    record.recording = worker.tracer.as_ref().map(|tracer| tracer.begin(client));
     let outcome = match arrived {
         Ok(held) => pipeline::run(worker, client, held, &mut record).await,
         Err(reject) => Err(reject),
@@ -65,6 +66,9 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<Rc<Held>,
         Err(reject) => refuse(worker, client, &reject, &mut record).await,
     };
     worker.log.write(&record, client, &finished, &worker.held());
+    if let Some(tracer) = &worker.tracer {
+        tracer.finish(&record, client, &finished, &worker.held());
+    }
     let metrics = record.lease.as_ref().map_or(&worker.metrics.unrouted, |lease| &lease.metrics);
     metrics.record(&record);
     match record.departed() {

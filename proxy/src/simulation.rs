@@ -210,7 +210,8 @@ impl Gateway {
         let log = Log::new(RequestLog::default(), writer, counters.clone());
         let orders = Arc::new(Orders::new(snapshot(timeouts, None)));
         let metrics = Metrics::new(channel().0);
-        let worker = Worker::new(orders.clone(), log, counters.clone(), metrics, Balance::alone(), None);
+        let worker =
+            Worker::new(orders.clone(), log, counters.clone(), metrics, None, Balance::alone(), None);
         let gateway =
             Gateway { orders: orders.clone(), counters, stop: Rc::default(), has_ended: Rc::default() };
         let (stop, has_ended) = (gateway.stop.clone(), gateway.has_ended.clone());

@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::orders::Orders;
 use crate::session;
 use crate::spares::Spares;
+use crate::tracing::Tracer;
 use crate::upstream::Upstreams;
 
 /// What the requests of one worker share.
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     pub(crate) log: Rc<Log>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Option<Tracer>,
     balance: Balance,
     inbox: Option<Inbox>,
     stage: Cell<Stage>,
@@ -56,6 +58,7 @@ impl Worker {
         log: Rc<Log>,
         counters: Arc<Counters>,
         metrics: Metrics,
+        tracer: Option<Tracer>,
         balance: Balance,
         inbox: Option<Inbox>,
     ) -> Rc<Worker> {
@@ -74,6 +77,7 @@ impl Worker {
             log,
             counters,
             metrics,
+            tracer,
             balance,
             inbox,
             stage: Cell::new(Stage::Serving),

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ringgate::config::{self, Config, Veil};
+use ringgate::config::{self, Config};
 use ringgate::explain;
 
 const DEMO: &str = include_str!("../examples/demo.toml");
@@ -409,7 +409,7 @@ fn the_demonstration_has_the_table_it_speaks_of() {
 fn explained(method: &str, target: &str, fields: &[&str]) -> String {
     let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
     let text = format!("node_id = \"ringgate\"\n{DEMO}");
-    explain::explain(&parsed(&text).snapshot, &Veil::default(), method, target, &fields).to_string()
+    explain::explain(&parsed(&text), method, target, &fields).to_string()
 }
 
 #[test]
@@ -486,7 +486,7 @@ fn every_candidate_says_why_it_won_or_lost() {
         [[routes]]\npath = '/a/b'\nhost = 'api.example.com'\nservers = ['127.0.0.1:5']\n
         [[routes]]\nprefix = '/a'\nservers = ['127.0.0.1:6']\n";
     let fields = ["X-Version: 1".to_owned()];
-    let explanation = explain::explain(&parsed(text).snapshot, &Veil::default(), "GET", "/a/b", &fields);
+    let explanation = explain::explain(&parsed(text), "GET", "/a/b", &fields);
     let expected = "routes with this path, in order of precedence:
   any   any              /a/b with x-version: 2  -> 127.0.0.1:3  asks for `x-version: 2`, and the request has `1`
   any   any              /a/b with x-canary: 1   -> 127.0.0.1:4  asks for `x-canary: 1`, which the request does not have
@@ -501,10 +501,8 @@ fn every_candidate_says_why_it_won_or_lost() {
 
 #[test]
 fn programs_get_the_explanation_as_json() {
-    let explain = |method, target| {
-        serde_json::to_value(explain::explain(&parsed(DEMO).snapshot, &Veil::default(), method, target, &[]))
-            .unwrap()
-    };
+    let explain =
+        |method, target| serde_json::to_value(explain::explain(&parsed(DEMO), method, target, &[])).unwrap();
     let forwarded = explain("GET", "/api/v1/users/me");
     assert_eq!(forwarded["path"], "/api/v1/users/me");
     assert_eq!(forwarded["candidates"][0]["verdict"], "wins");

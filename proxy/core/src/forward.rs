@@ -12,6 +12,7 @@ use crate::method::Method;
 use crate::node::Node;
 use crate::pool::Server;
 use crate::stages::{Stage, Stages};
+use crate::trace::TRACEPARENT_BYTES;
 
 /// What the gateway says to a server of its own.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,24 @@ pub struct ToServer<'a> {
     pub upgrade: Option<&'a str>,
     /// Who forwards it.
     pub node: &'a Node,
+    /// What is said of its trace instead of what the client says; nothing if it is not traced here.
+    pub trace: Option<Traced>,
+}
+
+/// What a server is told of the trace that a request belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Traced {
+    /// The value of the field.
+    pub traceparent: [u8; TRACEPARENT_BYTES],
+    /// Whether the client's `tracestate` goes with it: it does so only where the client's trace goes on.
+    pub keeps_state: bool,
+}
+
+impl Traced {
+    fn replaces(&self, name: &[u8]) -> bool {
+        let is = |own: &[u8]| name.eq_ignore_ascii_case(own);
+        is(b"traceparent") || (!self.keeps_state && is(b"tracestate"))
+    }
 }
 
 /// The other end of a client's connection: the client, or a proxy in front of us.
@@ -48,9 +67,18 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer
     copy(out, head.fields(bytes), |field, name| match field.known {
         Name::XForwardedHost | Name::XForwardedPort | Name::XForwardedProto => !to.peer.is_trusted,
         Name::MaxForwards if method == Method::Options => true, // written anew
-        known => request_drops(known) || nominated(head, name, bytes),
+        known => {
+            request_drops(known)
+                || nominated(head, name, bytes)
+                || to.trace.as_ref().is_some_and(|trace| trace.replaces(name))
+        }
     });
     put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
+    if let Some(trace) = &to.trace {
+        put(out, &["traceparent: "]);
+        out.extend_from_slice(&trace.traceparent);
+        put(out, &["\r\n"]);
+    }
     put_forwarding(out, head, bytes, to.peer);
     put(out, &[to.node.via(head.version())]);
     if let Ok(Some(left)) = head.max_forwards(bytes) {
@@ -309,6 +337,10 @@ mod tests {
     }
 
     fn forwarded_for(text: &str, peer: Peer<'_>) -> String {
+        forwarded_in(text, peer, None)
+    }
+
+    fn forwarded_in(text: &str, peer: Peer<'_>, trace: Option<Traced>) -> String {
         let mut head = RequestHead::default();
         head.parse(text.as_bytes(), Tolerance::NONE).unwrap();
         let mut out = Vec::new();
@@ -322,6 +354,7 @@ mod tests {
                 request_id: "id",
                 upgrade: None,
                 node: &Node::new("ringgate").unwrap(),
+                trace,
             },
         );
         String::from_utf8(out).unwrap()
@@ -352,6 +385,23 @@ mod tests {
     fn an_absolute_target_replaces_host_and_the_normal_path_is_sent() {
         let text = "GET http://h/a/%2e%2e/%62 HTTP/1.1\r\nHost: other\r\n\r\n";
         assert_eq!(forwarded(text), format!("GET /b HTTP/1.1\r\nHost: s:1\r\n{OWN}\r\n"));
+    }
+
+    #[test]
+    fn a_trace_that_is_recorded_here_replaces_what_the_client_says_of_it() {
+        let text =
+            "GET / HTTP/1.1\r\nHost: h\r\nTraceParent: a\r\nX: 1\r\ntraceparent: b\r\nTracestate: c\r\n\r\n";
+        let peer = Peer { address: "9.9.9.9", is_trusted: false };
+        let traced = |keeps_state| Traced { traceparent: [b'7'; TRACEPARENT_BYTES], keeps_state };
+        let (id, rest) = OWN.split_at("X-Request-Id: id\r\n".len());
+        for (trace, kept, own) in [
+            (None, "TraceParent: a\r\nX: 1\r\ntraceparent: b\r\nTracestate: c\r\n", String::new()),
+            (Some(traced(true)), "X: 1\r\nTracestate: c\r\n", format!("traceparent: {}\r\n", "7".repeat(55))),
+            (Some(traced(false)), "X: 1\r\n", format!("traceparent: {}\r\n", "7".repeat(55))),
+        ] {
+            let expected = format!("GET / HTTP/1.1\r\nHost: s:1\r\n{kept}{id}{own}{rest}\r\n");
+            assert_eq!(forwarded_in(text, peer, trace), expected);
+        }
     }
 
     #[test]

@@ -30,4 +30,5 @@ pub mod snapshot;
 pub mod stages;
 pub mod target;
 pub mod tolerance;
+pub mod trace;
 pub mod trust;

@@ -20,6 +20,7 @@ use crate::method::Method;
 use crate::redact;
 use crate::route::{Route, Routes};
 use crate::stages::Stages;
+use crate::trace::{self, Parent, TraceId};
 
 /// What lines look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub struct Facts<'a> {
     pub bytes_received: u64,
     /// Where its time went.
     pub stages: &'a Stages,
+    /// The trace it belongs to, if it is traced here; else what the client says is shown.
+    pub trace: Option<TraceId>,
     /// Whether it stands for others that were not logged.
     pub is_sampled: bool,
 }
@@ -94,7 +97,7 @@ pub fn write(out: &mut Vec<u8>, form: Form, shape: &Shape, facts: &Facts<'_>) {
 
 impl<'a> Facts<'a> {
     /// The method, if a client could not have made it up.
-    fn method(&self) -> Option<&'a str> {
+    pub fn method(&self) -> Option<&'a str> {
         let (head, bytes) = self.head?;
         let is_named = |method| {
             self.route.is_some_and(|route| !route.methods.is_any() && route.methods.contains(method))
@@ -106,7 +109,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The path, but for what is hidden of it.
-    fn path(&self) -> Option<Cow<'a, [u8]>> {
+    pub fn path(&self) -> Option<Cow<'a, [u8]>> {
         let (head, bytes) = self.head?;
         let path = match self.route {
             Some(route) if route.policy.hidden.is_none() => {
@@ -141,14 +144,13 @@ impl<'a> Facts<'a> {
         shape.fields.iter().any(|allowed| **allowed == *name).then(|| self.field(name)).flatten()
     }
 
-    /// The trace it belongs to (W3C Trace Context): 32 digits, not all of them 0.
-    fn trace_id(&self) -> Option<&'a str> {
-        let (head, bytes) = self.head?;
-        let value = head.fields(bytes).named(b"traceparent").next()?;
-        let id = value.get(3..35).filter(|_| value[2] == b'-' && value.get(35) == Some(&b'-'))?;
-        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let is_id = id.iter().all(is_digit) && id.iter().any(|&byte| byte != b'0');
-        std::str::from_utf8(id).ok().filter(|_| is_id)
+    /// The trace it belongs to, in digits.
+    fn trace_id(&self) -> Option<[u8; 32]> {
+        let told = || {
+            let (head, bytes) = self.head?;
+            Parent::of(head.fields(bytes)).map(|parent| parent.trace_id)
+        };
+        self.trace.or_else(told).map(|id| trace::hex(&id))
     }
 
     fn version(&self) -> &'static str {

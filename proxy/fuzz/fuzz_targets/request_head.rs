@@ -100,6 +100,7 @@ fn forwarded(head: &RequestHead, bytes: &[u8]) -> Vec<u8> {
             request_id: REQUEST_ID,
             upgrade: None,
             node: &node(),
+            trace: None,
         },
     );
     out

@@ -42,6 +42,7 @@ codes! {
     /// What cannot be run.
     Mistake {
         AddressInNetwork = "address-in-network",
+        BadCollector = "bad-collector",
         BadDuration = "bad-duration",
         BadFieldName = "bad-field-name",
         BadHost = "bad-host",
@@ -81,6 +82,7 @@ codes! {
         NestedVariable = "nested-variable",
         NoMethods = "no-methods",
         NoPath = "no-path",
+        NoCollector = "no-collector",
         NoRoutes = "no-routes",
         NoServers = "no-servers",
         NotToml = "not-toml",

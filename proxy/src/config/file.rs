@@ -76,6 +76,10 @@ pub(super) struct File {
     /// How much the gateway takes. What a route may have of its own holds here for all others.
     #[serde(default, deserialize_with = "table")]
     pub(super) limits: Limits,
+    /// Spans for a collector of traces (OpenTelemetry).
+    #[serde(default, deserialize_with = "maybe_table")]
+    #[schemars(with = "Tracing")]
+    pub(super) tracing: Option<Spanned<Tracing>>,
     /// How the DNS is asked for servers that are named.
     #[serde(default, deserialize_with = "table")]
     pub(super) discovery: Discovery,
@@ -271,6 +275,29 @@ impl Limits {
     pub(super) fn of_routes(&self) -> RouteLimits {
         RouteLimits { body: self.body.clone(), rate: self.rate.clone() }
     }
+}
+
+/// Where requests are recorded as spans; without `[tracing]` they are not, and a client's `traceparent` passes as it is. A reload
+/// does not change it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tracing {
+    /// Where the collector takes OTLP over HTTP (protobuf); `/v1/traces` if the address has no path of its own. It has to be there.
+    #[serde(default)]
+    #[schemars(with = "kinds::Collector", example = &"http://127.0.0.1:4318")]
+    pub(super) endpoint: Option<Text>,
+    /// The share of requests that are recorded where the caller does not say; one that says so decides (`traceparent`).
+    #[serde(default)]
+    #[schemars(with = "kinds::Share", extend("default" = 1), example = 0.05)]
+    pub(super) sample: Option<Spanned<f64>>,
+    /// What the gateway is called in traces.
+    #[serde(default)]
+    #[schemars(with = "kinds::Name", extend("default" = "ringgate"), example = &"edge")]
+    pub(super) service: Option<Text>,
+    /// Fields that the collector asks for; their values are shown to nobody.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>", example = serde_json::json!({ "x-api-key": "${COLLECTOR_KEY:-none}" }))]
+    pub(super) headers: BTreeMap<Text, Text>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ringgate_io::Rung;
 use serde::Serialize;
 
-use super::Admin;
+use super::{Admin, Tracing};
 use crate::log::RequestLog;
 
 /// Settings that a reload cannot change: sockets are bound and threads started with them.
@@ -27,6 +27,8 @@ pub struct Fixed {
     pub connections: Option<usize>,
     /// Where the admin API is.
     pub admin: Admin,
+    /// Where spans go.
+    pub tracing: Option<Tracing>,
 }
 
 fn by_name<S: serde::Serializer>(driver: &Option<Rung>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -49,6 +51,7 @@ impl Fixed {
             ("node_id", self.node_id != new.node_id),
             ("limits.connections", self.connections != new.connections),
             ("[admin]", self.admin != new.admin),
+            ("[tracing]", self.tracing != new.tracing),
         ];
         let warning =
             |key: &str| format!("warning: `{key}` has changed; that takes effect with the next start");

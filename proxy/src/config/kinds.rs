@@ -40,6 +40,8 @@ kinds! {
     Address = |_| text(r"^(\d+\.\d+\.\d+\.\d+|\[.*\]):\d+$");
     /// Bytes: a number of them, or text with a unit as in `"64KiB"` and `"10MB"`; from 0, or `"none"` for any number.
     BodySize = |_| size(0);
+    /// The `http://` address of a collector.
+    Collector = |_| text(r"^http://[^\s/?#]+[^\s?#]*$");
     /// A number of connections.
     Connections = |_| json!({ "type": "integer", "minimum": 1, "maximum": 10_000_000 });
     /// The name of a driver: from the best io_uring mode down to epoll.

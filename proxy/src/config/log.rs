@@ -68,7 +68,7 @@ fn path(written: &Text) -> Result<PathBuf, Problem> {
     }
 }
 
-fn sample(written: &Spanned<f64>) -> Result<f64, Problem> {
+pub(super) fn sample(written: &Spanned<f64>) -> Result<f64, Problem> {
     let share = *written.get_ref();
     if (0.0..=1.0).contains(&share) {
         return Ok(share.abs()); // there is a negative zero

@@ -1,7 +1,7 @@
 //! Configuration: the file a person writes, parsed once into what the data plane knows.
 //!
 //! Owns: the texts (`sources`, `files`, `include`), how they are read (`read`, `environment`, `slips`), the language (`file`, `table`,
-//! `words`; told by `schema`, `kinds`), every value in it (`settings`, `log`, `admin`, `clients`, `policy`, `discovery`, `pools`, `routes`), where the servers of pools come from (`origins`),
+//! `words`; told by `schema`, `kinds`), every value in it (`settings`, `log`, `admin`, `tracing`, `clients`, `policy`, `discovery`, `pools`, `routes`), where the servers of pools come from (`origins`),
 //! what a reload cannot change (`fixed`), what deserves a warning (`lints`, `reach`, `overlap`, `allow`), how all of it is said
 //! to a person (`codes`, `diagnostic`), and what may be shown of it (`veil`, `secret`).
 //! Refuses: anything it does not understand. A key that is silently ignored is a policy that is silently missing.
@@ -37,6 +37,7 @@ mod sources;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tracing;
 mod veil;
 mod words;
 
@@ -61,6 +62,7 @@ pub(crate) use self::pools::Ask;
 pub use self::schema::{reference, schema};
 pub use self::secret::Secret;
 pub(crate) use self::settings::WORKERS;
+pub use self::tracing::Tracing;
 pub use self::veil::Veil;
 
 use self::allow::Allowances;
@@ -81,6 +83,8 @@ pub struct Config {
     pub driver: Option<Rung>,
     /// How requests are logged.
     pub log: RequestLog,
+    /// Where spans go, if requests are recorded.
+    pub tracing: Option<Tracing>,
     /// What a route asks of time, size and protocol where it does not say otherwise.
     pub policy: Policy,
     /// What the data plane knows.
@@ -235,6 +239,7 @@ fn build(
     let trusted = clients::trusted(&file.trusted_proxies)?;
     let tolerance = clients::tolerance(&file.tolerate)?;
     let admin = admin::read(file.admin.as_ref())?;
+    let tracing = tracing::read(file.tracing.as_ref())?;
     let allowances = Allowances::read(&file)?;
     let defaults = policy::defaults(&file)?;
     let discovery = discovery::read(&file.discovery)?;
@@ -267,7 +272,16 @@ fn build(
     };
     let node_id = file.node_id.as_ref().map(|id| id.get_ref().to_string());
     let connections = snapshot.clients.connections;
-    let fixed = Fixed { listen, workers, driver, requests: log.clone(), node_id, connections, admin };
+    let fixed = Fixed {
+        listen,
+        workers,
+        driver,
+        requests: log.clone(),
+        node_id,
+        connections,
+        admin,
+        tracing: tracing.clone(),
+    };
     let (policy, files, none) = (defaults.policy, Files::default(), Vec::new());
     Ok((
         Config {
@@ -275,6 +289,7 @@ fn build(
             workers,
             driver,
             log,
+            tracing,
             policy,
             snapshot,
             origins,

@@ -13,12 +13,13 @@ use super::file::File;
 /// What stands on the page before the keys.
 const BEGINNING: &str = include_str!("reference.md");
 /// The tables in the order of the page: heading, the key that holds it, and the name of its definition.
-const TABLES: [(&str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str); 10] = [
     ("[log]", "log", "Log"),
     ("[admin]", "admin", "Admin"),
     ("[timeouts]", "timeouts", "Timeouts"),
     ("[limits]", "limits", "Limits"),
     ("[discovery]", "discovery", "Discovery"),
+    ("[tracing]", "tracing", "Tracing"),
     ("[pools.NAME]", "pools", "Pool"),
     ("[[routes]]", "routes", "Route"),
     ("routes.timeouts", "", "RouteTimeouts"),

@@ -8,7 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
-use super::file::{Admin, Discovery, Limits, Log, Pool, Route, RouteLimits, RouteTimeouts, Text, Timeouts};
+use super::file::{
+    Admin, Discovery, Limits, Log, Pool, Route, RouteLimits, RouteTimeouts, Text, Timeouts, Tracing,
+};
 
 /// What is written as a table.
 pub(super) trait Tabular {
@@ -30,6 +32,7 @@ tabular! {
     Timeouts: "a table, as in `[timeouts]`",
     Limits: "a table, as in `[limits]`",
     Discovery: "a table, as in `[discovery]`",
+    Tracing: "a table, as in `[tracing]`",
     RouteTimeouts: "a table, as in `{ response = \"1s\" }`",
     RouteLimits: "a table, as in `{ body = \"1MiB\" }`",
     Pool: "a table with `servers`",

@@ -16,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use ringgate_core::stages::Stage;
 
 use super::discovery::Standing;
+use super::exporter::Exports;
 use super::reload::Reloader;
 use crate::config::Origin;
 use crate::counters::{Counter, Counters};
@@ -55,6 +56,7 @@ pub(super) struct Gauges {
     pub(super) workers: Arc<Workers>,
     pub(super) reloader: Arc<Reloader>,
     pub(super) log: Arc<Account>,
+    pub(super) exports: Arc<Exports>,
     pub(super) driver: &'static str,
     pub(super) readings: Mutex<Readings>,
 }
@@ -64,6 +66,7 @@ impl Collector for Gauges {
         self.process(&mut encoder)?;
         self.each_worker(&mut encoder)?;
         self.log(&mut encoder)?;
+        self.spans(&mut encoder)?;
         self.servers_now(&mut encoder)?;
         self.discovery(&mut encoder)?;
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,6 +147,31 @@ impl Gauges {
         for (name, help, count) in counts {
             let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             counter.encode_counter::<[(&str, &str); 0], _, f64>(&count.get(), None)?;
+        }
+        Ok(())
+    }
+
+    /// What has become of spans.
+    fn spans(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let exported = self.exports.exported.get();
+        let mut counter = encoder.encode_descriptor(
+            "spans_exported",
+            "Spans that the collector took",
+            None,
+            MetricType::Counter,
+        )?;
+        counter.encode_counter::<[(&str, &str); 0], _, f64>(&exported, None)?;
+        let queue = self.workers.counters().map(|counters| counters.spans_dropped.get()).sum::<u64>();
+        let lost = [
+            ("queue", queue),
+            ("refused", self.exports.refused.get()),
+            ("undelivered", self.exports.undelivered.get()),
+        ];
+        let mut counter =
+            encoder.encode_descriptor("spans_dropped", "Spans that were lost", None, MetricType::Counter)?;
+        for (reason, count) in lost {
+            let labels = [("reason", reason)];
+            counter.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, f64>(&count, None)?;
         }
         Ok(())
     }

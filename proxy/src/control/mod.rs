@@ -7,6 +7,7 @@
 mod admin;
 mod aside;
 mod discovery;
+mod exporter;
 mod exposition;
 mod reload;
 mod resolver;
@@ -14,6 +15,7 @@ pub mod systemd;
 mod upgrade;
 mod watch;
 
+use std::future::pending;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
@@ -25,6 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use self::admin::{Desk, Doors};
+use self::exporter::{Exporter, Exports};
 use self::exposition::{Exposition, Gauges};
 pub use self::reload::Basis;
 use self::reload::Reloader;
@@ -57,7 +60,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// The admin API's address or socket cannot be had, or threads or descriptors ran out.
-    pub fn start(gateway: &Gateway, charge: Charge) -> io::Result<ControlPlane> {
+    pub fn start(gateway: &mut Gateway, charge: Charge) -> io::Result<ControlPlane> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (over, ended) = oneshot::channel();
         let plane = runtime.block_on(async { Plane::open(gateway, charge) })?;
@@ -79,27 +82,31 @@ struct Plane {
     reloader: Arc<Reloader>,
     doors: Doors,
     desk: Desk,
+    exporter: Option<Exporter>,
     hangup: Signal,
     upgrade: Signal,
 }
 
 impl Plane {
-    fn open(gateway: &Gateway, charge: Charge) -> io::Result<Plane> {
+    fn open(gateway: &mut Gateway, charge: Charge) -> io::Result<Plane> {
         let Charge { config, basis, has_predecessor, stop } = charge;
+        let (exports, spans) = (Arc::<Exports>::default(), gateway.take_spans());
+        let tracing = basis.fixed.tracing.clone().zip(spans);
+        let exporter = tracing.map(|(settings, spans)| Exporter::new(settings, spans, exports.clone()));
         let workers = gateway.workers().clone();
         let doors = Doors::open(&basis.fixed.admin, has_predecessor)?;
         let reloader = Arc::new(Reloader::new(workers.clone(), config, basis));
         let readings = Mutex::default();
         let (log, driver) = (gateway.log_account(), gateway.driver().name());
-        let gauges = Gauges { workers, reloader: reloader.clone(), log, driver, readings };
+        let gauges = Gauges { workers, reloader: reloader.clone(), log, exports, driver, readings };
         let desk = Desk { reloader: reloader.clone(), stop, exposition: Arc::new(Exposition::new(gauges)) };
         let [hangup, upgrade] = [SignalKind::hangup(), SignalKind::user_defined2()].map(signal);
-        Ok(Plane { reloader, doors, desk, hangup: hangup?, upgrade: upgrade? })
+        Ok(Plane { reloader, doors, desk, exporter, hangup: hangup?, upgrade: upgrade? })
     }
 }
 
 fn run(runtime: Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
-    let Plane { reloader, doors, desk, mut hangup, mut upgrade } = plane;
+    let Plane { reloader, doors, desk, mut exporter, mut hangup, mut upgrade } = plane;
     let (workers, stop) = (reloader.workers().clone(), desk.stop.clone());
     runtime.block_on(async {
         let hangups = async {
@@ -112,6 +119,12 @@ fn run(runtime: Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
                 hand_over(&workers, &stop).await;
             }
         };
+        let exports = async {
+            match &mut exporter {
+                Some(exporter) => exporter.run().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             _ = ended => {}
             () = hangups => {}
@@ -119,7 +132,11 @@ fn run(runtime: Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
             () = watch::changes(&reloader) => {}
             () = discovery::follow(&reloader) => {}
             () = reloader.free_retired() => {}
+            () = exports => {}
             () = doors.serve(desk) => {}
+        }
+        if let Some(exporter) = exporter {
+            exporter.finish().await;
         }
     });
     runtime.shutdown_background(); // what hangs, hangs without us

@@ -103,7 +103,7 @@ fn put_outcome(out: &mut Vec<u8>, facts: &Facts<'_>) {
 fn put_fields(out: &mut Vec<u8>, shape: &Shape, facts: &Facts<'_>) {
     if let Some(id) = facts.trace_id() {
         out.extend_from_slice(b",\"trace_id\":\"");
-        out.extend_from_slice(id.as_bytes());
+        out.extend_from_slice(&id);
         out.push(b'"');
     }
     let mut has_any = false;

@@ -74,6 +74,7 @@ fn line(form: Form, shape: &Shape, patterns: &[&str], request: &str) -> String {
         body_bytes_sent: 128,
         bytes_received: 77,
         stages: &stages,
+        trace: None,
         is_sampled: true,
     };
     let mut out = Vec::new();

@@ -26,6 +26,10 @@ fn file(definition: &str, key: &str, value: &str) -> String {
         ("Admin", _) => format!("admin.{key} = {value}\n{rest}"),
         ("Timeouts", _) => format!("timeouts.{key} = {value}\n{rest}"),
         ("Limits", _) => format!("limits.{key} = {value}\n{rest}"),
+        ("Tracing", "endpoint") => format!("tracing.endpoint = {value}\n{rest}"),
+        ("Tracing", _) => {
+            format!("tracing.endpoint = 'http://127.0.0.1:4318'\ntracing.{key} = {value}\n{rest}")
+        }
         ("Discovery", _) => format!("discovery.{key} = {value}\n{rest}"),
         ("Pool", "servers" | "srv") => pool(&format!("{key} = {value}")),
         ("Pool", _) => pool(&format!("servers = ['a:1', 'b:1']\n{key} = {value}")),
@@ -40,8 +44,19 @@ fn file(definition: &str, key: &str, value: &str) -> String {
     }
 }
 
-const TABLES: [&str; 10] =
-    ["", "Log", "Admin", "Timeouts", "Limits", "Discovery", "Pool", "Route", "RouteTimeouts", "RouteLimits"];
+const TABLES: [&str; 11] = [
+    "",
+    "Log",
+    "Admin",
+    "Timeouts",
+    "Limits",
+    "Discovery",
+    "Tracing",
+    "Pool",
+    "Route",
+    "RouteTimeouts",
+    "RouteLimits",
+];
 
 #[test]
 fn every_key_has_a_description_and_an_example_that_is_accepted() {
@@ -52,7 +67,7 @@ fn every_key_has_a_description_and_an_example_that_is_accepted() {
                 about["description"].as_str().is_some_and(|text| text.ends_with('.')),
                 "{definition} {key}"
             );
-            let is_table = ["log", "admin", "timeouts", "limits", "discovery", "pools", "routes"]
+            let is_table = ["log", "admin", "timeouts", "limits", "discovery", "tracing", "pools", "routes"]
                 .contains(&&*key)
                 && definition.is_empty();
             if is_table || key == "include" || (definition, &*key) == ("Pool", "file") {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
@@ -128,7 +128,7 @@ impl IntoResponse for Refusal {
         });
         let mut response = super::problem(status, &problem);
         if status == StatusCode::UNAUTHORIZED {
-            let challenge = axum::http::HeaderValue::from_static("Bearer realm=\"ringgate admin\"");
+            let challenge = HeaderValue::from_static("Bearer realm=\"ringgate admin\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
@@ -151,6 +151,8 @@ fn is_origin_of(origin: &[u8], host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+
     use super::*;
 
     const TOKEN: &str = "0123456789abcdef";
@@ -159,7 +161,7 @@ mod tests {
         let (method, path) = line.split_once(' ').unwrap();
         let mut all = HeaderMap::new();
         for (name, value) in fields {
-            all.insert(name.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap());
+            all.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         guard.judge(door, &method.parse().unwrap(), path, &all).map_err(|refusal| refusal.code)
     }
