@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use ringgate_core::snapshot::Snapshot;
@@ -17,8 +17,8 @@ use crate::config::{Config, Tracing};
 use crate::counters::Counters;
 use crate::limits;
 use crate::log::{self, Log, Reopener, RequestLog};
-use crate::metrics::{Metrics, Series};
-use crate::orders::{Generation, Orders};
+use crate::metrics::{Metrics, Readings, Series};
+use crate::orders::{Generation, LogLevel, Orders};
 use crate::outlet::{Account, Queue, Writer};
 use crate::tracing::{self, Spans, Tracer};
 use crate::worker::Worker;
@@ -47,8 +47,10 @@ pub struct Workers {
     seen: Vec<Seen>,
     /// Where they listen, to be handed on; none once they have been told to stop.
     listeners: Mutex<Vec<TcpListener>>,
-    /// What they have begun to measure, for one reader.
+    /// What they have begun to measure,
     news: Mutex<Receiver<Series>>,
+    /// and what they measure.
+    readings: Mutex<Readings>,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,16 @@ impl Workers {
         earlier
     }
 
+    /// Which requests are logged.
+    pub(crate) fn log_level(&self) -> LogLevel {
+        self.orders.log_level()
+    }
+
+    /// Has all workers log other requests from now on, until the end of the process.
+    pub(crate) fn log(&self, level: LogLevel) {
+        self.orders.log(level);
+    }
+
     /// How many go by that configuration, or by one that came after it.
     pub(crate) fn adopters(&self, number: u64) -> usize {
         self.counters().filter(|counters| counters.generation.get() >= number).count()
@@ -91,9 +103,11 @@ impl Workers {
         self.ring();
     }
 
-    /// What they have begun to measure since the last call.
-    pub(crate) fn news(&self) -> Vec<Series> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner).try_iter().collect()
+    /// All that they measure. To be asked for now and then: what they have begun to measure waits until somebody does.
+    pub(crate) fn readings(&self) -> MutexGuard<'_, Readings> {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.update(self.news.lock().unwrap_or_else(PoisonError::into_inner).try_iter());
+        readings
     }
 
     /// The counts of each.
@@ -200,8 +214,13 @@ impl Gateway {
             });
         }
         drop((ready, log_writer, tracing));
-        let workers =
-            Arc::new(Workers { orders, seen, listeners: Mutex::new(to_hand_on), news: Mutex::new(news) });
+        let workers = Arc::new(Workers {
+            orders,
+            seen,
+            listeners: Mutex::new(to_hand_on),
+            news: Mutex::new(news),
+            readings: Mutex::default(),
+        });
         let mut gateway = Gateway {
             address,
             driver,
@@ -342,7 +361,7 @@ impl Start {
     }
 
     async fn work(self) -> io::Result<()> {
-        let log = Log::new(self.log, self.log_writer, self.counters.clone());
+        let log = Log::new(self.log, self.log_writer, self.orders.clone(), self.counters.clone());
         let (listener, wake) = (Listener::from_std(self.listener)?, Wake::on_loop(self.wake)?);
         let inbox = Some(self.inbox.open()?);
         let orders = self.orders.clone();

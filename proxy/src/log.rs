@@ -30,6 +30,7 @@ use crate::client::Client;
 use crate::counters::Counters;
 use crate::lease::Held;
 use crate::limits;
+use crate::orders::{LogLevel, Orders};
 use crate::outlet::{self, Queue, Writer};
 use crate::pipeline::Finished;
 use crate::record::Record;
@@ -112,6 +113,7 @@ pub(crate) struct Log {
     /// Hashes below it belong to requests that are logged, if not all are.
     sampled_below: Option<u64>,
     writer: Queue,
+    orders: Arc<Orders>,
     counters: Arc<Counters>,
     batch: RefCell<Batch>,
     is_flushing: Cell<bool>,
@@ -127,12 +129,25 @@ struct Batch {
 }
 
 impl Log {
-    pub(crate) fn new(settings: RequestLog, writer: Queue, counters: Arc<Counters>) -> Rc<Log> {
+    pub(crate) fn new(
+        settings: RequestLog,
+        writer: Queue,
+        orders: Arc<Orders>,
+        counters: Arc<Counters>,
+    ) -> Rc<Log> {
         let sampled_below = (settings.sample < 1.0).then_some((settings.sample * u64::MAX as f64) as u64);
         let clock = Clock::new(settings.form.unwrap_or(Form::Text), now());
         let batch = Batch { text: Vec::new(), usual_bytes: 0, lines: 0, clock, screen: Screen::new(now()) };
         let is_flushing = Cell::new(false);
-        Rc::new(Log { settings, sampled_below, writer, counters, batch: RefCell::new(batch), is_flushing })
+        Rc::new(Log {
+            settings,
+            sampled_below,
+            writer,
+            orders,
+            counters,
+            batch: RefCell::new(batch),
+            is_flushing,
+        })
     }
 
     /// Adds the line of a request that is over, if it has one. A path without a route is shown as far as the configuration that
@@ -140,7 +155,12 @@ impl Log {
     pub(crate) fn write(self: &Rc<Self>, record: &Record, client: &Client, finished: &Finished, held: &Held) {
         let Some(form) = self.settings.form else { return };
         let has_failed = record.cause.is_some() || record.status >= 500;
-        if !has_failed && !self.is_chosen(client.request_id()) {
+        let has_line = match self.orders.log_level() {
+            LogLevel::All => has_failed || self.is_chosen(client.request_id()),
+            LogLevel::Failures => has_failed,
+            LogLevel::Off => false,
+        };
+        if !has_line {
             return;
         }
         let is_sampled = self.sampled_below.is_some() && !has_failed;

@@ -79,6 +79,7 @@ fn serve(run: &Run) -> Result<(), Failure> {
         fixed: config.fixed.clone(),
         origins: config.origins.clone(),
         answers: config.answers.clone(),
+        veil: config.veil.clone(),
     };
     let rotations = process::rotations().map_err(failed_to("listen to signals"))?;
     let log = config.log.open().map_err(|error| cannot_log(&config.log, &error))?;

@@ -141,6 +141,8 @@ pub(crate) struct ServerMetrics {
     pub(crate) failures: Counter,
     /// Connections made.
     pub(crate) connections: Counter,
+    /// From a request that was sent to the head of its final answer.
+    pub(crate) response: Histogram,
 }
 
 /// Of its pool and its own.
@@ -196,6 +198,7 @@ impl Metrics {
                 requests: Counter::default(),
                 failures: Counter::default(),
                 connections: Counter::default(),
+                response: Histogram::default(),
             });
             let _ = self.news.send(Series::Server(new.clone()));
             new

@@ -6,10 +6,11 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use arc_swap::ArcSwap;
 use ringgate_core::snapshot::Snapshot;
+use serde::{Deserialize, Serialize};
 
 /// A configuration that holds, or held.
 #[derive(Debug)]
@@ -27,18 +28,39 @@ impl Deref for Generation {
     }
 }
 
+/// Which requests have a line in the request log, of those that the configuration gives one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub(crate) enum LogLevel {
+    All,
+    /// Those that did not go well: a cause, or a status of 500 and more.
+    Failures,
+    Off,
+}
+
+impl LogLevel {
+    pub(crate) const ALL: [LogLevel; 3] = [LogLevel::All, LogLevel::Failures, LogLevel::Off];
+}
+
 /// The orders that hold for all workers.
 #[derive(Debug)]
 pub(crate) struct Orders {
     generation: ArcSwap<Generation>,
     is_over: AtomicBool,
+    /// A [`LogLevel`].
+    log_level: AtomicU8,
 }
 
 impl Orders {
     /// To serve, by this configuration.
     pub(crate) fn new(snapshot: Snapshot) -> Orders {
         let first = Generation { number: 1, snapshot };
-        Orders { generation: ArcSwap::from_pointee(first), is_over: AtomicBool::new(false) }
+        Orders {
+            generation: ArcSwap::from_pointee(first),
+            is_over: AtomicBool::new(false),
+            log_level: AtomicU8::new(LogLevel::All as u8),
+        }
     }
 
     /// The configuration that holds.
@@ -50,6 +72,16 @@ impl Orders {
     pub(crate) fn publish(&self, snapshot: Snapshot) -> Arc<Generation> {
         let number = self.generation.load().number + 1;
         self.generation.swap(Arc::new(Generation { number, snapshot }))
+    }
+
+    /// Which requests are logged.
+    pub(crate) fn log_level(&self) -> LogLevel {
+        LogLevel::ALL[usize::from(self.log_level.load(Ordering::Relaxed))]
+    }
+
+    /// Lets other requests be logged from now on.
+    pub(crate) fn log(&self, level: LogLevel) {
+        self.log_level.store(level as u8, Ordering::Relaxed);
     }
 
     /// Whether to stop.

@@ -13,7 +13,6 @@ use ringgate_core::head::{HeadBounds, HeadScanner, ResponseHead, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
 use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
-use ringgate_core::stages::Stage;
 use ringgate_io::{Buffer, Side, join, now};
 
 use crate::client::Client;
@@ -241,7 +240,7 @@ impl Exchange<'_> {
             head => head,
         }?;
         connection.deadline().clear(); // the client may take its time with what follows
-        record.stages.enter(Stage::Transfer, now());
+        record.head_came(now());
         progress.is_answering.set(true);
         let bytes = &reply.buffer.data()[bounds.start..bounds.end];
         let mut out = self.worker.outputs.take();

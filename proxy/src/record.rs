@@ -99,6 +99,15 @@ impl Record {
         }
     }
 
+    /// The head of its final answer is here.
+    pub(crate) fn head_came(&mut self, now: Instant) {
+        let waited = now.saturating_duration_since(self.stages.since());
+        if let (Some(lease), Some(server)) = (&self.lease, self.server()) {
+            lease.server_metrics(server).response.record(waited);
+        }
+        self.stages.enter(Stage::Transfer, now);
+    }
+
     /// A server's answer is passed on: its body begins when so many bytes have been sent to the client.
     pub(crate) fn answered(&mut self, status: u16, body_from: u64) {
         (self.status, self.source, self.body_from) = (status, Source::Upstream, body_from);

@@ -207,8 +207,8 @@ impl Gateway {
     fn start(timeouts: Timeouts) -> Gateway {
         let (writer, _) = log::start_writer(Box::new(std::io::sink()), 1).unwrap();
         let counters = Arc::new(Counters::default());
-        let log = Log::new(RequestLog::default(), writer, counters.clone());
         let orders = Arc::new(Orders::new(snapshot(timeouts, None)));
+        let log = Log::new(RequestLog::default(), writer, orders.clone(), counters.clone());
         let metrics = Metrics::new(channel().0);
         let worker =
             Worker::new(orders.clone(), log, counters.clone(), metrics, None, Balance::alone(), None);

@@ -319,6 +319,97 @@ fn a_draining_gateway_is_alive_and_not_ready() {
 }
 
 #[test]
+fn which_requests_are_logged_can_be_ordered() {
+    let server = anything("one");
+    let text = text(&route("/", &server)).replace("\"off\"", "\"json\"");
+    let config = file("log-level.toml", &text);
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", "-c"]).arg(&config);
+    let running = Running::start(command);
+    let admin = address_in(&running.line_with("admin API on"));
+    let address = address_in(&running.line_with("listening on"));
+    let order = |body: &str| {
+        let fields =
+            format!("Host: {admin}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n", body.len());
+        let mut client = Client::connect(admin);
+        client.say(format!("PUT /v1/log HTTP/1.1\r\n{fields}Connection: close\r\n\r\n{body}"));
+        client.hear()
+    };
+    let next_line = || running.line_with("\"request_id\"");
+    get(address, "/first");
+    assert!(next_line().contains("/first"));
+    assert_eq!(order("{\"level\":\"failures\"}").status, 200);
+    running.line_with("request log: {\"level\":\"failures\"}, by the admin API");
+    get(address, "/second");
+    get(address, "/third?status=500");
+    assert!(next_line().contains("/third"), "a failure");
+    assert_eq!(order("{\"level\":\"off\"}").status, 200);
+    get(address, "/fourth?status=500");
+    for bad in ["", "{}", "{\"level\":\"loud\"}", "{\"level\":\"all\",\"more\":1}", "[]"] {
+        let refused = order(bad);
+        assert_eq!((refused.status, refused.text().contains("\"bad_order\"")), (400, true), "{bad}");
+    }
+    assert_eq!(order(&format!("{{\"level\":\"all\"{}}}", " ".repeat(2000))).status, 413);
+    let asked = ask(admin, &format!("GET /v1/log HTTP/1.1\r\nHost: {admin}\r\n")).text();
+    assert!(asked.contains("\"level\":\"off\""), "{asked}");
+    assert_eq!(order("{\"level\":\"all\"}").status, 200);
+    get(address, "/fifth");
+    assert!(next_line().contains("/fifth"));
+    let silent = Operated::start("log-is-off.toml", &route("/", &server));
+    let fields = format!("Host: {}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 15\r\n", silent.admin);
+    let mut client = Client::connect(silent.admin);
+    client.say(format!("PUT /v1/log HTTP/1.1\r\n{fields}Connection: close\r\n\r\n{{\"level\":\"all\"}}"));
+    assert_eq!(client.hear().status, 409);
+}
+
+/// Every text of a configuration can come from the environment, and may be a secret.
+#[test]
+fn what_came_from_the_environment_is_shown_to_nobody() {
+    let server = anything("one");
+    let routes = format!(
+        "node_id = \"${{NODE}}\"\nlisten = \"127.0.0.1:0\"\nadmin = {{ listen = \"127.0.0.1:0\", token = \"{TOKEN}\" }}\n\
+         [pools.p]\nservers = [\"${{HOST}}:{0}\"]\n[[routes]]\nprefix = \"/\"\nhost = \"${{AUTHORITY}}\"\n\
+         headers = {{ x-key = \"${{KEY}}\" }}\nname = \"of ${{NAME}}\"\npool = \"p\"\n[[routes]]\nprefix = \"/${{BASE}}\"\n\
+         servers = [\"${{HOST}}:{0}\", \"127.0.0.1:{0}\"]\n",
+        server.address().port()
+    );
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", "-c"]).arg(file("environment.toml", &routes));
+    let secrets = [
+        ("NODE", "s3cret-node"),
+        ("HOST", "localhost"),
+        ("AUTHORITY", "s3cret-authority"),
+        ("KEY", "s3cret-key"),
+        ("NAME", "s3cret-name"),
+        ("BASE", "s3cret-base"),
+    ];
+    command.envs(secrets);
+    let running = Running::start(command);
+    let admin = address_in(&running.line_with("admin API on"));
+    let address = address_in(&running.line_with("listening on"));
+    let mut client = Client::connect(address);
+    client.say("GET /a HTTP/1.1\r\nHost: s3cret-authority\r\nx-key: s3cret-key\r\n\r\n");
+    assert_eq!(client.hear().served_by(), "one", "they count for what they are");
+    let line = running.line_with("\"request_id\"");
+    assert!(line.contains("\"route\":\"of ${NAME}\""), "{line}");
+    let fields = format!("Host: {admin}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n");
+    let mut said = vec![line, ask(admin, &format!("POST /v1/reload HTTP/1.1\r\n{fields}")).text()];
+    for path in ["/v1/config", "/v1/routes", "/v1/pools", "/v1/workers", "/v1/log", "/metrics"] {
+        let answer = ask(admin, &format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\n"));
+        assert_eq!(answer.status, 200, "{path}");
+        said.push(format!("{path} {}", answer.text()));
+    }
+    running.signal(Signal::TERM);
+    said.push(running.rest());
+    for (name, secret) in secrets {
+        for text in &said {
+            assert!(!text.contains(secret), "{name}: {text}");
+        }
+    }
+    assert!(said.iter().any(|text| text.contains("route=\"of ${NAME}\"")), "a label");
+}
+
+#[test]
 fn metrics_count_what_was_asked_by_route_and_by_server() {
     let server = anything("one");
     let routes = format!("{}name = \"orders\"\n", route("/orders", &server));
@@ -333,6 +424,7 @@ fn metrics_count_what_was_asked_by_route_and_by_server() {
         "ringgate_requests_total{route=\"\",source=\"gateway\",class=\"4xx\"} 1\n",
         "ringgate_request_duration_seconds_count{route=\"orders\"} 2\n",
         &format!("ringgate_upstream_requests_total{{pool=\"{name}\",server=\"{name}\"}} 2\n"),
+        &format!("ringgate_upstream_response_seconds_count{{pool=\"{name}\",server=\"{name}\"}} 2\n"),
         "ringgate_generation 1\n",
         "# EOF",
     ] {

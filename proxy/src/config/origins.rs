@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use ringgate_core::pool::Server;
 
+use super::words::Words;
+
 /// Servers of a pool that an answer may name: more than one gateway can keep connections to.
 pub(crate) const SERVERS: usize = 1024;
 /// Bytes of a file of servers: so many lines of the longest address with a comment.
@@ -93,10 +95,7 @@ pub struct Origin {
 
 #[derive(Debug, Clone)]
 enum Member {
-    Written {
-        name: Box<str>,
-        address: SocketAddr,
-    },
+    Written(Server),
     /// With what it may be called in messages.
     Asked(Question, Box<str>),
 }
@@ -142,9 +141,12 @@ impl Origin {
         Origin { connections, members: Vec::new() }
     }
 
-    /// A server that is written down.
-    pub(super) fn add(&mut self, name: &str, address: SocketAddr) {
-        self.members.push(Member::Written { name: name.into(), address });
+    /// A server that is written down. It is called as it is written, or by its address if that came from the environment.
+    pub(super) fn add(&mut self, written: &Words, address: SocketAddr) {
+        self.members.push(Member::Written(match written.plain() {
+            Some(name) => Server::new(name, address),
+            None => Server::found(address, written),
+        }));
     }
 
     /// All that an answer names. `shown` is what the question may be called in messages.
@@ -156,14 +158,14 @@ impl Origin {
     pub fn questions(&self) -> impl Iterator<Item = (&Question, &str)> {
         self.members.iter().filter_map(|member| match member {
             Member::Asked(question, shown) => Some((question, &**shown)),
-            Member::Written { .. } => None,
+            Member::Written(_) => None,
         })
     }
 
-    /// What it says, server by server: text of the file, to be shown as the veil has it, or what a question may be called.
+    /// What it says, server by server, as it may be shown.
     pub fn written(&self) -> impl ExactSizeIterator<Item = &str> {
         self.members.iter().map(|member| match member {
-            Member::Written { name, .. } => &**name,
+            Member::Written(server) => &*server.name,
             Member::Asked(_, shown) => &**shown,
         })
     }
@@ -175,7 +177,7 @@ impl Origin {
         let mut servers = Vec::new();
         for member in &self.members {
             match member {
-                Member::Written { name, address } => servers.push(Server::new(name, *address)),
+                Member::Written(server) => servers.push(server.clone()),
                 Member::Asked(question, _) => {
                     let found = answers.get(question).into_iter().flat_map(Answer::found);
                     servers.extend(found.map(|found| Server::found(found.address, &found.host)));
@@ -266,7 +268,7 @@ mod tests {
     fn a_pool_has_what_is_written_and_what_is_known_each_once() {
         let mut origin = Origin::new(7);
         let question = Question::Host("h".into(), 1);
-        origin.add("10.0.0.1:1", "10.0.0.1:1".parse().unwrap());
+        origin.members.push(Member::Written(Server::new("10.0.0.1:1", "10.0.0.1:1".parse().unwrap())));
         origin.add_answer(question.clone(), "h:1".into());
         let discovery = Discovery::default();
         let mut answers = Answers::new();

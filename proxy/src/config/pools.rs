@@ -15,6 +15,7 @@ use super::file::{File, Servers, Text};
 use super::origins::{self, Answer, Answers, Discovery, Origin, Question};
 use super::policy::connections;
 use super::settings::check_name;
+use super::words::label;
 
 /// Asks all these questions at once, and may wait for the network; what is answered to each, or why nothing is.
 pub(crate) type Ask<'a> = &'a dyn Fn(&Discovery, &[Question]) -> Vec<Result<Answer, String>>;
@@ -143,7 +144,7 @@ impl<'a> Pools<'a> {
     /// the same pool.
     pub(super) fn unnamed(&mut self, servers: &Servers) -> Result<usize, Problem> {
         let written: Vec<String> = servers.get_ref().iter().map(Text::to_string).collect();
-        let name = written.join(", ");
+        let name = label(&written.join(", "));
         if let Some(pool) = self.unnamed.get(&name) {
             return Ok(*pool);
         }

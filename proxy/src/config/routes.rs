@@ -23,7 +23,7 @@ use super::policy;
 use super::pools::Pools;
 use super::settings::check_name;
 use super::sources::Place;
-use super::words::Words;
+use super::words::{Words, label};
 
 /// Methods that a route may name: all that are registered fit, and each request is compared with them.
 const METHODS: usize = 64;
@@ -112,7 +112,7 @@ fn contradiction(
     first: &Place,
 ) -> Problem {
     let method = method.map_or("any method".into(), Words::to_string);
-    let paths = shown_paths(written, route);
+    let paths = shown_paths(written, &route.pattern);
     Problem::at(
         Mistake::ConflictingRoutes,
         again.clone(),
@@ -124,12 +124,12 @@ fn contradiction(
 }
 
 /// The paths of a route, as they may be shown.
-fn shown_paths(written: &file::Route, route: &Route) -> String {
+fn shown_paths(written: &file::Route, pattern: &Pattern) -> String {
     let filled = |text: &Option<Text>| Some(text.as_ref()?.get_ref().written()?.to_owned());
     match (filled(&written.path), filled(&written.prefix)) {
         (Some(path), _) => path,
         (_, Some(prefix)) => format!("{}/*", prefix.trim_end_matches('/')),
-        (None, None) => route.pattern.to_string(),
+        (None, None) => pattern.to_string(),
     }
 }
 
@@ -141,8 +141,8 @@ fn route(
 ) -> Result<Route, Problem> {
     let file = written.get_ref();
     let name = match &file.name {
-        Some(name) => check_name(name).map(|()| (**name.get_ref()).into())?,
-        None => pattern.to_string().into(),
+        Some(name) => check_name(name).map(|()| label(&name.to_string()).into())?,
+        None => label(&shown_paths(file, &pattern)).into(),
     };
     let policy = policy::of_route(file, &pattern, defaults)?;
     Ok(Route {

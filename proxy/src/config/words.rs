@@ -184,3 +184,8 @@ impl<'de> Visitor<'de> for BytesReader {
         filled(map, &self).map(Bytes::Text)
     }
 }
+
+/// What may be repeated by anybody, in logs, labels and spans: text that may be shown, without what those would have to escape.
+pub(super) fn label(shown: &str) -> String {
+    shown.replace(|c: char| c.is_control() || matches!(c, '"' | '\\'), "_")
+}

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::middleware::from_fn_with_state;
@@ -32,6 +33,9 @@ use super::exposition::Exposition;
 use super::reload::Reloader;
 use crate::config::Admin;
 use crate::operator::say;
+
+/// Bytes of an order's body: some words of JSON.
+const ORDER_BYTES: usize = 1024;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -161,6 +165,7 @@ fn rooms() -> Router<Desk> {
         .route("/v1/routes", get(views::routes))
         .route("/v1/pools", get(views::pools))
         .route("/v1/workers", get(views::workers))
+        .route("/v1/log", get(views::log).put(orders::log).layer(DefaultBodyLimit::max(ORDER_BYTES)))
         .route("/v1/reload", post(orders::reload))
         .route("/v1/drain", post(orders::drain))
         .fallback(guard::no_such_path)

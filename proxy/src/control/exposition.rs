@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -58,7 +58,6 @@ pub(super) struct Gauges {
     pub(super) log: Arc<Account>,
     pub(super) exports: Arc<Exports>,
     pub(super) driver: &'static str,
-    pub(super) readings: Mutex<Readings>,
 }
 
 impl Collector for Gauges {
@@ -69,8 +68,7 @@ impl Collector for Gauges {
         self.spans(&mut encoder)?;
         self.servers_now(&mut encoder)?;
         self.discovery(&mut encoder)?;
-        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
-        readings.update(self.workers.news().into_iter());
+        let readings = self.workers.readings();
         requests(&readings, &mut encoder)?;
         durations(&readings, &mut encoder)?;
         stages(&readings, &mut encoder)?;
@@ -317,6 +315,17 @@ fn servers_so_far(readings: &Readings, encoder: &mut DescriptorEncoder<'_>) -> R
         }),
         ("upstream_connections_made", "Connections made to a server", |server| &server.connections),
     ];
+    let mut durations: BTreeMap<_, Total> = BTreeMap::new();
+    for server in &readings.servers {
+        let labels = [("pool", &*server.pool), ("server", &*server.server)];
+        durations.entry(labels).or_default().add(&server.response);
+    }
+    histograms(
+        encoder,
+        "upstream_response",
+        "From a request sent to a server to the head of its answer",
+        durations,
+    )?;
     for (name, help, count) in counts {
         let mut totals: BTreeMap<_, u64> = BTreeMap::new();
         for server in &readings.servers {

@@ -18,8 +18,8 @@ mod watch;
 use std::future::pending;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Runtime};
@@ -96,9 +96,8 @@ impl Plane {
         let workers = gateway.workers().clone();
         let doors = Doors::open(&basis.fixed.admin, has_predecessor)?;
         let reloader = Arc::new(Reloader::new(workers.clone(), config, basis));
-        let readings = Mutex::default();
         let (log, driver) = (gateway.log_account(), gateway.driver().name());
-        let gauges = Gauges { workers, reloader: reloader.clone(), log, exports, driver, readings };
+        let gauges = Gauges { workers, reloader: reloader.clone(), log, exports, driver };
         let desk = Desk { reloader: reloader.clone(), stop, exposition: Arc::new(Exposition::new(gauges)) };
         let [hangup, upgrade] = [SignalKind::hangup(), SignalKind::user_defined2()].map(signal);
         Ok(Plane { reloader, doors, desk, exporter, hangup: hangup?, upgrade: upgrade? })

@@ -17,7 +17,7 @@ use tokio::time::{interval, sleep, timeout};
 use super::aside::{self, Aside, NoResult};
 use super::discovery::Ledger;
 use super::systemd;
-use crate::config::{self, Answer, Answers, Config, Files, Fixed, Origins, Question};
+use crate::config::{self, Answer, Answers, Config, Files, Fixed, Origins, Question, Veil};
 use crate::counters::Counter;
 use crate::gateway::Workers;
 use crate::operator::say;
@@ -46,6 +46,8 @@ pub(super) struct Reloader {
     /// What is known of them.
     answers: std::sync::Mutex<Answers>,
     pub(super) ledger: Ledger,
+    /// What of the configuration that holds may be a secret.
+    veil: std::sync::Mutex<Arc<Veil>>,
     turn: Mutex<Retired>,
     pub(super) counts: Counts,
 }
@@ -61,6 +63,8 @@ pub struct Basis {
     pub origins: Origins,
     /// What is known of them.
     pub answers: Answers,
+    /// What may be a secret.
+    pub veil: Veil,
 }
 
 /// What became of reloads. Written while it is somebody's turn.
@@ -93,7 +97,7 @@ pub(super) struct Applied {
 
 impl Reloader {
     pub(super) fn new(workers: Arc<Workers>, path: PathBuf, basis: Basis) -> Reloader {
-        let Basis { files, fixed, origins, answers } = basis;
+        let Basis { files, fixed, origins, answers, veil } = basis;
         Reloader {
             workers,
             path,
@@ -103,6 +107,7 @@ impl Reloader {
             origins: watch::Sender::new(Arc::new(origins)),
             answers: std::sync::Mutex::new(answers),
             ledger: Ledger::default(),
+            veil: std::sync::Mutex::new(Arc::new(veil)),
             turn: Mutex::default(),
             counts: Counts::default(),
         }
@@ -121,6 +126,11 @@ impl Reloader {
     /// The file it reads.
     pub(super) fn path(&self) -> &PathBuf {
         &self.path
+    }
+
+    /// What of the configuration that holds may be a secret.
+    pub(super) fn veil(&self) -> Arc<Veil> {
+        self.veil.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What holds until the end of the process.
@@ -152,6 +162,7 @@ impl Reloader {
         let warnings = self.warnings(&config);
         retired.add(self.workers.publish(config.snapshot));
         self.know(&config.origins, config.answers);
+        *self.veil.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.veil);
         self.origins.send_replace(Arc::new(config.origins));
         self.counts.applied.add(1);
         let generation = self.workers.generation().number;
@@ -174,11 +185,12 @@ impl Reloader {
         }
     }
 
-    /// Frees what no worker holds any more, for ever.
+    /// Frees what no worker holds any more, and takes in what workers have begun to measure, for ever: nobody may ask for it.
     pub(super) async fn free_retired(&self) {
         let mut beat = interval(FREEING);
         loop {
             beat.tick().await;
+            drop(self.workers.readings());
             free(&mut *self.turn.lock().await);
         }
     }

@@ -89,7 +89,7 @@ pub(super) async fn no_such_path() -> Refusal {
     Refusal {
         status: StatusCode::NOT_FOUND,
         code: "no_such_path",
-        detail: "There is /alive, /ready, /metrics, and below /v1: config, routes, pools, workers, reload, drain.",
+        detail: "There is /alive, /ready, /metrics, and below /v1: config, routes, pools, workers, log, reload, drain.",
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn no_such_method() -> Refusal {
     Refusal {
         status: StatusCode::METHOD_NOT_ALLOWED,
         code: "no_such_method",
-        detail: "Questions are asked by GET; reload and drain are ordered by POST.",
+        detail: "Questions are asked by GET; reload and drain are ordered by POST, another log level by PUT.",
     }
 }
 

@@ -1,13 +1,17 @@
 //! Orders that the admin API takes. Each answers when it is carried out, or with what is in the way.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{Desk, problem};
 use crate::control::reload::Applied;
+use crate::operator::say;
+use crate::orders::LogLevel;
 
 /// Reads the configuration anew; answers when all workers go by it. 422 with what is wrong in the file, which then changes
 /// nothing.
@@ -25,6 +29,38 @@ fn refused(why: &str) -> Response {
         "detail": why, "code": "configuration_refused",
     });
     problem(status, &told)
+}
+
+/// What is ordered of the log.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogOrder {
+    level: LogLevel,
+}
+
+/// Has other requests logged from now on, until the end of the process. 400 for an order that makes no sense, 409 if the
+/// configuration has nothing logged.
+pub(super) async fn log(State(desk): State<Desk>, body: Bytes) -> Response {
+    let wrong = |status: StatusCode, title: &str, code: &str, detail: &str| {
+        let told = json!({
+            "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail, "code": code,
+        });
+        problem(status, &told)
+    };
+    let Ok(LogOrder { level }) = serde_json::from_slice(&body) else {
+        let detail = "Send {\"level\": \"all\"}, \"failures\" or \"off\".";
+        return wrong(StatusCode::BAD_REQUEST, "There is no such order", "bad_order", detail);
+    };
+    let settings = &desk.reloader.fixed().requests;
+    if settings.form.is_none() {
+        let detail =
+            "The configuration says `log.requests = \"off\"`; give it a form and start the gateway anew.";
+        return wrong(StatusCode::CONFLICT, "Nothing is logged", "log_is_off", detail);
+    }
+    desk.reloader.workers().log(level);
+    let said = json!({ "level": level });
+    say(&format!("request log: {said}, by the admin API"));
+    Json(said).into_response()
 }
 
 /// Stops the gateway: no new connections, requests in flight are finished. 202 at once.

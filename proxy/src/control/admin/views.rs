@@ -12,7 +12,7 @@ use ringgate_core::route::Route;
 use serde_json::{Value, json};
 
 use super::Desk;
-use crate::config::{Origin, Question};
+use crate::config::{Origin, Question, Veil};
 use crate::control::discovery::Ledger;
 use crate::control::exposition;
 
@@ -65,22 +65,18 @@ pub(super) async fn config(State(desk): State<Desk>) -> Json<Value> {
 /// The routing table, the route that is asked first on top.
 pub(super) async fn routes(State(desk): State<Desk>) -> Json<Value> {
     let generation = desk.reloader.workers().generation();
-    Json(
-        generation
-            .routes
-            .by_precedence()
-            .into_iter()
-            .map(|asked| route(asked, generation.pool(asked)))
-            .collect(),
-    )
+    let veil = desk.reloader.veil();
+    let view = |asked| route(asked, generation.pool(asked), &veil);
+    Json(generation.routes.by_precedence().into_iter().map(view).collect())
 }
 
-fn route(route: &Route, pool: &Pool) -> Value {
-    let fields: Value = route.fields.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
+fn route(route: &Route, pool: &Pool, veil: &Veil) -> Value {
+    let shown = |(name, value): &(Box<str>, Box<str>)| (name.to_string(), json!(veil.shown(value)));
+    let fields: Value = route.fields.iter().map(shown).collect();
     json!({
         "name": route.name,
-        "host": route.host,
-        "path": route.pattern.to_string(),
+        "host": route.host.as_deref().map(|host| veil.shown(host)),
+        "path": veil.shown(&route.pattern.to_string()),
         "methods": route.methods.to_string(),
         "fields": fields,
         "pool": pool.name,
@@ -123,6 +119,17 @@ fn servers(pool: &Pool) -> Value {
         json!({ "name": server.name, "address": server.address, "connections": open, "most_connections": most })
     };
     pool.servers.iter().map(server).collect()
+}
+
+/// How requests are logged, and which of them.
+pub(super) async fn log(State(desk): State<Desk>) -> Json<Value> {
+    let log = &desk.reloader.fixed().requests;
+    Json(json!({
+        "form": log.form.map(|form| format!("{form:?}").to_lowercase()),
+        "destination": log.destination(),
+        "sample": log.sample,
+        "level": desk.reloader.workers().log_level(),
+    }))
 }
 
 /// What each worker has and has done.
