@@ -3,6 +3,7 @@
 //! Definitions only. `main.rs` turns each command into calls; clap ends the program by itself for `--help` (code 0) and
 //! for a line that makes no sense (code 2).
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -142,6 +143,9 @@ pub struct Explain {
     /// A header field of the request; Host is localhost if not said
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field)]
     pub fields: Vec<String>,
+    /// Who connects: one of `trusted_proxies` is believed what it says of its client
+    #[arg(long, value_name = "ADDRESS")]
+    pub peer: Option<IpAddr>,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,

@@ -7,6 +7,7 @@ mod policy;
 
 use std::collections::HashSet;
 use std::fmt::{self, Display};
+use std::net::IpAddr;
 
 use ringgate_core::answer::{Answer, Reject};
 use ringgate_core::forward::{self, Peer, ToServer, Traced};
@@ -182,9 +183,13 @@ enum Answered {
         connections: usize,
         policy: Numbers,
         head: String,
+        /// Names of fields that the server gets and the client did not send like that,
+        added: Vec<String>,
+        /// and of those that it sent and the server does not get like that.
+        removed: Vec<String>,
         /// The policy as people read it: timeouts, limits, upgrades.
         #[serde(skip)]
-        said: [String; 3],
+        said: Box<[String; 3]>,
     },
     Gateway {
         status: u16,
@@ -195,15 +200,28 @@ enum Answered {
     },
 }
 
-/// Says what becomes of the request with this method, target and field lines (`name: value`). Takes one turn of its pool.
-/// What the veil knows is shown as it is written.
-pub fn explain(config: &Config, method: &str, target: &str, fields: &[String]) -> Explanation {
+/// A request that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// Its target.
+    pub target: &'a str,
+    /// Its field lines, `name: value`.
+    pub fields: &'a [String],
+    /// Who connects, if that matters: a proxy that is trusted may say more.
+    pub peer: Option<IpAddr>,
+}
+
+/// Says what becomes of a request. Takes one turn of its pool. What the veil knows is shown as it is written.
+pub fn explain(config: &Config, question: Question<'_>) -> Explanation {
+    let Question { method, target, fields, peer } = question;
     let Config { snapshot, veil, .. } = config;
     let (path, candidates, answer) = match Sample::new(method, target, fields, snapshot.clients.tolerance) {
         Ok(sample) => (
             Some(sample.head().path(sample.bytes()).to_owned()),
             candidates(snapshot, veil, &sample),
-            upstream(config, &sample).unwrap_or_else(|reject| gateway(&reject)),
+            upstream(config, &sample, peer).unwrap_or_else(|reject| gateway(&reject)),
         ),
         Err(reject) => (None, Vec::new(), gateway(&reject)),
     };
@@ -273,7 +291,7 @@ const CLIENT: &str = "<address of the client>";
 const REQUEST_ID: &str = "<new request id>";
 
 /// The way of `crate::pipeline`, up to the connection.
-fn upstream(config: &Config, sample: &Sample) -> Result<Answered, Reject> {
+fn upstream(config: &Config, sample: &Sample, peer: Option<IpAddr>) -> Result<Answered, Reject> {
     let Config { snapshot, veil, .. } = config;
     let (head, bytes) = (sample.head(), sample.bytes());
     head.check(bytes, &snapshot.node)?;
@@ -284,10 +302,13 @@ fn upstream(config: &Config, sample: &Sample) -> Result<Answered, Reject> {
     let names = servers.iter().map(|server| veil.shown(&server.name).to_owned()).collect();
     let own_id = head.request_id(bytes);
     let trace = config.tracing.as_ref().map(|_| Traceparent::of(Parent::of(head.fields(bytes))));
-    let mut sent = Vec::new();
+    let (address, mut sent) = (peer.map(|peer| peer.to_string()), Vec::new());
     let to = ToServer {
         server: servers[0],
-        peer: Peer { address: CLIENT, is_trusted: false },
+        peer: Peer {
+            address: address.as_deref().unwrap_or(CLIENT),
+            is_trusted: peer.is_some_and(|peer| snapshot.clients.trusted.has(peer)),
+        },
         request_id: own_id.unwrap_or(REQUEST_ID),
         upgrade: head.upgrade(bytes, &route.policy.upgrades),
         node: &snapshot.node,
@@ -296,18 +317,32 @@ fn upstream(config: &Config, sample: &Sample) -> Result<Answered, Reject> {
     forward::request(&mut sent, head, bytes, to);
     let head = veil.words(&String::from_utf8_lossy(&sent));
     let head = trace.map(|trace| trace.shown_in(&head)).unwrap_or(head);
+    let [added, removed] = changes(&String::from_utf8_lossy(bytes), &head);
     Ok(Answered::Upstream {
+        added,
+        removed,
         pool: pool.name.to_string(),
         connections: servers[0].capacity.most(),
         servers: names,
         policy: Numbers::from(&route.policy),
         head,
-        said: [
+        said: Box::new([
             policy::list(policy::timeouts(&route.policy.timeouts)),
             policy::list(policy::limits(&route.policy)),
             policy::upgrades(&route.policy),
-        ],
+        ]),
     })
+}
+
+/// The names of fields, in order, whose lines only the head that is sent has, and of those that only the client's has.
+fn changes(client: &str, sent: &str) -> [Vec<String>; 2] {
+    let lines = |head| -> Vec<&str> { str::lines(head).skip(1).filter(|line| !line.is_empty()).collect() };
+    let (client, sent) = (lines(client), lines(sent));
+    let only = |own: &[&str], other: &[&str]| {
+        let alone = own.iter().filter(|line| !other.contains(line));
+        alone.filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
+    };
+    [only(&sent, &client), only(&client, &sent)]
 }
 
 /// A `traceparent` whose new ids stand for those that are made when there is a request.
@@ -357,6 +392,11 @@ impl Display for Explanation {
     }
 }
 
+/// Names, or that there are none.
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "nothing".into() } else { names.join(", ") }
+}
+
 impl Candidate {
     fn row(&self) -> Vec<String> {
         let mut row = self.row.to_vec();
@@ -368,19 +408,15 @@ impl Candidate {
 impl Display for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Answered::Upstream {
-                pool,
-                servers,
-                connections,
-                head,
-                said: [timeouts, limits, upgrades],
-                ..
-            } => {
+            Answered::Upstream { pool, servers, connections, head, added, removed, said, .. } => {
+                let [timeouts, limits, upgrades] = &**said;
                 writeln!(f, "timeouts:    {timeouts}")?;
                 writeln!(f, "limits:      {limits}, {connections} connections to a server")?;
                 writeln!(f, "upgrade:     {upgrades}\n")?;
                 writeln!(f, "sent to:     {}", servers.join(", or else to "))?;
                 head.trim_end().lines().try_for_each(|line| writeln!(f, "    {line}"))?;
+                writeln!(f, "\nadded:       {}", listed(added))?;
+                writeln!(f, "removed:     {}", listed(removed))?;
                 writeln!(
                     f,
                     "\nanswered by: the upstream (pool {pool}); whatever status it sends is passed on and logged \

@@ -111,8 +111,8 @@ fn examine(check: &Check) -> Result<(), Failure> {
 
 fn answer(question: &Explain) -> Result<(), Failure> {
     let config = load(&question.config)?;
-    let Explain { method, target, fields, .. } = question;
-    let explanation = explain::explain(&config, method, target, fields);
+    let Explain { method, target, fields, peer, .. } = question;
+    let explanation = explain::explain(&config, explain::Question { method, target, fields, peer: *peer });
     print(&match question.json {
         true => json(&explanation)?,
         false => explanation.to_string(),

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ringgate::config::{self, Config};
-use ringgate::explain;
+use ringgate::explain::{self, Question};
 
 const DEMO: &str = include_str!("../examples/demo.toml");
 const SMALLEST: &str = include_str!("../examples/smallest.toml");
@@ -29,6 +29,10 @@ fn a_route_that_needs_a_tolerance_is_a_warning_without_it() {
     let [warning] = &parsed(route).warnings[..] else { panic!("one warning") };
     assert!(warning.to_string().contains("the gateway itself refuses all that it asks for"), "{warning}");
     assert_eq!(parsed(&format!("tolerate = [\"path-parameters\"]\n{route}")).warnings, []);
+}
+
+fn question<'a>(method: &'a str, target: &'a str, fields: &'a [String]) -> Question<'a> {
+    Question { method, target, fields, peer: None }
 }
 
 /// A folder for one test, removed when the test is over.
@@ -409,7 +413,7 @@ fn the_demonstration_has_the_table_it_speaks_of() {
 fn explained(method: &str, target: &str, fields: &[&str]) -> String {
     let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
     let text = format!("node_id = \"ringgate\"\n{DEMO}");
-    explain::explain(&parsed(&text), method, target, &fields).to_string()
+    explain::explain(&parsed(&text), question(method, target, &fields)).to_string()
 }
 
 #[test]
@@ -433,6 +437,9 @@ sent to:     127.0.0.1:9001, or else to 127.0.0.1:9002
     X-Forwarded-Proto: http
     X-Forwarded-Host: example.com
     Via: 1.1 ringgate
+
+added:       Host, X-Request-Id, X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, Via
+removed:     Host, Connection, X-Forwarded-For
 
 answered by: the upstream (pool POST_SERVICE); whatever status it sends is passed on and logged with "source":"upstream"
 "#;
@@ -486,7 +493,7 @@ fn every_candidate_says_why_it_won_or_lost() {
         [[routes]]\npath = '/a/b'\nhost = 'api.example.com'\nservers = ['127.0.0.1:5']\n
         [[routes]]\nprefix = '/a'\nservers = ['127.0.0.1:6']\n";
     let fields = ["X-Version: 1".to_owned()];
-    let explanation = explain::explain(&parsed(text), "GET", "/a/b", &fields);
+    let explanation = explain::explain(&parsed(text), question("GET", "/a/b", &fields));
     let expected = "routes with this path, in order of precedence:
   any   any              /a/b with x-version: 2  -> 127.0.0.1:3  asks for `x-version: 2`, and the request has `1`
   any   any              /a/b with x-canary: 1   -> 127.0.0.1:4  asks for `x-canary: 1`, which the request does not have
@@ -501,8 +508,9 @@ fn every_candidate_says_why_it_won_or_lost() {
 
 #[test]
 fn programs_get_the_explanation_as_json() {
-    let explain =
-        |method, target| serde_json::to_value(explain::explain(&parsed(DEMO), method, target, &[])).unwrap();
+    let explain = |method, target| {
+        serde_json::to_value(explain::explain(&parsed(DEMO), question(method, target, &[]))).unwrap()
+    };
     let forwarded = explain("GET", "/api/v1/users/me");
     assert_eq!(forwarded["path"], "/api/v1/users/me");
     assert_eq!(forwarded["candidates"][0]["verdict"], "wins");
