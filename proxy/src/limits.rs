@@ -43,9 +43,9 @@ pub(crate) const EVICTED: usize = 32;
 pub(crate) const EVICTED_SHARE: usize = 8;
 /// Requests whose spans wait for their export: what a busy gateway records in half a second, at most some 16 MB.
 pub(crate) const TRACED_REQUESTS: usize = 16 * 1024;
-/// Descriptors that are nobody's connection: standard streams, signals, log, control plane. Measured: 18. Some more are for who asks
-/// the admin API, and for a file that is read.
-pub(crate) const OWN_DESCRIPTORS: u64 = 24;
+/// Descriptors that are nobody's connection: standard streams, signals, log, control plane. Measured: 18. The others are for who
+/// asks the admin API (32 at each door), for questions to the DNS, a collector, and files that are read.
+pub(crate) const OWN_DESCRIPTORS: u64 = 96;
 /// Descriptors of a worker that are nobody's connection: ring, timer, listener with the copy that is handed on, wakers. Measured: 8.
 pub(crate) const WORKER_DESCRIPTORS: u64 = 8;
 /// After a drain has given up: time for answers to break off in a reset before connections are simply ended.

@@ -73,10 +73,10 @@ impl Total {
         self.sum_ns as f64 / 1e9
     }
 
-    /// The end of each bucket in seconds and what is in it alone; the last one has no end, which `f64::MAX` says.
+    /// The end of each bucket in seconds and what is in it alone; the last one has no end, which infinity says.
     pub(crate) fn buckets(&self) -> Vec<(f64, u64)> {
         let end = |index: usize| match index {
-            BOUNDED_BUCKETS => f64::MAX,
+            BOUNDED_BUCKETS => f64::INFINITY,
             _ => (FIRST_BUCKET_NS << index) as f64 / 1e9,
         };
         self.buckets.iter().enumerate().map(|(index, &count)| (end(index), count)).collect()
@@ -273,6 +273,6 @@ mod tests {
         histograms.iter().for_each(|histogram| total.add(histogram));
         assert_eq!((total.count(), total.sum_seconds()), (3, 100.00003));
         let filled: Vec<_> = total.buckets().into_iter().filter(|(_, count)| *count > 0).collect();
-        assert_eq!(filled, [(16e-6, 1), (32e-6, 1), (f64::MAX, 1)]);
+        assert_eq!(filled, [(16e-6, 1), (32e-6, 1), (f64::INFINITY, 1)]);
     }
 }

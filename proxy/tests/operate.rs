@@ -409,6 +409,67 @@ fn what_came_from_the_environment_is_shown_to_nobody() {
     assert!(said.iter().any(|text| text.contains("route=\"of ${NAME}\"")), "a label");
 }
 
+/// Neither does traffic notice, nor do others who ask; and who has the socket is never locked out.
+#[test]
+fn stalled_scrapes_and_slow_askers_cost_nobody_else() {
+    const ROUTES: usize = 300;
+    let server = anything("one");
+    let socket = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stalled.sock");
+    let routes: String = (0..ROUTES).map(|number| route(&format!("/{number}"), &server)).collect();
+    let head = format!(
+        "listen = \"127.0.0.1:0\"\nlog.requests = \"off\"\nadmin = {{ listen = \"127.0.0.1:0\", socket = \"{}\" }}\n",
+        socket.display()
+    );
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", "--workers", "1", "-c"]).arg(file("stalled.toml", &format!("{head}{routes}")));
+    let mut running = Running::start(command);
+    let admin = address_in(&running.line_with("admin API on"));
+    let address = address_in(&running.line_with("listening on"));
+    let mut client = Client::connect(address);
+    let mut ask_all = || {
+        for number in 0..ROUTES {
+            client.say(format!("GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n"));
+            assert_eq!(client.hear().status, 200);
+        }
+    };
+    ask_all();
+    let scrape = format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\n");
+    let stalled: Vec<Client> = (0..8)
+        .map(|_| {
+            let mut client = Client::connect(admin);
+            client.say(format!("{scrape}\r\n"));
+            client
+        })
+        .collect();
+    let whole = ask(admin, &scrape);
+    assert!(
+        whole.status == 200 && whole.body.len() > 1_000_000,
+        "{} bytes fill any socket",
+        whole.body.len()
+    );
+    let slow: Vec<Client> = (0..40)
+        .map(|_| {
+            let mut client = Client::connect(admin);
+            client.say("GET /alive HTTP/1.1\r\nHost: ");
+            client
+        })
+        .collect();
+    ask_all();
+    let mut asked = UnixStream::connect(&socket).unwrap();
+    asked.write_all(b"GET /alive HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    asked.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(
+        ask(admin, &format!("GET /alive HTTP/1.1\r\nHost: {admin}\r\n")).status,
+        200,
+        "once the slow ones are cut off"
+    );
+    running.signal(Signal::TERM);
+    assert_eq!(running.exit_code(), Some(0), "nobody who stalls keeps the end waiting");
+    drop((stalled, slow));
+}
+
 #[test]
 fn metrics_count_what_was_asked_by_route_and_by_server() {
     let server = anything("one");
@@ -423,6 +484,7 @@ fn metrics_count_what_was_asked_by_route_and_by_server() {
         "ringgate_requests_total{route=\"orders\",source=\"upstream\",class=\"5xx\"} 1\n",
         "ringgate_requests_total{route=\"\",source=\"gateway\",class=\"4xx\"} 1\n",
         "ringgate_request_duration_seconds_count{route=\"orders\"} 2\n",
+        "ringgate_request_duration_seconds_bucket{le=\"+Inf\",route=\"orders\"} 2\n",
         &format!("ringgate_upstream_requests_total{{pool=\"{name}\",server=\"{name}\"}} 2\n"),
         &format!("ringgate_upstream_response_seconds_count{{pool=\"{name}\",server=\"{name}\"}} 2\n"),
         "ringgate_generation 1\n",

@@ -1,12 +1,13 @@
 //! The admin API: what the gateway is doing, and orders to it, over HTTP on a socket of its own.
 //!
-//! Owns: where it can be asked (`Doors`) and who may ask what (`guard`). `views` answers questions, `orders` takes orders.
+//! Owns: where it can be asked (`Doors`), for how long (`connections`), and who may ask what (`guard`). `views` answers questions, `orders` takes orders.
 //! Refuses: orders without the token, unless they come over the unix socket, which only its owner can open. That somebody is
 //! on this machine proves nothing: a web page in an operator's browser is, too. So requests that a browser sends for a foreign
 //! page are turned away by their Origin, and names that lead here by a lie of the DNS by their Host.
 //!
 //! The library behind it is axum, on the control plane's loop: an admin client can delay other admin clients, and nobody else.
 
+mod connections;
 mod guard;
 mod orders;
 mod views;
@@ -92,13 +93,17 @@ impl Doors {
         };
         let by_tcp = async {
             match tcp {
-                Some(listener) => drop(axum::serve(listener, rooms(Door::Tcp)).await),
+                Some(listener) => {
+                    connections::serve(async || Ok(listener.accept().await?.0), rooms(Door::Tcp)).await;
+                }
                 None => std::future::pending().await,
             }
         };
         let by_unix = async {
             match unix {
-                Some((listener, _name)) => drop(axum::serve(listener, rooms(Door::Unix)).await),
+                Some((listener, _name)) => {
+                    connections::serve(async || Ok(listener.accept().await?.0), rooms(Door::Unix)).await;
+                }
                 None => std::future::pending().await,
             }
         };

@@ -1,11 +1,12 @@
 //! What may take long or hang, off the control plane's loop: reading files, compiling, freeing, waiting for a successor.
 //!
-//! Owns: a thread for each piece of work, which ends with it. Nobody joins them: one that hangs, on a file system or a pipe, is
-//! left behind, and keeps neither the loop nor the end of the process waiting.
-//! Assumes: whoever starts work that may hang does not start it again before it is done ([`Aside`]).
+//! Owns: a thread for each kind of work ([`Aside`]). Nobody joins it: one that hangs, on a file system or a pipe, is left behind, and
+//! keeps neither the loop nor the end of the process waiting.
+//! Assumes: whoever starts work that may hang does not start it again before it is over, which is what an [`Aside`] is for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ringgate_io::cpu::{self, Policy};
@@ -23,9 +24,15 @@ pub(super) enum NoResult {
     Lost,
 }
 
-/// One piece of work at a time, behind whoever serves.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// One thing at a time, on a thread that goes behind whoever serves. It is always the same one: what a configuration is made of is
+/// freed where it was made, and the memory is there for the next one. A fresh thread would ask the kernel for all of it again, and
+/// a worker that needs a page would wait for that.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Aside {
+    /// Made when there is something to do; none if no thread could be had.
+    thread: Arc<OnceLock<Option<Sender<Work>>>>,
     is_busy: Arc<AtomicBool>,
 }
 
@@ -49,21 +56,36 @@ impl Aside {
             return Err(NoResult::Busy);
         }
         let over = Over(self.is_busy.clone());
-        let result = on_a_thread(move || {
-            let _over = over;
-            step_back();
-            work()
+        let (sender, result) = oneshot::channel();
+        self.later(move || {
+            let over = over; // before whoever waits hears of it: that one may have more to do
+            let result = work();
+            drop(over);
+            let _ = sender.send(result); // nobody waits any more
         });
-        timeout(patience, result).await.unwrap_or(Err(NoResult::Late))
+        match timeout(patience, result).await {
+            Ok(result) => result.map_err(|_| NoResult::Lost),
+            Err(_) => Err(NoResult::Late),
+        }
+    }
+
+    /// Does this when there is nothing else to do.
+    pub(super) fn later(&self, work: impl FnOnce() + Send + 'static) {
+        let thread = self.thread.get_or_init(|| {
+            let (sender, works) = channel();
+            spawn(move || work_off(&works)).ok().map(|()| sender)
+        });
+        let _ = thread.as_ref().map(|thread| thread.send(Box::new(work)));
     }
 }
 
-/// Frees something that is large, behind whoever serves.
-pub(super) fn free<T: Send + 'static>(garbage: T) {
-    let _ = spawn(move || {
-        step_back();
-        drop(garbage);
-    }); // without a thread, who fails to start it has freed it
+/// Goes last from now on, until there is nobody left who could have something to do.
+fn work_off(works: &Receiver<Work>) {
+    let _ = cpu::schedule(Policy::Last); // where it is not allowed, they are equals
+    for work in works {
+        // What it leaves half done is its own, and nobody will see it: its result is lost.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    }
 }
 
 /// Does this on a thread that goes on as every other one; processes that it starts do, too.
@@ -77,11 +99,6 @@ pub(super) async fn on_a_thread<T: Send + 'static>(
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     std::thread::Builder::new().name("aside".into()).spawn(work).map(drop)
-}
-
-/// Lets whoever serves go first: compiling a large configuration takes tens of milliseconds of a core that a worker may want.
-fn step_back() {
-    let _ = cpu::schedule(Policy::Last); // where it is not allowed, they are equals
 }
 
 #[cfg(test)]
@@ -110,6 +127,16 @@ mod tests {
                 result = aside.run(LONG, || 2).await;
             }
             assert_eq!(result, Ok(2));
+        });
+    }
+
+    #[test]
+    fn whoever_has_a_result_can_have_the_next_one() {
+        let aside = Aside::default();
+        on_a_loop(async {
+            for number in 0..2000 {
+                assert_eq!(aside.run(LONG, move || number).await, Ok(number));
+            }
         });
     }
 

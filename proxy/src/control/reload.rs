@@ -14,7 +14,7 @@ use ringgate_core::pool::{Pool, Server};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{interval, sleep, timeout};
 
-use super::aside::{self, Aside, NoResult};
+use super::aside::{Aside, NoResult};
 use super::discovery::Ledger;
 use super::systemd;
 use crate::config::{self, Answer, Answers, Config, Files, Fixed, Origins, Question, Veil};
@@ -167,7 +167,7 @@ impl Reloader {
         self.counts.applied.add(1);
         let generation = self.workers.generation().number;
         let adopters = self.until_adopted(generation).await;
-        free(&mut retired);
+        self.free(&mut retired);
         Ok(Applied { generation, routes, adopters, took: started.elapsed(), warnings })
     }
 
@@ -191,7 +191,7 @@ impl Reloader {
         loop {
             beat.tick().await;
             drop(self.workers.readings());
-            free(&mut *self.turn.lock().await);
+            self.free(&mut *self.turn.lock().await);
         }
     }
 
@@ -256,7 +256,7 @@ impl Reloader {
         }
         retired.add(self.workers.publish(generation.with_servers(changes)));
         drop(generation);
-        free(&mut retired);
+        self.free(&mut retired);
     }
 
     async fn prepare(&self) -> Result<Config, String> {
@@ -267,6 +267,14 @@ impl Reloader {
         let files = compiled.as_ref().map_or_else(|refusal| &refusal.files, |config| &config.files);
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone_from(files);
         compiled.map_err(|refusal| refusal.to_string())
+    }
+
+    /// Frees what no worker holds any more: thousands of routes take milliseconds.
+    fn free(&self, retired: &mut Retired) {
+        let free = retired.take_free();
+        if !free.is_empty() {
+            self.preparation.later(move || drop(free));
+        }
     }
 
     fn warnings(&self, config: &Config) -> Vec<String> {
@@ -315,14 +323,6 @@ fn changes(origins: &Origins, answers: &Answers, pools: &[Arc<Pool>]) -> Vec<(us
         (!is_same && !now.is_empty()).then_some((place, now))
     });
     changed.collect()
-}
-
-/// Frees what no worker holds any more: thousands of routes take milliseconds.
-fn free(retired: &mut Retired) {
-    let free = retired.take_free();
-    if !free.is_empty() {
-        aside::free(free);
-    }
 }
 
 impl Applied {
