@@ -18,6 +18,8 @@ pub enum Name {
     ProxyAuthorization,
     ProxyConnection,
     Te,
+    Traceparent,
+    Tracestate,
     Trailer,
     TransferEncoding,
     Upgrade,
@@ -70,6 +72,8 @@ fn names_like(length: usize, first: u8) -> &'static [(&'static str, Name)] {
         (9, b'x') => &[("x-real-ip", Name::Claim)],
         (9, b'c') => &[("client-ip", Name::Claim)],
         (10, b'c') => &[("connection", Name::Connection)],
+        (10, b't') => &[("tracestate", Name::Tracestate)],
+        (11, b't') => &[("traceparent", Name::Traceparent)],
         (10, b'k') => &[("keep-alive", Name::KeepAlive)],
         (11, b'x') => {
             &[("x-client-ip", Name::Claim), ("x-forwarded", Name::Claim), ("x-real-host", Name::Claim)]

@@ -40,13 +40,6 @@ pub struct Traced {
     pub keeps_state: bool,
 }
 
-impl Traced {
-    fn replaces(&self, name: &[u8]) -> bool {
-        let is = |own: &[u8]| name.eq_ignore_ascii_case(own);
-        is(b"traceparent") || (!self.keeps_state && is(b"tracestate"))
-    }
-}
-
 /// The other end of a client's connection: the client, or a proxy in front of us.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer<'a> {
@@ -67,11 +60,9 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer
     copy(out, head.fields(bytes), |field, name| match field.known {
         Name::XForwardedHost | Name::XForwardedPort | Name::XForwardedProto => !to.peer.is_trusted,
         Name::MaxForwards if method == Method::Options => true, // written anew
-        known => {
-            request_drops(known)
-                || nominated(head, name, bytes)
-                || to.trace.as_ref().is_some_and(|trace| trace.replaces(name))
-        }
+        Name::Traceparent if to.trace.is_some() => true,        // written anew
+        Name::Tracestate if to.trace.as_ref().is_some_and(|trace| !trace.keeps_state) => true,
+        known => request_drops(known) || nominated(head, name, bytes),
     });
     put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
     if let Some(trace) = &to.trace {

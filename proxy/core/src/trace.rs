@@ -3,6 +3,7 @@
 //! Refuses: to guess. A `traceparent` that is not exactly one is none, and then `tracestate` is none either.
 //! Assumes: whoever calls has random bits; ids are never zero.
 
+use crate::field::Name;
 use crate::head::Fields;
 
 /// Bytes of a `traceparent` of version 00.
@@ -30,7 +31,7 @@ pub struct Parent {
 impl Parent {
     /// Reads the one `traceparent` among the fields.
     pub fn of(fields: Fields<'_>) -> Option<Parent> {
-        let mut all = fields.named(b"traceparent");
+        let mut all = fields.all(Name::Traceparent);
         let value = all.next()?;
         if all.next().is_some() {
             return None; // who would be right?
