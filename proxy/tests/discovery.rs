@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use ringmock::{Kind, Mock, Options};
 use rustix::process::{Pid, Signal, kill_process};
@@ -27,13 +28,20 @@ impl Dns {
     /// Answers for the names in `hosts` (hosts(5)) and what the options say, each for a second, and knows no others. None where
     /// there is no dnsmasq, unless `RINGGATE_TESTS_NEED` names it: a newcomer's machine may lack it, the one that judges may not.
     fn start(name: &str, hosts: &str, options: &[&str]) -> Option<Dns> {
-        let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let hosts = file(&format!("{name}.hosts"), hosts);
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
-        let child = Dns::spawn(address, &hosts, &options)?;
-        let mut dns = Dns { child, address, hosts, options };
-        dns.until_it_answers();
-        Some(dns)
+        until_some("a port for dnsmasq", || {
+            let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            match Dns::spawn(address, &hosts, &options) {
+                Some(child) => Some(Some(Dns {
+                    child: Dns::answering(child, address)?,
+                    address,
+                    hosts: hosts.clone(),
+                    options: options.clone(),
+                })),
+                None => Some(None),
+            }
+        })
     }
 
     fn spawn(address: SocketAddr, hosts: &Path, options: &[String]) -> Option<Child> {
@@ -60,12 +68,13 @@ impl Dns {
         }
     }
 
-    /// Its address is there once nobody else can have it.
-    fn until_it_answers(&mut self) {
-        until_some("dnsmasq", || {
-            assert!(self.child.try_wait().unwrap().is_none(), "dnsmasq has ended");
-            std::net::TcpStream::connect(self.address).ok()
-        });
+    /// It, as soon as it answers; none if it has ended, since somebody else has the port.
+    fn answering(mut child: Child, address: SocketAddr) -> Option<Child> {
+        until_some("dnsmasq", || match child.try_wait().unwrap() {
+            Some(_) => Some(false),
+            None => std::net::TcpStream::connect(address).ok().map(|_| true),
+        })
+        .then_some(child)
     }
 
     /// Answers by these hosts from now on.
@@ -92,8 +101,9 @@ impl Dns {
     fn restart(&mut self, options: &[&str]) {
         self.stop();
         self.options = options.iter().map(ToString::to_string).collect();
-        self.child = Dns::spawn(self.address, &self.hosts, &self.options).unwrap();
-        self.until_it_answers();
+        self.child = until_some("the port to be free again", || {
+            Dns::answering(Dns::spawn(self.address, &self.hosts, &self.options).unwrap(), self.address)
+        });
     }
 }
 
@@ -143,8 +153,12 @@ fn text(dns: Option<&Dns>, pool: &str) -> String {
 
 impl Discovering {
     fn start(name: &str, dns: Option<&Dns>, pool: &str) -> Discovering {
+        Discovering::of(name, &text(dns, pool))
+    }
+
+    fn of(name: &str, text: &str) -> Discovering {
         let mut command = Command::new(PROGRAM);
-        command.args(["run", "-c"]).arg(file(name, &text(dns, pool)));
+        command.args(["run", "-c"]).arg(file(name, text));
         let running = Running::start(command);
         let (admin, address) = (running.address(), running.address());
         Discovering { running, address, admin }
@@ -214,6 +228,24 @@ fn a_name_stands_for_all_its_addresses_and_changes_with_them() {
     );
     let server = servers[1].address();
     assert!(metrics.contains(&format!("pool=\"P\",server=\"{server}\"")), "{metrics}");
+}
+
+/// dnsmasq says that an answer holds for a second.
+#[test]
+fn a_question_is_asked_again_when_its_time_to_live_is_over_and_not_before() {
+    let servers = servers(2);
+    let Some(dns) = Dns::start("living", "127.0.0.1 posts.test\n", &[]) else { return };
+    let port = servers[0].address().port();
+    let text =
+        text(Some(&dns), &format!("servers = [\"posts.test:{port}\"]")).replace(", max_ttl = \"50ms\"", "");
+    let gateway = Discovering::of("living.toml", &text);
+    let (begun, answers) = (Instant::now(), || gateway.source()["answers"].as_u64().unwrap());
+    until_some("the third answer", || (answers() >= 3).then_some(()));
+    let took = begun.elapsed();
+    assert!(
+        (Duration::from_millis(900)..Duration::from_secs(5)).contains(&took),
+        "{took:?} for two seconds to live"
+    );
 }
 
 #[test]

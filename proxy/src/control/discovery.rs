@@ -6,6 +6,7 @@
 //! Assumes: the configuration was loaded with an answer to each of its questions.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use tokio::time::{sleep, sleep_until};
 use super::aside::{Aside, NoResult};
 use super::reload::Reloader;
 use super::resolver::Resolver;
-use crate::config::{Answer, Discovery, Files, Origins, Question, read_file};
+use crate::config::{Answer, Discovery, Files, Looks, Origins, Question, read_file};
 use crate::operator::say;
 
 /// How often files are looked at.
@@ -54,7 +55,7 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(question).cloned().unwrap_or_default()
     }
 
-    /// Keeps how these stand questions, and of no others.
+    /// Keeps how the questions of these stand, and no others.
     fn keep(&self, origins: &Origins) {
         let mut standings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = std::mem::take(&mut *standings);
@@ -83,34 +84,96 @@ pub(super) async fn follow(reloader: &Arc<Reloader>) {
     }
 }
 
-/// A task for each question, asked once however many pools want to know.
+/// A task for each question to the DNS, asked once however many pools want to know, and one for all files.
 fn follow_all(reloader: &Arc<Reloader>, origins: &Arc<Origins>) -> JoinSet<()> {
     let questions: BTreeMap<&Question, &str> =
         origins.pools.iter().flat_map(|origin| origin.questions()).collect();
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut files) = (JoinSet::new(), Vec::new());
     if questions.is_empty() {
         return tasks;
     }
     let resolver = Resolver::new(&origins.discovery);
     for (question, shown) in questions {
-        let follower = Follower {
-            reloader: reloader.clone(),
-            origins: origins.clone(),
-            question: question.clone(),
-            shown: shown.to_owned(),
-        };
-        let resolver = resolver.clone();
-        tasks.spawn(async move {
-            match &follower.question {
-                Question::File(_) => follower.follow_file().await,
-                _ => follower.follow_dns(resolver).await,
-            }
-        });
+        let (reloader, origins, shown) = (reloader.clone(), origins.clone(), shown.to_owned());
+        let follower = Follower { reloader, origins, question: question.clone(), shown };
+        match question {
+            Question::File(path) => files.push((follower, ServersFile::new(path))),
+            _ => drop(tasks.spawn(follow_dns(follower, resolver.clone()))),
+        }
     }
+    tasks.spawn(follow_files(files));
     tasks
 }
 
-/// Follows one question.
+async fn follow_dns(follower: Follower, resolver: Result<Resolver, String>) {
+    let mut retry = RETRIES.0;
+    let mut due = follower.reloader.answer_until(&follower.question);
+    loop {
+        sleep_until(due.into()).await;
+        let answer = match &resolver {
+            Ok(resolver) => resolver.ask(&follower.question).await,
+            Err(why) => Err(why.clone()),
+        };
+        match &answer {
+            Ok(answer) => (due, retry) = (answer.until, RETRIES.0),
+            Err(_) => (due, retry) = (Instant::now() + jittered(retry), RETRIES.1.min(2 * retry)),
+        }
+        follower.take(answer).await;
+    }
+}
+
+/// One after the other, on one thread: if one hangs, those on the same file system would, too.
+async fn follow_files(mut files: Vec<(Follower, ServersFile)>) {
+    let aside = Aside::default();
+    while !files.is_empty() {
+        sleep(BEAT).await;
+        for (follower, file) in &mut files {
+            if let Some(answer) = file.look(&aside, &follower.origins.discovery).await {
+                follower.take(answer).await;
+            }
+        }
+    }
+}
+
+/// A file of servers, and what it looked like.
+struct ServersFile {
+    path: PathBuf,
+    files: Files,
+    /// When it was read and was good.
+    read: Option<Looks>,
+    /// The last time.
+    before: Option<Looks>,
+}
+
+impl ServersFile {
+    fn new(path: &Path) -> ServersFile {
+        let mut files = Files::default();
+        files.add(path);
+        ServersFile { path: path.to_owned(), files, read: None, before: None }
+    }
+
+    /// Reads it if it has changed and has stayed so for one look: nobody reads half of it.
+    async fn look(&mut self, aside: &Aside, discovery: &Discovery) -> Option<Result<Answer, String>> {
+        let files = self.files.clone();
+        let now = match aside.run(PATIENCE, move || files.look()).await {
+            Ok(now) => now,
+            Err(no_result) => return Some(Err(hangs(no_result))),
+        };
+        if self.read.as_ref() == Some(&now) {
+            return None;
+        }
+        if self.before.replace(now.clone()).as_ref() != Some(&now) {
+            return None;
+        }
+        let (path, discovery) = (self.path.clone(), discovery.clone());
+        let answer = aside.run(PATIENCE, move || read_file(&path, &discovery)).await;
+        let answer = answer.unwrap_or_else(|no_result| Err(hangs(no_result)));
+        self.read = answer.is_ok().then_some(now);
+        Some(answer)
+    }
+}
+
+/// Takes the answers to one question in.
 struct Follower {
     reloader: Arc<Reloader>,
     origins: Arc<Origins>,
@@ -120,51 +183,6 @@ struct Follower {
 }
 
 impl Follower {
-    async fn follow_dns(&self, resolver: Result<Resolver, String>) {
-        let mut retry = RETRIES.0;
-        let mut due = self.reloader.answer_until(&self.question);
-        loop {
-            sleep_until(due.into()).await;
-            let answer = match &resolver {
-                Ok(resolver) => resolver.ask(&self.question).await,
-                Err(why) => Err(why.clone()),
-            };
-            match &answer {
-                Ok(answer) => (due, retry) = (answer.until, RETRIES.0),
-                Err(_) => (due, retry) = (Instant::now() + jittered(retry), RETRIES.1.min(2 * retry)),
-            }
-            self.take(answer).await;
-        }
-    }
-
-    /// Reads it whenever it has changed and stayed so for one look: nobody reads half of it.
-    async fn follow_file(&self) {
-        let Question::File(path) = &self.question else { return };
-        let (aside, discovery) = (Aside::default(), self.origins.discovery.clone());
-        let mut files = Files::default();
-        files.add(path);
-        let (mut read, mut before) = (None, None);
-        loop {
-            sleep(BEAT).await;
-            let looking = files.clone();
-            let look = aside.run(PATIENCE, move || looking.look()).await;
-            let answer = match look {
-                Ok(now) if read.as_ref() == Some(&now) => continue,
-                Ok(now) if before.as_ref() != Some(&now) => {
-                    before = Some(now);
-                    continue;
-                }
-                Ok(now) => {
-                    let answer = read_aside(&aside, path.clone(), discovery.clone()).await;
-                    read = answer.is_ok().then_some(now);
-                    answer
-                }
-                Err(no_result) => Err(hangs(no_result)),
-            };
-            self.take(answer).await;
-        }
-    }
-
     /// Goes by an answer from now on, or by the last one if there is none.
     async fn take(&self, answer: Result<Answer, String>) {
         let (ledger, shown) = (&self.reloader.ledger, &self.shown);
@@ -196,13 +214,6 @@ impl Follower {
             }
         }
     }
-}
-
-async fn read_aside(aside: &Aside, path: std::path::PathBuf, discovery: Discovery) -> Result<Answer, String> {
-    aside
-        .run(PATIENCE, move || read_file(&path, &discovery))
-        .await
-        .unwrap_or_else(|no_result| Err(hangs(no_result)))
 }
 
 fn hangs(no_result: NoResult) -> String {

@@ -17,6 +17,7 @@ mod watch;
 
 use std::future::pending;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -64,7 +65,13 @@ impl ControlPlane {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (over, ended) = oneshot::channel();
         let plane = runtime.block_on(async { Plane::open(gateway, charge) })?;
-        let run = move || run(runtime, plane, ended);
+        let run = move || {
+            if catch_unwind(AssertUnwindSafe(|| run(runtime, plane, ended))).is_err() {
+                say(
+                    "error: the control plane has ended; traffic goes on, and nothing is reloaded or told until the next start",
+                );
+            }
+        };
         let thread = std::thread::Builder::new().name("control".into()).spawn(run)?;
         Ok(ControlPlane { over: Some(over), thread: Some(thread) })
     }
