@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ringgate_core::pool::Server;
+use ringgate_core::target::is_host;
 
 use super::words::Words;
 
@@ -107,7 +108,7 @@ impl Answer {
     /// What is wrong with it, if nothing is left or too much.
     pub(crate) fn new(found: Vec<Found>, ttl: Duration, discovery: &Discovery) -> Result<Answer, String> {
         let is_empty = found.is_empty();
-        let mut found: Vec<Found> = found.into_iter().filter(|found| is_possible(found.address)).collect();
+        let mut found: Vec<Found> = found.into_iter().filter(is_believable).collect();
         found.sort_unstable();
         found.dedup_by(|again, first| again.address == first.address);
         match found.len() {
@@ -124,6 +125,11 @@ impl Answer {
     pub fn found(&self) -> &[Found] {
         &self.found
     }
+}
+
+/// Whether somebody can listen there and be asked by that name, which goes into requests: a name of the DNS can hold any bytes.
+fn is_believable(found: &Found) -> bool {
+    is_possible(found.address) && is_host(found.host.as_bytes())
 }
 
 /// Whether somebody can listen there.
@@ -249,6 +255,23 @@ mod tests {
         let many: Vec<&str> = many.iter().map(|address| &**address).collect();
         assert!(answer(&many).unwrap_err().contains("1025"));
         assert_eq!(answer(&many[1..]).unwrap().len(), 1024);
+    }
+
+    #[test]
+    fn a_name_that_would_write_into_a_request_is_no_server() {
+        let named = |host: &str| Found { address: "10.0.0.1:1".parse().unwrap(), host: host.into() };
+        for host in ["h:1\r\nX-Evil: 1", "h h:1", "h\\013\\010:1", "", "h\0:1"] {
+            assert!(
+                Answer::new(vec![named(host)], Duration::ZERO, &Discovery::default()).is_err(),
+                "{host:?}"
+            );
+        }
+        for host in ["a-b.c_d.test:81", "10.0.0.1:1", "[::1]:80"] {
+            assert!(
+                Answer::new(vec![named(host)], Duration::ZERO, &Discovery::default()).is_ok(),
+                "{host:?}"
+            );
+        }
     }
 
     #[test]

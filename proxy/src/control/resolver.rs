@@ -11,6 +11,8 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -20,6 +22,25 @@ use crate::config::{Answer, Discovery, Found, Question};
 
 /// Targets of a service that are asked for; an answer that fits into the largest message has no more.
 const TARGETS: usize = 1024;
+
+/// Servers, and for how long that holds.
+type Holding = (Vec<Found>, Duration);
+
+/// Why there are none.
+enum NoServers {
+    /// The DNS says so.
+    Known(String),
+    /// Nobody says anything that can be understood; there may be some.
+    Unknown(String),
+}
+
+impl NoServers {
+    fn why(self) -> String {
+        match self {
+            NoServers::Known(why) | NoServers::Unknown(why) => why,
+        }
+    }
+}
 
 /// Asks the DNS, on a tokio loop.
 #[derive(Clone)]
@@ -63,28 +84,30 @@ impl Resolver {
             match question {
                 Question::Host(host, port) => self.host(host, *port).await,
                 Question::Service(name) => self.service(name).await,
-                Question::File(_) => Err("a file is not asked of the DNS".into()),
+                Question::File(_) => Err(NoServers::Unknown("a file is not asked of the DNS".into())),
             }
         };
         let no_answer = |_| format!("no answer within {:.1} s", self.discovery.timeout.as_secs_f64());
-        let (found, ttl) = timeout(self.discovery.timeout, asked).await.map_err(no_answer)??;
+        let (found, ttl) =
+            timeout(self.discovery.timeout, asked).await.map_err(no_answer)?.map_err(NoServers::why)?;
         Answer::new(found, ttl, &self.discovery)
     }
 
-    async fn host(&self, host: &str, port: u16) -> Result<(Vec<Found>, Duration), String> {
+    async fn host(&self, host: &str, port: u16) -> Result<Holding, NoServers> {
         let answer = match self.dns.ipv4_lookup(host).await {
             Ok(answer) => Ok(answer),
-            Err(error) if error.is_no_records_found() => self.dns.ipv6_lookup(host).await,
+            Err(error) if is_denial(&error) => self.dns.ipv6_lookup(host).await,
             Err(error) => Err(error), // that nobody knows of IPv4 does not mean that there is none
         };
-        let answer = answer.map_err(|error| say(&error))?;
+        let answer = answer.map_err(|error| no_servers(&error))?;
         let found = |ip| Found { address: (ip, port).into(), host: format!("{host}:{port}").into() };
         Ok((addresses(&answer).map(found).collect(), left(answer.valid_until())))
     }
 
-    /// The targets of the best priority that have addresses.
-    async fn service(&self, name: &str) -> Result<(Vec<Found>, Duration), String> {
-        let answer = self.dns.srv_lookup(absolute(name)?).await.map_err(|error| say(&error))?;
+    /// The targets of the best priority that has addresses. If one of them is unknown so is the answer: that the resolver is out of
+    /// order must not look like a service that has shrunk.
+    async fn service(&self, name: &str) -> Result<Holding, NoServers> {
+        let answer = self.dns.srv_lookup(absolute(name)?).await.map_err(|error| no_servers(&error))?;
         let mut ttl = left(answer.valid_until());
         let targets = answer.answers().iter().filter_map(|record| match &record.data {
             RData::SRV(target) => Some((target.priority, target.target.to_utf8(), target.port)),
@@ -101,19 +124,20 @@ impl Resolver {
             }
             let mut found = Vec::new();
             while let Some(answer) = asked.join_next().await {
-                match answer.unwrap_or_else(|_| Err("a defect".into())) {
+                match answer.unwrap_or_else(|_| Err(NoServers::Unknown("a defect".into()))) {
                     Ok((more, holds)) => {
                         found.extend(more);
                         ttl = ttl.min(holds);
                     }
-                    Err(error) => why = error,
+                    Err(NoServers::Known(error)) => why = error,
+                    Err(unknown) => return Err(unknown),
                 }
             }
             if !found.is_empty() {
                 return Ok((found, ttl));
             }
         }
-        Err(why)
+        Err(NoServers::Known(why))
     }
 }
 
@@ -122,8 +146,9 @@ fn addresses(answer: &Lookup) -> impl Iterator<Item = IpAddr> {
 }
 
 /// A name as it stands, without the domains that are searched for short ones.
-fn absolute(name: &str) -> Result<Name, String> {
-    let mut name = Name::from_utf8(name).map_err(|_| "no name that the DNS could have".to_owned())?;
+fn absolute(name: &str) -> Result<Name, NoServers> {
+    let wrong = |_| NoServers::Known("no name that the DNS could have".into());
+    let mut name = Name::from_utf8(name).map_err(wrong)?;
     name.set_fqdn(true);
     Ok(name)
 }
@@ -133,9 +158,17 @@ fn left(until: Instant) -> Duration {
 }
 
 /// Why there is no answer, in words of our own: those of the library hold the name that was asked for.
-fn say(error: &hickory_resolver::net::NetError) -> String {
-    use hickory_resolver::net::{DnsError, NetError};
-    use hickory_resolver::proto::op::ResponseCode;
+fn no_servers(error: &NetError) -> NoServers {
+    if is_denial(error) { NoServers::Known(say(error)) } else { NoServers::Unknown(say(error)) }
+}
+
+/// Whether the DNS says that there is nothing, as opposed to nothing that helps.
+fn is_denial(error: &NetError) -> bool {
+    matches!(error, NetError::Dns(DnsError::NoRecordsFound(nothing))
+        if matches!(nothing.response_code, ResponseCode::NXDomain | ResponseCode::NoError))
+}
+
+fn say(error: &NetError) -> String {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(nothing)) => match nothing.response_code {
             ResponseCode::NXDomain => "there is no such name (NXDOMAIN)".into(),
