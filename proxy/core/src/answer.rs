@@ -4,12 +4,11 @@
 //! A [`Reject`] is our refusal; its variant [`Reject::Fault`] says that the upstream failed. Bodies are
 //! `application/problem+json` (RFC 9457).
 
-use std::fmt::Write;
-
 use crate::forward;
 use crate::head::NoHead;
 use crate::method::MethodSet;
 use crate::stages::Stages;
+use crate::token;
 
 /// What is wrong with a request's bytes: all of them 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +27,7 @@ pub enum Malformed {
     BothFramings,
     MaxForwards,
     Chunk,
+    Credentials,
 }
 
 impl Malformed {
@@ -50,6 +50,7 @@ impl Malformed {
             Malformed::BothFramings => "Content-Length and Transfer-Encoding exclude each other.",
             Malformed::MaxForwards => "Max-Forwards is not one plain number.",
             Malformed::Chunk => "The chunked body is malformed.",
+            Malformed::Credentials => "A credential may stand in one field only, once.",
         }
     }
 }
@@ -89,11 +90,51 @@ pub enum Fault {
     Exhausted,
 }
 
+/// Why nobody knows who asks: all of them 401.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unauthorized {
+    /// There is no credential.
+    Missing,
+    /// The token is not taken.
+    Token(token::Refusal),
+    /// The key is nobody's.
+    Key,
+    /// The name and the password do not belong together.
+    Password,
+    /// The service that was asked says no.
+    Refused,
+}
+
+impl Unauthorized {
+    /// What is wrong with the credential, in a sentence.
+    pub fn detail(self) -> &'static str {
+        match self {
+            Unauthorized::Missing => "A credential is needed here.",
+            Unauthorized::Token(refusal) => refusal.description(),
+            Unauthorized::Key => "The API key is not valid.",
+            Unauthorized::Password => "The user name or the password is not right.",
+            Unauthorized::Refused => "The credential is not accepted.",
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Unauthorized::Missing => "missing_credentials",
+            Unauthorized::Token(_) => "invalid_token",
+            Unauthorized::Key | Unauthorized::Password | Unauthorized::Refused => "invalid_credentials",
+        }
+    }
+}
+
 /// A request that gets no answer from an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reject {
     /// 400
     Malformed(Malformed),
+    /// 401: nobody knows who asks.
+    Unauthorized(Unauthorized),
+    /// 403: who asks may not.
+    Forbidden,
     /// 404: no route has the path.
     NoRoute,
     /// 405: routes have the path, none with this method.
@@ -106,10 +147,18 @@ pub enum Reject {
     TargetTooLong,
     /// 417
     Expectation,
+    /// 429: whoever asks has asked often enough; after so many seconds there is some left.
+    RateLimited(u64),
+    /// 429: too many credentials from this address were wrong; after so many seconds another one is looked at.
+    TooManyFailures(u64),
     /// 431
     HeadTooLarge,
     /// 501: a transfer coding we do not speak.
     UnknownCoding,
+    /// 503: the keys that would verify the token cannot be had.
+    NoKeys,
+    /// 503: the service that would judge the credential does not.
+    NoJudge,
     /// 503: the gateway is about to end, and the request has had its time.
     Draining,
     /// 505
@@ -118,6 +167,8 @@ pub enum Reject {
     Loop,
     /// 204: OPTIONS that must not be forwarded any further (RFC 9110 section 7.6.2), so that it is for the gateway. No refusal.
     LastStop,
+    /// 204: a browser asks what it may ask for from another origin (Fetch, CORS protocol). No refusal.
+    Preflight,
     /// 499, in the log only: the client left before its answer.
     ClientGone,
     /// 502, 503 or 504: the upstream failed, or none could be had.
@@ -136,6 +187,37 @@ impl Reject {
             Reject::Malformed(what) => {
                 Answer::new(400, "malformed_request", Cause::BadRequest, what.detail())
             }
+            Reject::Unauthorized(why) => Answer::new(401, why.code(), Cause::Unauthorized, why.detail()),
+            Reject::Forbidden => {
+                Answer::new(403, "forbidden", Cause::Forbidden, "The caller may not do this.")
+            }
+            Reject::RateLimited(_) => {
+                Answer::new(429, "rate_limited", Cause::RateLimited, "Too many requests. Please slow down.")
+            }
+            Reject::TooManyFailures(_) => Answer::new(
+                429,
+                "too_many_failures",
+                Cause::TooManyFailures,
+                "Too many credentials from this address were wrong. Please try again later.",
+            ),
+            Reject::NoKeys => Answer::new(
+                503,
+                "keys_unavailable",
+                Cause::NoKeys,
+                "The keys of the token's issuer cannot be had right now. Please try again in a few moments.",
+            ),
+            Reject::NoJudge => Answer::new(
+                503,
+                "auth_unavailable",
+                Cause::NoJudge,
+                "The credential cannot be checked right now. Please try again in a few moments.",
+            ),
+            Reject::Preflight => Answer::new(
+                204,
+                "preflight",
+                Cause::Preflight,
+                "What a browser may ask for from another origin.",
+            ),
             Reject::NoRoute => Answer::new(404, "no_route", Cause::NoRoute, "No route takes this request."),
             Reject::MethodNotAllowed(allowed) => {
                 let nowhere = *allowed == MethodSet::default();
@@ -203,7 +285,17 @@ impl Reject {
     /// a request.
     pub fn closes(&self) -> bool {
         match self {
-            Reject::NoRoute | Reject::Loop | Reject::LastStop | Reject::Fault(_) => false,
+            Reject::Unauthorized(_)
+            | Reject::Forbidden
+            | Reject::RateLimited(_)
+            | Reject::TooManyFailures(_)
+            | Reject::NoKeys
+            | Reject::NoJudge
+            | Reject::Preflight
+            | Reject::NoRoute
+            | Reject::Loop
+            | Reject::LastStop
+            | Reject::Fault(_) => false,
             Reject::MethodNotAllowed(allowed) => *allowed == MethodSet::default(), // a tunnel was asked for
             _ => true,
         }
@@ -264,6 +356,12 @@ impl From<Malformed> for Reject {
     }
 }
 
+impl From<Unauthorized> for Reject {
+    fn from(why: Unauthorized) -> Reject {
+        Reject::Unauthorized(why)
+    }
+}
+
 impl From<Fault> for Reject {
     fn from(fault: Fault) -> Reject {
         Reject::Fault(fault)
@@ -301,6 +399,20 @@ impl From<BadReply> for Fault {
 pub enum Cause {
     /// The request is malformed or over a limit.
     BadRequest,
+    /// Nobody knows who asks.
+    Unauthorized,
+    /// Who asks may not.
+    Forbidden,
+    /// A rate limit is used up.
+    RateLimited,
+    /// Too many wrong credentials from one address.
+    TooManyFailures,
+    /// The keys of a token's issuer cannot be had.
+    NoKeys,
+    /// The service that judges credentials cannot be asked.
+    NoJudge,
+    /// A browser has asked what it may.
+    Preflight,
     /// No route.
     NoRoute,
     /// No route with this method.
@@ -336,6 +448,13 @@ impl Cause {
     pub fn code(self) -> &'static str {
         match self {
             Cause::BadRequest => "BR",
+            Cause::Unauthorized => "AU",
+            Cause::Forbidden => "AF",
+            Cause::RateLimited => "RL",
+            Cause::TooManyFailures => "AL",
+            Cause::NoKeys => "AK",
+            Cause::NoJudge => "AX",
+            Cause::Preflight => "CP",
             Cause::NoRoute => "NR",
             Cause::Method => "MA",
             Cause::RequestTimeout => "RT",
@@ -355,7 +474,7 @@ impl Cause {
 }
 
 /// Seconds after which a client may try again when the upstream is down: about the time a restart takes.
-const RETRY_AFTER_SECONDS: u32 = 5;
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// An answer of the gateway's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -389,43 +508,75 @@ pub struct Delivery<'a> {
     pub head_only: bool,
     /// Where the time went so far, if the client is told.
     pub timing: Option<&'a Stages>,
+    /// Further lines that go with whatever answers the request.
+    pub lines: &'a [u8],
+    /// Whether the client has asked for text rather than JSON.
+    pub is_text: bool,
 }
 
-/// Appends the whole response for a refusal; returns how many bytes of it are its body.
+/// Appends the whole response for a refusal; returns how many bytes of it are its body. Pieces are copied, nothing is put together
+/// elsewhere first: whoever floods a gateway is refused at the price of a few hundred bytes.
 pub fn write(out: &mut Vec<u8>, reject: &Reject, delivery: Delivery<'_>) -> usize {
     let answer = reject.answer();
-    let body = if answer.status == 204 { String::new() } else { problem(answer, delivery.request_id) };
-    let mut head =
-        format!("HTTP/1.1 {} {}\r\nDate: {}\r\n", answer.status, reason(answer.status), delivery.date);
-    let content = match body.len() {
-        0 => Ok(()), // a 204 has no length, either (RFC 9110 section 8.6)
-        length => write!(head, "Content-Type: application/problem+json\r\nContent-Length: {length}\r\n"),
-    };
-    let extra = match reject {
-        Reject::MethodNotAllowed(allowed) => write!(head, "Allow: {allowed}\r\n"),
-        _ if answer.status == 503 => write!(head, "Retry-After: {RETRY_AFTER_SECONDS}\r\n"),
-        _ => Ok(()),
-    };
-    debug_assert!(content.and(extra).is_ok(), "writing to a string does not fail");
-    head.push_str("X-Request-Id: ");
-    head.push_str(delivery.request_id);
-    head.push_str("\r\n");
-    out.extend_from_slice(head.as_bytes());
+    let mut number = itoa::Buffer::new();
+    let status = number.format(answer.status);
+    put(out, &["HTTP/1.1 ", status, " ", reason(answer.status), "\r\nDate: ", delivery.date, "\r\n"]);
+    let mut pieces = [""; PIECES];
+    if answer.status != 204 {
+        // A 204 has neither content nor a length (RFC 9110 section 8.6).
+        pieces = if delivery.is_text { text(answer, delivery) } else { problem(answer, status, delivery) };
+        let kind = if delivery.is_text { TEXT } else { PROBLEM };
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        put(
+            out,
+            &["Content-Type: ", kind, "\r\nContent-Length: ", itoa::Buffer::new().format(length), "\r\n"],
+        );
+    }
+    match reject {
+        Reject::MethodNotAllowed(allowed) => put(out, &["Allow: ", &allowed.to_string(), "\r\n"]),
+        Reject::RateLimited(seconds) | Reject::TooManyFailures(seconds) => put_retry_after(out, *seconds),
+        _ if answer.status == 503 => put_retry_after(out, RETRY_AFTER_SECONDS),
+        _ => {}
+    }
+    put(out, &["X-Request-Id: ", delivery.request_id, "\r\n"]);
+    out.extend_from_slice(delivery.lines);
     delivery.timing.into_iter().for_each(|stages| forward::put_server_timing(out, stages));
     out.extend_from_slice(if delivery.close { b"Connection: close\r\n\r\n" } else { b"\r\n" });
-    let body = if delivery.head_only { "" } else { &body };
-    out.extend_from_slice(body.as_bytes());
-    body.len()
+    let before = out.len();
+    if !delivery.head_only {
+        put(out, &pieces);
+    }
+    out.len() - before
 }
 
-/// The body of an answer (RFC 9457).
-fn problem(answer: Answer, request_id: &str) -> String {
-    let Answer { status, code, detail, .. } = answer;
-    let title = reason(status);
-    format!(
-        "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\",\
-         \"code\":\"{code}\",\"request_id\":\"{request_id}\"}}\n"
-    )
+/// How a refusal is said to programs (RFC 9457), and to people who ask for text.
+const PROBLEM: &str = "application/problem+json";
+const TEXT: &str = "text/plain; charset=utf-8";
+/// Pieces that a body is made of, at most.
+const PIECES: usize = 11;
+
+fn put(out: &mut Vec<u8>, pieces: &[&str]) {
+    pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+}
+
+fn put_retry_after(out: &mut Vec<u8>, seconds: u64) {
+    put(out, &["Retry-After: ", itoa::Buffer::new().format(seconds), "\r\n"]);
+}
+
+/// The body of an answer (RFC 9457). Nothing in it needs an escape: our own words, and an id that was checked.
+fn problem<'a>(answer: Answer, status: &'a str, delivery: Delivery<'a>) -> [&'a str; PIECES] {
+    let Answer { code, detail, .. } = answer;
+    let title = reason(answer.status);
+    let (before, after) = ("{\"type\":\"about:blank\",\"title\":\"", "\"}\n");
+    let (status_is, detail_is, code_is) = ("\",\"status\":", ",\"detail\":\"", "\",\"code\":\"");
+    let id_is = "\",\"request_id\":\"";
+    [before, title, status_is, status, detail_is, detail, code_is, code, id_is, delivery.request_id, after]
+}
+
+/// The same for people.
+fn text<'a>(answer: Answer, delivery: Delivery<'a>) -> [&'a str; PIECES] {
+    let Answer { code, detail, .. } = answer;
+    [detail, "\n", "code: ", code, "\n", "request id: ", delivery.request_id, "\n", "", "", ""]
 }
 
 /// The reason phrase of the statuses the gateway makes (RFC 9110 section 15).
@@ -433,12 +584,15 @@ fn reason(status: u16) -> &'static str {
     match status {
         204 => "No Content",
         400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Content Too Large",
         414 => "URI Too Long",
         417 => "Expectation Failed",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         502 => "Bad Gateway",
@@ -456,7 +610,19 @@ mod tests {
 
     fn render(reject: &Reject, close: bool, head_only: bool) -> String {
         let mut out = Vec::new();
-        write(&mut out, reject, Delivery { request_id: "id", date: "now", close, head_only, timing: None });
+        write(
+            &mut out,
+            reject,
+            Delivery {
+                request_id: "id",
+                date: "now",
+                close,
+                head_only,
+                timing: None,
+                lines: b"",
+                is_text: false,
+            },
+        );
         String::from_utf8(out).unwrap()
     }
 

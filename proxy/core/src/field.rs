@@ -4,14 +4,17 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant is the field of that name")]
 pub enum Name {
+    Authorization,
     Connection,
     ContentLength,
+    ContentLocation,
     Date,
     Expect,
     Forwarded,
     Host,
     Http2Settings,
     KeepAlive,
+    Location,
     MaxForwards,
     ProxyAuthenticate,
     ProxyAuthenticationInfo,
@@ -32,6 +35,12 @@ pub enum Name {
     /// A name by which some proxy tells a service who the client is or what it asked for (`True-Client-IP`,
     /// `X-Forwarded-` with anything behind it): whoever believes it must not hear it from the client.
     Claim,
+    /// A name by which a gateway tells a service who asks (`X-User-Id`): only this one may say it.
+    Identity,
+    /// What a browser may do with an answer (`Access-Control-`).
+    AccessControl,
+    /// How often a client may ask (`RateLimit`, `X-RateLimit-`).
+    RateLimit,
     /// A name with `_` or `.` that a service may read as one of the guarded names above (`Content_Length`).
     Alias,
     /// Any other name.
@@ -40,10 +49,10 @@ pub enum Name {
 
 /// Which names there are among the fields of a head: most are asked for in vain.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct NameSet(u32);
+pub(crate) struct NameSet(u64);
 
 const _: () =
-    assert!((Name::Other as u32) < u32::BITS, "there is a bit for each name, of which this is the last");
+    assert!((Name::Other as u32) < u64::BITS, "there is a bit for each name, of which this is the last");
 
 impl NameSet {
     pub(crate) fn insert(&mut self, name: Name) {
@@ -67,6 +76,7 @@ fn names_like(length: usize, first: u8) -> &'static [(&'static str, Name)] {
         (6, b'x') => &[("x-host", Name::Claim)],
         (7, b't') => &[("trailer", Name::Trailer)],
         (7, b'u') => &[("upgrade", Name::Upgrade)],
+        (8, b'l') => &[("location", Name::Location)],
         (8, b'x') => &[("x-scheme", Name::Claim)],
         (9, b'f') => &[("forwarded", Name::Forwarded)],
         (9, b'x') => &[("x-real-ip", Name::Claim)],
@@ -80,6 +90,7 @@ fn names_like(length: usize, first: u8) -> &'static [(&'static str, Name)] {
         }
         (12, b'x') => &[("x-request-id", Name::XRequestId), ("x-url-scheme", Name::Claim)],
         (12, b'm') => &[("max-forwards", Name::MaxForwards)],
+        (13, b'a') => &[("authorization", Name::Authorization)],
         (13, b'x') => &[("x-rewrite-url", Name::Claim), ("x-remote-user", Name::Claim)],
         (14, b'c') => &[("content-length", Name::ContentLength)],
         (14, b'h') => &[("http2-settings", Name::Http2Settings)],
@@ -87,7 +98,7 @@ fn names_like(length: usize, first: u8) -> &'static [(&'static str, Name)] {
         (14, b'x') => &[("x-original-url", Name::Claim), ("x-proxyuser-ip", Name::Claim)],
         (15, b'x') => &[("x-forwarded-for", Name::XForwardedFor), ("x-original-host", Name::Claim)],
         (15, b'f') => &[("front-end-https", Name::Claim)],
-        (16, b'c') => &[("cf-connecting-ip", Name::Claim)],
+        (16, b'c') => &[("cf-connecting-ip", Name::Claim), ("content-location", Name::ContentLocation)],
         (16, b'f') => &[("fastly-client-ip", Name::Claim)],
         (16, b'x') => &[
             ("x-azure-clientip", Name::Claim),
@@ -119,7 +130,9 @@ impl Name {
             }
         }
         match first {
-            b'x' if begins_x_forwarded(name) => Name::Claim,
+            b'x' => family_of_x(name),
+            b'a' if begins(name, "access-control-") => Name::AccessControl,
+            b'r' if begins(name, "ratelimit") => Name::RateLimit,
             b'c' | b't' if frames_with_more_separators(name) => Name::Alias,
             _ => Name::Other,
         }
@@ -146,10 +159,31 @@ impl Name {
     }
 }
 
-/// Proxies go on inventing names of this family (`X-Forwarded-Prefix`, `-Scheme`, `-Ssl`, `-User`).
-fn begins_x_forwarded(name: &[u8]) -> bool {
-    const FAMILY: &str = "x-forwarded-";
-    name.get(..FAMILY.len()).is_some_and(|start| is_alias(start, FAMILY))
+/// Families of names, in which others go on inventing members: what proxies say of clients (`X-Forwarded-Prefix`, `-Ssl`), and what
+/// gateways say of callers, by the habits of several (`X-Auth-Request-` of oauth2-proxy, `X-Consumer-` of Kong).
+const FAMILIES_OF_X: [(&str, Name); 6] = [
+    ("x-forwarded-", Name::Claim),
+    ("x-user-", Name::Identity),
+    ("x-auth-", Name::Identity),
+    ("x-authenticated-", Name::Identity),
+    ("x-consumer-", Name::Identity),
+    ("x-ratelimit-", Name::RateLimit),
+];
+
+/// Members of these families that mean something else: a client's own description, and credentials of its own.
+const OTHERS_OF_X: [&str; 3] = ["x-user-agent", "x-auth-token", "x-auth-key"];
+
+fn family_of_x(name: &[u8]) -> Name {
+    let family = FAMILIES_OF_X.iter().find(|(family, _)| begins(name, family));
+    match family {
+        Some((_, Name::Identity)) if OTHERS_OF_X.iter().any(|other| is_alias(name, other)) => Name::Other,
+        Some((_, meaning)) => *meaning,
+        None => Name::Other,
+    }
+}
+
+fn begins(name: &[u8], family: &str) -> bool {
+    name.get(..family.len()).is_some_and(|start| is_alias(start, family))
 }
 
 /// `Transfer---Encoding` and its like, which some services fold into one separator.
@@ -242,6 +276,27 @@ mod tests {
         for other in ["X-Forward-For-Me", "X-Forwardedfor", "X-HTTP-Method-Override", "Client-IPs"] {
             assert_eq!(Name::of(other.as_bytes()), Name::Other, "{other}");
         }
+    }
+
+    #[test]
+    fn what_only_a_gateway_may_say_of_a_caller_is_known_in_any_spelling() {
+        for name in [
+            "X-User-Id",
+            "x_user_id",
+            "X.User.Roles",
+            "X-Auth-User",
+            "X_Auth_User",
+            "X.Auth.Request.Email",
+            "x-consumer-id",
+        ] {
+            assert_eq!(Name::of(name.as_bytes()), Name::Identity, "{name}");
+        }
+        for name in ["X-User-Agent", "X-Auth-Token", "X-Users", "X-User", "X-Userid"] {
+            assert_eq!(Name::of(name.as_bytes()), Name::Other, "{name}");
+        }
+        assert_eq!(Name::of(b"Access-Control-Allow-Origin"), Name::AccessControl);
+        assert_eq!(Name::of(b"X-RateLimit-Limit"), Name::RateLimit);
+        assert_eq!(Name::of(b"RateLimit-Policy"), Name::RateLimit);
     }
 
     #[test]

@@ -11,7 +11,9 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod auth;
 pub mod body;
+pub mod caller;
 pub mod chunked;
 pub mod field;
 pub mod forward;
@@ -29,6 +31,7 @@ pub mod route;
 pub mod snapshot;
 pub mod stages;
 pub mod target;
+pub mod token;
 pub mod tolerance;
 pub mod trace;
 pub mod trust;

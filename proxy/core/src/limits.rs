@@ -35,6 +35,16 @@ pub const NODE_ID_BYTES: usize = 64;
 pub const LOGGED_FIELD_BYTES: usize = 1024;
 /// Bytes of a request id that is taken over from the client.
 pub const REQUEST_ID_BYTES: usize = 128;
+/// Bytes of a token: with roles and groups it has one or two thousand, and it is hashed at each request.
+pub const TOKEN_BYTES: usize = 8 * 1024;
+/// Bytes of the name of a key in a token. Thumbprints have 43.
+pub const KEY_ID_BYTES: usize = 256;
+/// Bytes of a set of keys. Large providers publish some 10 KB.
+pub const KEYS_BYTES: usize = 1024 * 1024;
+/// Keys in a set: a provider that rotates has two or three, one with many tenants some dozens.
+pub const KEYS: usize = 256;
+/// Keys that are tried on a token that names none: each costs tens of microseconds.
+pub const KEYS_TRIED: usize = 8;
 
 // Heads are spans of u16 into the read buffer.
 const _: () = assert!(HEAD_BYTES <= u16::MAX as usize);
