@@ -19,6 +19,7 @@ pub mod field;
 pub mod forward;
 pub mod framing;
 pub mod head;
+pub mod limit;
 pub mod limits;
 pub mod logline;
 pub mod method;
