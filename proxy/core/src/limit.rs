@@ -275,33 +275,5 @@ fn joined(ends: u64, used: u64) -> u64 {
     ends << COUNT_BITS | used
 }
 
-/// Charges several limits, all or none: all are looked at first, so that a request that one of them refuses costs nothing.
-///
-/// # Errors
-/// The place of the first that refuses, and how.
-pub fn charge_all(
-    limits: &[(&Limiter, KeyHash)],
-    cost: u64,
-    now: Since,
-    mut standing: impl FnMut(usize, Standing),
-) -> Result<(), (usize, Refused)> {
-    if limits.len() > 1 {
-        for (place, (limiter, key)) in limits.iter().enumerate() {
-            limiter.look(*key, cost, now).map_err(|refused| (place, refused))?;
-        }
-    }
-    for (place, (limiter, key)) in limits.iter().enumerate() {
-        match limiter.charge(*key, cost, now) {
-            Ok(stands) => standing(place, stands),
-            Err(refused) => {
-                // Somebody was faster at this one: what the others were charged goes back.
-                limits[..place].iter().for_each(|(limiter, key)| limiter.give_back(*key, cost, now));
-                return Err((place, refused));
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests;

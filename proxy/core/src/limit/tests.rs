@@ -140,24 +140,6 @@ fn another_count_or_window_leaves_what_was_used() {
 }
 
 #[test]
-fn of_several_limits_all_are_charged_or_none() {
-    let (wide, narrow) = (Limiter::new(quota(100, MINUTE), 8), Limiter::new(quota(2, MINUTE), 8));
-    let limits = [(&wide, key(1)), (&narrow, key(2))];
-    let charge = || {
-        let mut left = Vec::new();
-        charge_all(&limits, 1, SECOND, |_, standing| left.push(standing.remaining)).map(|()| left)
-    };
-    assert_eq!(charge().unwrap(), [99, 1]);
-    assert_eq!(charge().unwrap(), [98, 0]);
-    for _ in 0..5 {
-        assert!(matches!(charge(), Err((1, Refused::Over(..)))));
-    }
-    assert_eq!(wide.look(key(1), 0, SECOND).unwrap().remaining, 98);
-    wide.give_back(key(1), 1, SECOND);
-    assert_eq!(wide.look(key(1), 0, SECOND).unwrap().remaining, 99);
-}
-
-#[test]
 fn only_keys_that_are_idle_are_forgotten() {
     let limiter = Limiter::new(quota(5, MINUTE), 1);
     assert_eq!(limiter.room(), 8);
