@@ -7,13 +7,13 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use ringgate_core::answer::{BadReply, Fault, Reject};
+use ringgate_core::answer::{BadReply, Fault, Malformed, Reject};
 use ringgate_core::body::BodyReader;
-use ringgate_core::forward::{self, Peer, ToClient, ToServer};
+use ringgate_core::forward::{self, Own, Peer, ToClient, ToServer};
 use ringgate_core::head::{HeadScanner, RequestHead, ResponseHead};
 use ringgate_core::node::Node;
 use ringgate_core::request_id;
-use ringgate_core::snapshot::{Clients, Kept, Snapshot};
+use ringgate_core::snapshot::{Clients, Snapshot};
 
 use crate::Case;
 use crate::messages::{Message, browser, crowded, plain};
@@ -47,13 +47,9 @@ fn serve(message: Message) -> impl FnMut() -> usize {
 impl Exchange {
     /// Of this message, again and again, through a table of 1,000 routes.
     pub fn new(message: Message) -> Exchange {
-        let snapshot = Snapshot {
-            routes: Arc::new(routing::prefixes_and("/api/v1", 1_000)),
-            pools: vec![Arc::new(routing::pool(4))],
-            clients: Clients::default(),
-            kept: Kept::default(),
-            node: Node::new("gateway").expect("an id"),
-        };
+        let pools = vec![Arc::new(routing::pool(4))];
+        let node = Node::new("gateway").expect("an id");
+        let snapshot = Snapshot::new(routing::prefixes_and("/api/v1", 1_000), pools, node);
         Exchange {
             snapshot,
             message,
@@ -96,8 +92,9 @@ impl Exchange {
             out,
             head,
             bytes,
-            ToServer { server, peer, request_id, upgrade, node: &snapshot.node, trace: None },
-        );
+            ToServer { server, peer, request_id, upgrade, node: &snapshot.node, trace: None, shape: None },
+        )
+        .map_err(|_| Malformed::Path)?;
         Ok(())
     }
 
@@ -131,6 +128,7 @@ impl Exchange {
             framing,
             persists: request.persists() && head.persists(method),
             timing: None,
+            own: Own::default(),
         };
         self.out.clear();
         forward::response(&mut self.out, head, bytes, to);

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use ringgate_core::body::BodyReader;
-use ringgate_core::forward::{self, Peer, ToClient, ToServer};
+use ringgate_core::forward::{self, Own, Peer, ToClient, ToServer};
 use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadScanner, RequestHead, ResponseHead};
 use ringgate_core::method::Method;
@@ -78,9 +78,17 @@ fn write_request(message: Message, peer: Peer<'static>) -> impl FnMut() -> usize
     move || {
         out.clear();
         let request_id = "0123456789abcdef0123456789abcdef";
-        let to = ToServer { server: &server, peer, request_id, upgrade: None, node: &node, trace: None };
-        forward::request(&mut out, black_box(&head), &message.request, to);
-        out.len()
+        let to = ToServer {
+            server: &server,
+            peer,
+            request_id,
+            upgrade: None,
+            node: &node,
+            trace: None,
+            shape: None,
+        };
+        let written = forward::request(&mut out, black_box(&head), &message.request, to);
+        written.map_or(0, |()| out.len())
     }
 }
 
@@ -100,6 +108,7 @@ fn write_response(message: Message) -> impl FnMut() -> usize {
             framing,
             persists: true,
             timing: None,
+            own: Own::default(),
         };
         forward::response(&mut out, black_box(&head), &bytes, to);
         out.len()

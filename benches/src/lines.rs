@@ -39,6 +39,7 @@ fn write(message: Message, form: Form, shape: Shape) -> impl FnMut() -> usize {
             time: b"2026-11-22T18:00:00.123Z",
             request_id: "0123456789abcdef0123456789abcdef",
             client: "192.0.2.1",
+            user: None,
             head: Some((&head, &message.request)),
             routes: &routes,
             route,

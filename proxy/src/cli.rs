@@ -78,6 +78,8 @@ pub enum Command {
     Explain(Explain),
     /// Print the language of the configuration: JSON Schema for editors, or the reference page
     Schema(Schema),
+    /// Make an API key, and the digest of it that a configuration holds
+    HashKey(HashKey),
     /// Print the version
     Version,
 }
@@ -149,6 +151,14 @@ pub struct Explain {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `ringgate hash-key`
+#[derive(Debug, Args)]
+pub struct HashKey {
+    /// Print the digest of the key on standard input, instead of making one
+    #[arg(long)]
+    pub stdin: bool,
 }
 
 /// `ringgate schema`

@@ -1,10 +1,12 @@
 //! A client's connection: its bytes, the request being served, and how it ends.
 
+use std::cell::{RefCell, RefMut};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
 use ringgate_core::answer::Reject;
+use ringgate_core::field::list;
 use ringgate_core::forward::Peer;
 use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, RequestHead};
@@ -33,8 +35,10 @@ pub(crate) struct Client {
     peer_address: String,
     /// Whether the peer is a proxy that is believed, and if so whom it says it speaks for.
     is_trusted: bool,
-    address: Option<String>,
+    address: Option<(IpAddr, String)>,
     request_id: String,
+    /// Lines that go with whatever answers the current request.
+    lines: RefCell<Vec<u8>>,
     /// When it was accepted, until its first request has come.
     accepted: Option<Instant>,
     /// When the first byte of the current head came, if not the whole of it did.
@@ -64,6 +68,7 @@ impl Client {
             is_trusted: false,
             address: None,
             request_id: String::new(),
+            lines: RefCell::default(),
             accepted: Some(now()),
             began: None,
             before: Traffic::default(),
@@ -109,7 +114,8 @@ impl Client {
         self.is_trusted = clients.trusted.has(self.peer);
         if self.is_trusted {
             let fields = self.head.fields(self.head_bytes());
-            self.address = Some(clients.trusted.client(self.peer, fields).to_string());
+            let address = clients.trusted.client(self.peer, fields);
+            self.address = Some((address, address.to_string()));
         }
         self.gather_body();
         Ok(Some(held))
@@ -172,6 +178,7 @@ impl Client {
     pub(crate) fn finish_request(&mut self, body: usize, surplus: &[u8]) {
         self.buffer.consume(self.bounds.end + body);
         self.buffer.extend(surplus);
+        self.lines.get_mut().clear();
         if self.buffer.is_empty() && self.buffer.capacity() > limits::KEPT_BUFFER_BYTES {
             self.buffer = Buffer::with_capacity(limits::CLIENT_BUFFER_BYTES);
         }
@@ -222,7 +229,29 @@ impl Client {
 
     /// The client's address, as text: the peer's, or the one that a trusted proxy names.
     pub(crate) fn address(&self) -> &str {
-        self.address.as_deref().unwrap_or(&self.peer_address)
+        self.address.as_ref().map_or(&self.peer_address, |(_, text)| text)
+    }
+
+    /// The same, to compare and count by.
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.address.as_ref().map_or(self.peer, |(address, _)| *address)
+    }
+
+    /// Lines that go with whatever answers the request. Not to be held while anything is waited for.
+    pub(crate) fn lines(&self) -> RefMut<'_, Vec<u8>> {
+        self.lines.borrow_mut()
+    }
+
+    /// Whether a refusal is said as text: the request takes that, and says nothing of JSON.
+    pub(crate) fn prefers_text(&self) -> bool {
+        let bytes = self.head_bytes();
+        if bytes.is_empty() {
+            return false;
+        }
+        let accepted = || self.head.fields(bytes).named(b"accept").flat_map(list);
+        let is_text = |kind: &[u8]| kind.to_ascii_lowercase().starts_with(b"text/plain");
+        let is_json = |kind: &[u8]| kind.to_ascii_lowercase().windows(4).any(|part| part == b"json");
+        accepted().next().is_some_and(is_text) && !accepted().any(is_json)
     }
 
     /// Who is connected to us.

@@ -3,18 +3,20 @@
 //! The answers come from the data plane's own code: the request is written out as bytes, read by the parser that reads
 //! those of clients, and routed and forwarded by what routes and forwards those.
 
+mod access;
 mod policy;
 
 use std::collections::HashSet;
 use std::fmt::{self, Display};
 use std::net::IpAddr;
 
-use ringgate_core::answer::{Answer, Reject};
-use ringgate_core::forward::{self, Peer, ToServer, Traced};
+use ringgate_core::answer::{Answer, Malformed, Reject};
+use ringgate_core::forward::{self, Peer, Shape, ToServer, Traced};
 use ringgate_core::limits::SERVER_CONNECTIONS;
 use ringgate_core::pool::Server;
 use ringgate_core::route::{Route, Verdict};
 use ringgate_core::snapshot::Snapshot;
+use ringgate_core::template::{BadRendering, Facts};
 use ringgate_core::trace::{Parent, Trace};
 use serde::Serialize;
 
@@ -37,6 +39,13 @@ pub fn summary(config: &Config) -> String {
         ["limits", &limits(config)],
     ];
     let mut rows = rows.map(|row| row.map(String::from).to_vec()).to_vec();
+    rows.extend(
+        config
+            .snapshot
+            .limits
+            .iter()
+            .map(|limit| vec!["rate limit".into(), format!("{}: {}", limit.name, access::limit(limit))]),
+    );
     rows.extend(admin(&config.fixed.admin).map(|places| vec!["admin".to_owned(), places]));
     format!("{}\nroutes, in order of precedence:\n{}", aligned(&rows), table(config))
 }
@@ -181,15 +190,15 @@ enum Answered {
         servers: Vec<String>,
         /// To each of them.
         connections: usize,
-        policy: Numbers,
+        policy: Box<Numbers>,
         head: String,
         /// Names of fields that the server gets and the client did not send like that,
         added: Vec<String>,
         /// and of those that it sent and the server does not get like that.
         removed: Vec<String>,
-        /// The policy as people read it: timeouts, limits, upgrades.
+        /// The policy as people read it: timeouts, limits, upgrades, who may ask, how often.
         #[serde(skip)]
-        said: Box<[String; 3]>,
+        said: Box<[String; 5]>,
     },
     Gateway {
         status: u16,
@@ -295,26 +304,34 @@ fn upstream(config: &Config, sample: &Sample, peer: Option<IpAddr>) -> Result<An
     let Config { snapshot, veil, .. } = config;
     let (head, bytes) = (sample.head(), sample.bytes());
     head.check(bytes, &snapshot.node)?;
-    let route = snapshot.routes.find(&sample.route_request())?.route;
+    let found = snapshot.routes.find(&sample.route_request());
+    let policy = found.as_ref().map_or(&snapshot.strangers, |found| &found.route.policy);
+    let known = access::admit(snapshot, policy, sample)?;
+    let route = found?.route;
     head.check_length(route.policy.body_bytes)?;
     let pool = snapshot.pool(route);
     let servers: Vec<&Server> = pool.turn().collect();
     let names = servers.iter().map(|server| veil.shown(&server.name).to_owned()).collect();
     let own_id = head.request_id(bytes);
     let trace = config.tracing.as_ref().map(|_| Traceparent::of(Parent::of(head.fields(bytes))));
-    let (address, mut sent) = (peer.map(|peer| peer.to_string()), Vec::new());
+    let (address, mut sent) = (access::address(peer, CLIENT), Vec::new());
+    let request_id = own_id.unwrap_or(REQUEST_ID);
+    let caller = known.as_ref().map(|known| &known.caller);
+    let facts = Facts { head, bytes, pattern: &route.pattern, caller, request_id, client: &address };
+    let identity = known.as_ref().map_or(&b""[..], |known| &known.lines);
     let to = ToServer {
         server: servers[0],
         peer: Peer {
-            address: address.as_deref().unwrap_or(CLIENT),
+            address: &address,
             is_trusted: peer.is_some_and(|peer| snapshot.clients.trusted.has(peer)),
         },
-        request_id: own_id.unwrap_or(REQUEST_ID),
+        request_id,
         upgrade: head.upgrade(bytes, &route.policy.upgrades),
         node: &snapshot.node,
         trace: trace.as_ref().map(|trace| trace.field),
+        shape: route.policy.reshapes_requests().then_some(Shape { policy: &route.policy, facts, identity }),
     };
-    forward::request(&mut sent, head, bytes, to);
+    forward::request(&mut sent, head, bytes, to).map_err(|BadRendering| Malformed::Path)?;
     let head = veil.words(&String::from_utf8_lossy(&sent));
     let head = trace.map(|trace| trace.shown_in(&head)).unwrap_or(head);
     let [added, removed] = changes(&String::from_utf8_lossy(bytes), &head);
@@ -324,12 +341,14 @@ fn upstream(config: &Config, sample: &Sample, peer: Option<IpAddr>) -> Result<An
         pool: pool.name.to_string(),
         connections: servers[0].capacity.most(),
         servers: names,
-        policy: Numbers::from(&route.policy),
+        policy: Box::new(Numbers::from(&route.policy)),
         head,
         said: Box::new([
             policy::list(policy::timeouts(&route.policy.timeouts)),
             policy::list(policy::limits(&route.policy)),
             policy::upgrades(&route.policy),
+            access::authentication(&route.policy),
+            access::limits(&route.policy),
         ]),
     })
 }
@@ -409,7 +428,9 @@ impl Display for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Answered::Upstream { pool, servers, connections, head, added, removed, said, .. } => {
-                let [timeouts, limits, upgrades] = &**said;
+                let [timeouts, limits, upgrades, authentication, rates] = &**said;
+                writeln!(f, "auth:        {authentication}")?;
+                writeln!(f, "rate limits: {rates}")?;
                 writeln!(f, "timeouts:    {timeouts}")?;
                 writeln!(f, "limits:      {limits}, {connections} connections to a server")?;
                 writeln!(f, "upgrade:     {upgrades}\n")?;

@@ -15,6 +15,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::balance::{self, Balance, ClosedInbox, Load};
 use crate::config::{Config, Tracing};
 use crate::counters::Counters;
+use crate::gate::{Checker, Gate};
 use crate::limits;
 use crate::log::{self, Log, Reopener, RequestLog};
 use crate::metrics::{Metrics, Readings, Series};
@@ -36,6 +37,8 @@ pub struct Gateway {
     threads: Vec<JoinHandle<io::Result<()>>>,
     log: Writer,
     log_settings: RequestLog,
+    /// Rung for keys that a worker has met and not got; for one who fetches them.
+    keys: Option<UnixStream>,
     /// What its workers record, for one who exports it.
     spans: Option<Receiver<Spans>>,
 }
@@ -142,6 +145,8 @@ struct Start {
     counters: Arc<Counters>,
     series: Sender<Series>,
     tracing: Option<(Tracing, SyncSender<Spans>)>,
+    checker: Checker,
+    keys: Arc<Waker>,
     balance: Balance,
     inbox: ClosedInbox,
     /// Told once the worker accepts.
@@ -192,6 +197,9 @@ impl Gateway {
         let (ready, started) = channel();
         let (series, news) = channel();
         let (tracing, spans) = config.tracing.map(tracing::start).unzip();
+        let checker = Checker::start()?;
+        let (keys, keys_wanted) = Waker::pair()?;
+        let keys = Arc::new(keys);
         let (mut seen, mut starts) = (Vec::new(), Vec::new());
         for (index, (listener, (balance, inbox))) in listeners.into_iter().zip(crew).enumerate() {
             let (waker, wake) = Waker::pair()?;
@@ -208,12 +216,14 @@ impl Gateway {
                 counters,
                 series: series.clone(),
                 tracing: tracing.clone(),
+                checker: checker.clone(),
+                keys: keys.clone(),
                 balance,
                 inbox,
                 ready: ready.clone(),
             });
         }
-        drop((ready, log_writer, tracing));
+        drop((ready, log_writer, tracing, checker));
         let workers = Arc::new(Workers {
             orders,
             seen,
@@ -231,6 +241,7 @@ impl Gateway {
             threads: Vec::new(),
             log,
             log_settings,
+            keys: Some(keys_wanted),
             spans,
         };
         for (index, start) in starts.into_iter().enumerate() {
@@ -291,6 +302,11 @@ impl Gateway {
     /// The way to have the request log opened anew.
     pub fn log_reopener(&self) -> Reopener {
         Reopener::new(self.log_settings.file.clone(), self.log.replacement())
+    }
+
+    /// Where it rings when a worker has met a key that is not there; for the first who asks.
+    pub(crate) fn take_key_bell(&mut self) -> Option<UnixStream> {
+        self.keys.take()
     }
 
     /// What its workers record of requests, if they do; for the first who asks.
@@ -367,9 +383,9 @@ impl Start {
         let orders = self.orders.clone();
         let tracer =
             self.tracing.map(|(settings, queue)| Tracer::new(&settings, queue, self.counters.clone()));
-        let metrics = Metrics::new(self.series);
+        let (metrics, gate) = (Metrics::new(self.series), Gate::new(self.checker, self.keys));
         let worker: Rc<Worker> =
-            Worker::new(self.orders, log, self.counters, metrics, tracer, self.balance, inbox);
+            Worker::new(self.orders, log, self.counters, metrics, tracer, gate, (self.balance, inbox));
         let _ = self.ready.send(());
         drop(self.ready); // whoever waits for all of us must notice if one cannot
         let until_over = async {

@@ -3,6 +3,7 @@
 //! Read `pipeline.rs` first: it is the life of a request. `session.rs` is the life of a connection, `worker.rs` that of a
 //! thread, [`gateway`] that of the whole.
 
+pub mod apikey;
 mod balance;
 pub mod cli;
 mod client;
@@ -12,7 +13,9 @@ pub mod control;
 pub mod counters;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod epoch;
 pub mod explain;
+mod gate;
 pub mod gateway;
 mod lease;
 mod limits;

@@ -43,6 +43,21 @@ pub(crate) const EVICTED: usize = 32;
 pub(crate) const EVICTED_SHARE: usize = 8;
 /// Requests whose spans wait for their export: what a busy gateway records in half a second, at most some 16 MB.
 pub(crate) const TRACED_REQUESTS: usize = 16 * 1024;
+/// Bytes of verified tokens that a worker remembers, in two halves: some 4,000 of the usual size in each. Verifying one takes 20 to
+/// 100 microseconds, finding it 0.2.
+pub(crate) const TOKEN_CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// The same of what passwords and services have said, which are remembered by digests of 32 bytes.
+pub(crate) const VERDICT_CACHE_BYTES: usize = 4 * 1024 * 1024;
+/// Requests of one worker that wait at the gate, for keys, passwords or a service: each holds a connection and its buffer.
+pub(crate) const WAITING_AT_GATE: usize = 256;
+/// How long a request waits for keys that its token names and that are being fetched.
+pub(crate) const KEYS_WAIT: Duration = Duration::from_millis(250);
+/// How long a request waits for its password to be checked: a queue that is full takes some seconds.
+pub(crate) const PASSWORD_WAIT: Duration = Duration::from_secs(5);
+/// How long it is remembered that a password was right, or wrong: a reload forgets it sooner.
+pub(crate) const PASSWORD_LIFE: Duration = Duration::from_secs(60);
+/// Passwords that wait for the one thread that checks them, at some ten milliseconds each.
+pub(crate) const PASSWORDS_WAITING: usize = 64;
 /// Descriptors that are nobody's connection: standard streams, signals, log, control plane. Measured: 18. The others are for who
 /// asks the admin API (32 at each door), for questions to the DNS, a collector, and files that are read.
 pub(crate) const OWN_DESCRIPTORS: u64 = 96;

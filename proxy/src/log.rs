@@ -247,6 +247,7 @@ pub(crate) fn facts<'a>(
         time: b"",
         request_id: client.request_id(),
         client: client.address(),
+        user: record.caller.as_ref().map(|known| &*known.caller.user),
         head: (!client.head_bytes().is_empty()).then(|| (client.head(), client.head_bytes())),
         routes: &held.routes,
         route: record.lease.as_ref().map(|lease| &***lease),

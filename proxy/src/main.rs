@@ -1,10 +1,11 @@
 //! The program: what was asked for, done, and an exit code that says how it went.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, Run, Schema};
+use ringgate::apikey;
+use ringgate::cli::{Arguments, Check, Command, Demonstration, Explain, HashKey, Run, Schema};
 use ringgate::config::{self, Config};
 use ringgate::control::{Basis, Charge, ControlPlane, Inheritance, systemd};
 use ringgate::explain;
@@ -39,6 +40,7 @@ fn run() -> ExitCode {
         Some(Command::Check(check)) => examine(check),
         Some(Command::Explain(question)) => answer(question),
         Some(Command::Schema(asked)) => tell(asked),
+        Some(Command::HashKey(asked)) => hash_key(asked),
         Some(Command::Version) => print(&format!("ringgate {}\n", env!("CARGO_PKG_VERSION"))),
     };
     let (message, code) = match done {
@@ -75,6 +77,7 @@ fn serve(run: &Run) -> Result<(), Failure> {
     let (stop, stopped) = process::signals().map_err(failed_to("listen to signals"))?;
     let address = config.listen;
     let basis = Basis {
+        key_sources: config.key_sources.clone(),
         files: config.files.clone(),
         fixed: config.fixed.clone(),
         origins: config.origins.clone(),
@@ -124,6 +127,23 @@ fn tell(asked: &Schema) -> Result<(), Failure> {
         true => config::reference(),
         false => json(&config::schema())?,
     })
+}
+
+/// A key is shown once: the configuration has only its digest.
+fn hash_key(asked: &HashKey) -> Result<(), Failure> {
+    if asked.stdin {
+        let mut key = Vec::new();
+        io::stdin().lock().take(1024).read_to_end(&mut key).map_err(failed_to("read the key"))?;
+        let key = key.trim_ascii_end();
+        return match key.len() {
+            16..=512 => print(&format!("{}\n", apikey::digest(key))),
+            _ => {
+                Err(Failure::Usage("error: a key has 16 to 512 bytes; leave --stdin out to make one".into()))
+            }
+        };
+    }
+    let key = apikey::generate().map_err(failed_to("make a key"))?;
+    print(&format!("key:    {key}\ndigest: {}\n", apikey::digest(key.as_bytes())))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {

@@ -5,19 +5,21 @@
 
 use std::rc::Rc;
 
-use ringgate_core::answer::{BadReply, Cause, Fault, Reject};
+use ringgate_core::answer::{BadReply, Cause, Fault, Malformed, Reject};
+use ringgate_core::auth::Known;
 use ringgate_core::body::BodyReader;
-use ringgate_core::forward::{self, ToClient, ToServer};
+use ringgate_core::forward::{self, Own, Shape, ToClient, ToServer};
 use ringgate_core::framing::Framing;
 use ringgate_core::head::{HeadBounds, HeadScanner, ResponseHead, Version};
 use ringgate_core::limits::INTERIM_RESPONSES;
-use ringgate_core::policy::Policy;
 use ringgate_core::pool::Server;
+use ringgate_core::template::{BadRendering, Facts};
 use ringgate_io::{Buffer, Side, join, now};
 
 use crate::client::Client;
 use crate::connection::{Broken, Connection};
-use crate::lease::Held;
+use crate::gate;
+use crate::lease::{Held, Lease};
 use crate::patience::Terms;
 use crate::record::Record;
 use crate::relay::{Relay, Sink, Source, Stopped};
@@ -59,12 +61,14 @@ pub(crate) async fn run(
     record: &mut Record,
 ) -> Result<Finished, Reject> {
     client.head().check(client.head_bytes(), &worker.node)?; // 204 400 405 417 508
-    let found = held.routes.find(&client.head().route_request(client.head_bytes()))?; // 404 405
-    let route = held.lease(found, &worker.metrics);
-    drop(held); // what follows may take long
-    record.routed(&route);
+    let found = held.routes.find(&client.head().route_request(client.head_bytes()));
+    let route = found.map(|found| held.lease(found, &worker.metrics));
+    record.routed(route.as_ref().ok());
+    record.caller = gate::admit(worker, client, held, route.as_deref().ok()).await?; // 204 400 401 403 429 503
+    let route = route?; // 404 405, after the policy, so that looking for routes is neither free nor tells anything
     client.head().check_length(route.policy.body_bytes)?; // 413
-    let exchange = Exchange::new(worker, client, &route.policy, record);
+    let caller = record.caller.clone();
+    let exchange = Exchange::new(worker, client, &route, caller.as_deref(), record);
     let mut turn = route.pool.turn();
     let mut refused = Fault::Unreachable;
     while let Some(server) = turn.next() {
@@ -90,6 +94,8 @@ fn may_repeat(client: &Client) -> bool {
 struct Exchange<'a> {
     worker: &'a Worker,
     client: &'a Client,
+    route: &'a Lease,
+    caller: Option<&'a Known>,
     terms: Terms<'a>,
     /// The protocol that the connection may go on in.
     upgrade: Option<&'a str>,
@@ -105,9 +111,28 @@ struct Answered {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(worker: &'a Worker, client: &'a Client, policy: &'a Policy, record: &Record) -> Exchange<'a> {
-        let upgrade = client.head().upgrade(client.head_bytes(), &policy.upgrades);
-        Exchange { worker, client, terms: Terms::new(policy, record.started), upgrade }
+    fn new(
+        worker: &'a Worker,
+        client: &'a Client,
+        route: &'a Lease,
+        caller: Option<&'a Known>,
+        record: &Record,
+    ) -> Exchange<'a> {
+        let upgrade = client.head().upgrade(client.head_bytes(), &route.policy.upgrades);
+        Exchange { worker, client, route, caller, terms: Terms::new(&route.policy, record.started), upgrade }
+    }
+
+    /// What the policy makes of messages.
+    fn shape(&self) -> Shape<'a> {
+        let facts = Facts {
+            head: self.client.head(),
+            bytes: self.client.head_bytes(),
+            pattern: &self.route.pattern,
+            caller: self.caller.map(|known| &known.caller),
+            request_id: self.client.request_id(),
+            client: self.client.address(),
+        };
+        Shape { policy: &self.route.policy, facts, identity: self.caller.map_or(b"", |known| &known.lines) }
     }
 }
 
@@ -147,8 +172,10 @@ impl Exchange<'_> {
             upgrade: self.upgrade,
             node: &worker.node,
             trace,
+            shape: self.terms.policy.reshapes_requests().then(|| self.shape()),
         };
-        forward::request(&mut head, client.head(), client.head_bytes(), to);
+        let written = forward::request(&mut head, client.head(), client.head_bytes(), to);
+        written.map_err(|BadRendering| Malformed::Path)?; // what the client says makes no path of the template
         let result = match client.whole_body() {
             Some(body) => self.request_then_answer(&mut upstream, head, body, record).await,
             // Boxed: rare, and large; an idle connection would carry its size.
@@ -257,11 +284,7 @@ impl Exchange<'_> {
         let (status, server_persists) = (head.status(), head.persists(method));
         let persists =
             self.client.persists() && !self.worker.is_draining() && progress.can_end(server_persists);
-        let date = self.worker.date();
-        let (request_id, date) = (self.client.request_id(), &*date);
-        let timing = self.terms.policy.server_timing.then_some(&record.stages);
-        let to = ToClient { request_id, date, method, version: client.version(), framing, persists, timing };
-        let client_framing = forward::response(&mut out, &head, bytes, to);
+        let client_framing = self.put_head(&mut out, (&head, bytes), framing, persists, record);
         drop(head);
         reply.buffer.consume(bounds.end);
         let mut relay = Relay {
@@ -286,6 +309,36 @@ impl Exchange<'_> {
         let keeps_server = server_persists && framing != Framing::UntilClose;
         let after = if ends { After::Linger } else { After::Next };
         Ok(Answered { after, keeps_server, is_whole: true })
+    }
+
+    /// Appends the head of an answer as the client gets it; how the body has to be sent.
+    fn put_head(
+        &self,
+        out: &mut Vec<u8>,
+        (head, bytes): (&ResponseHead, &[u8]),
+        framing: Framing,
+        persists: bool,
+        record: &Record,
+    ) -> Framing {
+        let (client, policy, lines) = (self.client, self.terms.policy, self.client.lines());
+        let own = Own {
+            lines: &lines,
+            has_cors: self.worker.held().clients.cors.is_some(),
+            has_limits: !policy.access.limits.is_empty(),
+            servers: &self.route.pool.servers,
+            shape: (!policy.response.is_none()).then(|| self.shape()),
+        };
+        let to = ToClient {
+            request_id: client.request_id(),
+            date: &self.worker.date(),
+            method: client.head().method(client.head_bytes()),
+            version: client.head().version(),
+            framing,
+            persists,
+            timing: policy.server_timing.then_some(&record.stages),
+            own,
+        };
+        forward::response(out, head, bytes, to)
     }
 
     /// Receives heads until one is final; interim ones are passed on (RFC 9110 section 15.2).
@@ -370,7 +423,7 @@ impl Exchange<'_> {
 }
 
 /// Receives one head from a server.
-async fn receive_head<'a>(
+pub(crate) async fn receive_head<'a>(
     connection: &Connection,
     reply: &mut Reply,
     heads: &'a Spares<ResponseHead>,

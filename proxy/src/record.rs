@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use ringgate_core::answer::{Cause, Reject};
+use ringgate_core::auth::Known;
 use ringgate_core::forward::Traced;
 use ringgate_core::pool::Server;
 use ringgate_core::stages::{Stage, Stages};
@@ -40,6 +41,8 @@ pub(crate) struct Record {
     pub(crate) stages: Stages,
     /// Its route.
     pub(crate) lease: Option<Rc<Lease>>,
+    /// Who asks, if that was proved.
+    pub(crate) caller: Option<Rc<Known>>,
     /// Of the pool of its route.
     server: Option<usize>,
     /// How often a server was tried.
@@ -60,6 +63,7 @@ impl Record {
             started: stages.since(),
             stages,
             lease: None,
+            caller: None,
             server: None,
             attempts: 0,
             status: 0,
@@ -70,9 +74,9 @@ impl Record {
         }
     }
 
-    /// The route was found.
-    pub(crate) fn routed(&mut self, lease: &Rc<Lease>) {
-        self.lease = Some(lease.clone());
+    /// The route was looked for.
+    pub(crate) fn routed(&mut self, lease: Option<&Rc<Lease>>) {
+        self.lease = lease.cloned();
     }
 
     /// This server is tried, from now on; what it is told of the trace.

@@ -84,15 +84,8 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     record.rejected(reject);
     let body = client.whole_body();
     let persists = !reject.closes() && body.is_some() && client.persists() && !worker.is_draining();
-    let delivery = Delivery {
-        request_id: client.request_id(),
-        date: &worker.date(),
-        close: !persists,
-        head_only: client.asks_for_head_only(),
-        timing: timing(worker, record),
-    };
     let mut out = worker.outputs.take();
-    let body_bytes = answer::write(&mut out, reject, delivery);
+    let body_bytes = put_refusal(&mut out, worker, client, reject, record, !persists);
     record.body_from = client.connection.sent() + (out.len() - body_bytes) as u64;
     let is_gone = *reject == Reject::ClientGone || {
         client.connection.send([&out], Patience::of(limits::REFUSAL)).await.is_err()
@@ -112,11 +105,32 @@ async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut 
     Finished { after, body, surplus: Buffer::default() }
 }
 
+/// Appends the whole answer; how many bytes of it are its body.
+fn put_refusal(
+    out: &mut Vec<u8>,
+    worker: &Worker,
+    client: &Client,
+    reject: &Reject,
+    record: &mut Record,
+    close: bool,
+) -> usize {
+    let delivery = Delivery {
+        request_id: client.request_id(),
+        date: &worker.date(),
+        close,
+        head_only: client.asks_for_head_only(),
+        timing: timing(worker, record),
+        lines: &client.lines(),
+        is_text: client.prefers_text(),
+    };
+    answer::write(out, reject, delivery)
+}
+
 /// Where the time went so far, if the client is told.
 fn timing<'a>(worker: &Worker, record: &'a mut Record) -> Option<&'a Stages> {
     let is_told = match &record.lease {
         Some(route) => route.policy.server_timing,
-        None => worker.held().clients.server_timing,
+        None => worker.held().strangers.server_timing,
     };
     is_told.then(|| {
         record.stages.end(now());

@@ -16,12 +16,13 @@ use ringgate_core::node::Node;
 use ringgate_core::policy::{Policy, Timeouts};
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::route::{Pattern, Route, Routes};
-use ringgate_core::snapshot::{Clients, Kept, Snapshot};
+use ringgate_core::snapshot::{Clients, Snapshot};
 use ringgate_io::sim::{self, Faults};
-use ringgate_io::{Buffer, Listener, Stream, TICK, race, random, sleep, spawn};
+use ringgate_io::{Buffer, Listener, Stream, TICK, Waker, race, random, sleep, spawn};
 
 use crate::balance::Balance;
 use crate::counters::Counters;
+use crate::gate::{Checker, Gate};
 use crate::log::{self, Log, RequestLog};
 use crate::metrics::Metrics;
 use crate::orders::{Orders, Retired};
@@ -210,8 +211,9 @@ impl Gateway {
         let orders = Arc::new(Orders::new(snapshot(timeouts, None)));
         let log = Log::new(RequestLog::default(), writer, orders.clone(), counters.clone());
         let metrics = Metrics::new(channel().0);
+        let gate = Gate::new(Checker::of_nobody(), Arc::new(Waker::pair().unwrap().0));
         let worker =
-            Worker::new(orders.clone(), log, counters.clone(), metrics, None, Balance::alone(), None);
+            Worker::new(orders.clone(), log, counters.clone(), metrics, None, gate, (Balance::alone(), None));
         let gateway =
             Gateway { orders: orders.clone(), counters, stop: Rc::default(), has_ended: Rc::default() };
         let (stop, has_ended) = (gateway.stop.clone(), gateway.has_ended.clone());
@@ -280,13 +282,8 @@ fn snapshot(timeouts: Timeouts, earlier: Option<&Snapshot>) -> Snapshot {
         pool: 0,
         policy: Policy { timeouts, ..Policy::default() },
     };
-    Snapshot {
-        routes: Arc::new(Routes::new(vec![route]).unwrap()),
-        pools: vec![pool],
-        clients,
-        kept: Kept::default(),
-        node: Node::new("simulated").unwrap(),
-    }
+    let routes = Routes::new(vec![route]).unwrap();
+    Snapshot { clients, ..Snapshot::new(routes, vec![pool], Node::new("simulated").unwrap()) }
 }
 
 /// A client that asks one thing after another and believes nothing.

@@ -18,6 +18,7 @@ use ringgate_io::{Arrival, Buffer, Deadlines, Either, Listener, TICK, now, race,
 use crate::balance::{Balance, Inbox, Placed, Seat};
 use crate::client::Client;
 use crate::counters::Counters;
+use crate::gate::Gate;
 use crate::lease::Held;
 use crate::limits;
 use crate::log::Log;
@@ -45,6 +46,7 @@ pub(crate) struct Worker {
     pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Option<Tracer>,
+    pub(crate) gate: Gate,
     balance: Balance,
     inbox: Option<Inbox>,
     stage: Cell<Stage>,
@@ -59,8 +61,8 @@ impl Worker {
         counters: Arc<Counters>,
         metrics: Metrics,
         tracer: Option<Tracer>,
-        balance: Balance,
-        inbox: Option<Inbox>,
+        gate: Gate,
+        (balance, inbox): (Balance, Option<Inbox>),
     ) -> Rc<Worker> {
         let deadlines = Deadlines::new();
         let held = Rc::new(Held::new(orders.generation()));
@@ -78,6 +80,7 @@ impl Worker {
             counters,
             metrics,
             tracer,
+            gate,
             balance,
             inbox,
             stage: Cell::new(Stage::Serving),
@@ -139,13 +142,22 @@ impl Worker {
         self.stage.get() == Stage::Ending
     }
 
+    /// Seconds since 1970, by the clock of the last tick.
+    pub(crate) fn unix_seconds(&self) -> u64 {
+        self.dated(|date| date.unix_seconds)
+    }
+
     /// The value of a Date field, right to the second by the clock of the last tick.
     pub(crate) fn date(&self) -> Rc<str> {
+        self.dated(|date| date.text.clone())
+    }
+
+    fn dated<T>(&self, read: impl FnOnce(&Date) -> T) -> T {
         let (mut date, time) = (self.date.borrow_mut(), self.deadlines.time());
         if time >= date.valid_until {
             *date = Date::read(time);
         }
-        date.text.clone()
+        read(&date)
     }
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
@@ -272,6 +284,7 @@ enum Waiting {
 /// The value of a Date field (RFC 9110 section 6.6.1), and how long it is the right one.
 struct Date {
     text: Rc<str>,
+    unix_seconds: u64,
     valid_until: Duration,
 }
 
@@ -280,7 +293,12 @@ impl Date {
     fn read(time: Duration) -> Date {
         let now = wall().max(SystemTime::UNIX_EPOCH);
         let text = httpdate::fmt_http_date(now).into();
-        let into_second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
-        Date { text, valid_until: time + Duration::from_secs(1) - Duration::from_nanos(into_second.into()) }
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (unix_seconds, into_second) = (since.as_secs(), since.subsec_nanos());
+        Date {
+            text,
+            unix_seconds,
+            valid_until: time + Duration::from_secs(1) - Duration::from_nanos(into_second.into()),
+        }
     }
 }

@@ -203,7 +203,7 @@ impl Part {
             }
             (Part::Route, _) => (5u8, asked.route).hash(hash),
             (Part::Host, _) => {
-                let host = asked.head.authority(asked.bytes).and_then(|authority| canonical_host(authority));
+                let host = asked.head.authority(asked.bytes).and_then(canonical_host);
                 (6u8, host.as_deref()).hash(hash);
             }
         }
@@ -311,7 +311,7 @@ fn judge(
 }
 
 /// Rounded up: after so many seconds it is really over.
-fn whole_seconds(duration: Duration) -> u64 {
+pub fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 

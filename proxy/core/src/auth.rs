@@ -31,6 +31,8 @@ pub struct Authenticator {
     pub name: Box<str>,
     /// What it takes, and how that is judged.
     pub way: Way,
+    /// What services are told of those whom it has proved.
+    pub identity: Arc<Identity>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -65,6 +67,21 @@ pub enum Kind<'a> {
 }
 
 impl Authenticator {
+    /// Whether both make the same of every credential, so that what one has judged holds for the other.
+    pub fn means_same(&self, other: &Authenticator) -> bool {
+        let is_same_way = match (&self.way, &other.way) {
+            (Way::Jwt(own), Way::Jwt(other)) => {
+                let is_same_key =
+                    Arc::ptr_eq(&own.keys, &other.keys) || own.keys.keys().are_same_as(&other.keys.keys());
+                is_same_key && own.rules == other.rules && own.named == other.named
+            }
+            (Way::Passwords(own), Way::Passwords(other)) => own.users == other.users,
+            (Way::External(own), Way::External(other)) => own == other,
+            _ => false, // keys are looked up each time
+        };
+        is_same_way && self.name == other.name && self.identity == other.identity
+    }
+
     /// Where it looks for a credential.
     pub fn kind(&self) -> Kind<'_> {
         match &self.way {
@@ -140,17 +157,36 @@ pub struct ClaimNames {
 /// Keys that change while they are used. Written by whoever fetches them; read by all workers, which never wait for it.
 #[derive(Default)]
 pub struct Keyring {
+    /// Where they are fetched; empty if they are not.
+    place: Box<[u8]>,
     keys: ArcSwap<Keys>,
     /// Somebody has a token signed by a key that is not here.
     is_wanted: AtomicBool,
     /// The last attempt to fetch them failed.
     is_stale: AtomicBool,
+    /// They are not fetched again yet.
+    is_resting: AtomicBool,
 }
 
 impl Keyring {
     /// With these keys.
     pub fn new(keys: Keys) -> Keyring {
         Keyring { keys: ArcSwap::from_pointee(keys), ..Keyring::default() }
+    }
+
+    /// None yet; they are fetched at this place.
+    pub fn fetched(place: &[u8]) -> Keyring {
+        Keyring { place: place.into(), is_stale: AtomicBool::new(true), ..Keyring::default() }
+    }
+
+    /// Where they are fetched; empty if they are not.
+    pub fn place(&self) -> &[u8] {
+        &self.place
+    }
+
+    /// Whether there may be others tomorrow.
+    pub fn is_fetched(&self) -> bool {
+        !self.place.is_empty()
     }
 
     /// The keys as they are now.
@@ -172,6 +208,16 @@ impl Keyring {
     /// They were fetched, and are what they were.
     pub fn is_up_to_date(&self) {
         self.is_stale.store(false, Ordering::Release);
+    }
+
+    /// Whether they are not fetched for a while, since they have just been.
+    pub fn rest(&self, rests: bool) {
+        self.is_resting.store(rests, Ordering::Release);
+    }
+
+    /// Whether somebody who asks for others may get them.
+    pub fn may_be_fetched(&self) -> bool {
+        !self.is_resting.load(Ordering::Acquire)
     }
 
     /// Whether nobody knows if there are others by now.
@@ -230,6 +276,8 @@ pub struct ApiKeys {
 /// A caller, and what services are told of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
+    /// What the way is called by which that was proved.
+    pub way: Box<str>,
     /// Who it is.
     pub caller: Caller,
     /// The lines that tell a service so.
@@ -238,8 +286,8 @@ pub struct Known {
 
 impl Known {
     /// As services are told of them.
-    pub fn new(caller: Caller, identity: &Identity) -> Known {
-        Known { lines: identity.lines(&caller), caller }
+    pub fn new(way: &str, caller: Caller, identity: &Identity) -> Known {
+        Known { way: way.into(), lines: identity.lines(&caller), caller }
     }
 }
 
@@ -394,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_key_is_known_by_its_digest() {
-        let known = Known::new(Caller::named("acme"), &Identity::default());
+        let known = Known::new("keys", Caller::named("acme"), &Identity::default());
         let keys = ApiKeys::new("X-Api-Key", [(ApiKeys::digest(b"secret"), known)]);
         assert_eq!(keys.check(b"secret").unwrap().caller.user.as_ref(), "acme");
         for bad in [&b"secreT"[..], b"", b"secret ", &[b's'; API_KEY_BYTES + 1]] {
@@ -406,7 +454,7 @@ mod tests {
     fn a_password_is_held_against_its_hash() {
         // Made by `htpasswd -nbB ada open-sesame` and by the argon2 command line tool, with the lowest cost.
         let bcrypt = bcrypt::hash("open-sesame", 4).unwrap();
-        let known = |name: &str| Known::new(Caller::named(name), &Identity::default());
+        let known = |name: &str| Known::new("staff", Caller::named(name), &Identity::default());
         let users = Passwords::new([(bcrypt.into_boxed_str(), known("ada"))]);
         use base64::Engine;
         let encode = |pair: &str| base64::engine::general_purpose::STANDARD.encode(pair);

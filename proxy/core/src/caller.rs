@@ -182,6 +182,9 @@ pub fn text(claims: &Claims, path: &[Box<str>]) -> Option<Box<str>> {
     }
 }
 
+/// The way to a claim, and the values of which it has to have one.
+pub type ClaimValues = (Vec<Box<str>>, Vec<Box<str>>);
+
 /// What a route asks of whoever may use it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requirement {
@@ -190,7 +193,7 @@ pub struct Requirement {
     /// All of these scopes.
     pub scopes: Vec<Box<str>>,
     /// Each of these claims, with one of these values.
-    pub claims: Vec<(Vec<Box<str>>, Vec<Box<str>>)>,
+    pub claims: Vec<ClaimValues>,
 }
 
 impl Requirement {
@@ -277,7 +280,7 @@ mod tests {
         assert!(met(Requirement { roles: names("admin customer"), ..none.clone() }));
         assert!(!met(Requirement { roles: names("admin"), ..none.clone() }));
         assert!(met(Requirement { scopes: names("write read"), ..none.clone() }));
-        assert!(!met(Requirement { scopes: names("read delete"), ..none.clone() }));
+        assert!(!met(Requirement { scopes: names("read delete"), ..none }));
         let claim = |name: &str, values: &str| Requirement {
             claims: vec![(path(name).unwrap(), names(values))],
             ..Requirement::default()

@@ -78,8 +78,8 @@ impl Cors {
             these.iter().try_for_each(|origin| check_origin(origin))?;
         }
         let names = methods.iter().chain(headers.iter().flatten()).chain(&expose);
-        let is_bad = |name: &&Box<str>| name.is_empty() || !name.bytes().all(is_token);
-        if let Some(name) = names.into_iter().find(is_bad) {
+        let is_bad = |name: &str| name.is_empty() || !name.bytes().all(is_token);
+        if let Some(name) = names.into_iter().find(|name| is_bad(name)) {
             return Err(BadCors::Name(name.clone()));
         }
         let line = |name: &str, members: &[Box<str>]| match members {

@@ -10,12 +10,14 @@ use crate::framing::{self, Framing};
 use crate::head::{Field, Fields, RequestHead, ResponseHead, Version};
 use crate::method::Method;
 use crate::node::Node;
+use crate::policy::Policy;
 use crate::pool::Server;
 use crate::stages::{Stage, Stages};
+use crate::template::{BadRendering, Facts};
 use crate::trace::TRACEPARENT_BYTES;
 
 /// What the gateway says to a server of its own.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ToServer<'a> {
     /// The server.
     pub server: &'a Server,
@@ -29,6 +31,19 @@ pub struct ToServer<'a> {
     pub node: &'a Node,
     /// What is said of its trace instead of what the client says; nothing if it is not traced here.
     pub trace: Option<Traced>,
+    /// What its route's policy makes of it; nothing if that leaves it as it is.
+    pub shape: Option<Shape<'a>>,
+}
+
+/// What a policy makes of a message.
+#[derive(Clone, Copy)]
+pub struct Shape<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// What its templates are filled in from.
+    pub facts: Facts<'a>,
+    /// The lines that tell a service who asks.
+    pub identity: &'a [u8],
 }
 
 /// What a server is told of the trace that a request belongs to.
@@ -50,18 +65,25 @@ pub struct Peer<'a> {
 }
 
 /// Appends the head of the request as the server gets it.
-pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer<'_>) {
+///
+/// # Errors
+/// The policy's template for its path makes none of what the request says.
+pub fn request(
+    out: &mut Vec<u8>,
+    head: &RequestHead,
+    bytes: &[u8],
+    to: ToServer<'_>,
+) -> Result<(), BadRendering> {
     let method = head.method(bytes);
-    put(out, &[method.name(), " ", head.path(bytes)]);
-    if let Some(query) = head.query(bytes) {
-        put(out, &["?", query]);
-    }
+    put(out, &[method.name(), " "]);
+    put_target(out, head, bytes, to.shape)?;
     out.extend_from_slice(&to.server.version_and_host);
     copy(out, head.fields(bytes), |field, name| match field.known {
         Name::XForwardedHost | Name::XForwardedPort | Name::XForwardedProto => !to.peer.is_trusted,
         Name::MaxForwards if method == Method::Options => true, // written anew
         Name::Traceparent if to.trace.is_some() => true,        // written anew
         Name::Tracestate if to.trace.as_ref().is_some_and(|trace| !trace.keeps_state) => true,
+        known if to.shape.is_some_and(|shape| shape.keeps(known, name)) => true,
         known => request_drops(known) || nominated(head, name, bytes),
     });
     put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
@@ -69,6 +91,10 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer
         put(out, &["traceparent: "]);
         out.extend_from_slice(&trace.traceparent);
         put(out, &["\r\n"]);
+    }
+    if let Some(shape) = &to.shape {
+        out.extend_from_slice(shape.identity);
+        shape.policy.request.fields.put(out, shape.facts);
     }
     put_forwarding(out, head, bytes, to.peer);
     put(out, &[to.node.via(head.version())]);
@@ -86,6 +112,41 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], to: ToServer
         (false, None) => {}
     }
     out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// The path and the query, as they are or as the policy makes them.
+fn put_target(
+    out: &mut Vec<u8>,
+    head: &RequestHead,
+    bytes: &[u8],
+    shape: Option<Shape<'_>>,
+) -> Result<(), BadRendering> {
+    let reshape = shape.map(|shape| (&shape.policy.request, shape.facts));
+    match reshape.and_then(|(reshape, facts)| Some((reshape.path.as_ref()?, facts))) {
+        Some((path, facts)) => drop(path.put(out, facts)?),
+        None => put(out, &[head.path(bytes)]),
+    }
+    match reshape.and_then(|(reshape, facts)| Some((reshape.query.as_ref()?, facts))) {
+        Some((query, facts)) => {
+            let before = out.len();
+            put(out, &["?"]);
+            query.put(out, facts)?;
+            if out.len() == before + 1 {
+                out.truncate(before);
+            }
+        }
+        None => head.query(bytes).into_iter().for_each(|query| put(out, &["?", query])),
+    }
+    Ok(())
+}
+
+impl Shape<'_> {
+    /// Whether a field of a request does not pass: a credential, or one that is set anew or removed.
+    fn keeps(&self, known: Name, name: &[u8]) -> bool {
+        let may_be_ours = matches!(known, Name::Other | Name::Authorization);
+        self.policy.request.fields.drops(name) || may_be_ours && self.policy.access.keeps(name)
+    }
 }
 
 fn wants_trailers(fields: Fields<'_>) -> bool {
@@ -102,6 +163,7 @@ fn request_drops(known: Name) -> bool {
             | Name::XForwardedFor
             | Name::Claim
             | Name::XRequestId
+            | Name::Identity
             | Name::Alias
     );
     is_ours || known.is_hop_by_hop()
@@ -166,7 +228,7 @@ fn put_request_framing(out: &mut Vec<u8>, framing: Framing, method: Method<'_>) 
 }
 
 /// What the gateway says to a client of its own.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ToClient<'a> {
     /// Names the request everywhere.
     pub request_id: &'a str,
@@ -182,17 +244,48 @@ pub struct ToClient<'a> {
     pub persists: bool,
     /// Where the time went so far, if the client is told.
     pub timing: Option<&'a Stages>,
+    /// What else the gateway has to do with it.
+    pub own: Own<'a>,
+}
+
+/// What the gateway does with an answer beyond passing it on.
+#[derive(Clone, Copy, Default)]
+pub struct Own<'a> {
+    /// Lines that go with whatever answers the request.
+    pub lines: &'a [u8],
+    /// Whether the gateway says what browsers may do, so that the service does not.
+    pub has_cors: bool,
+    /// Whether it says how often the client may ask.
+    pub has_limits: bool,
+    /// The servers of the pool, whose names nobody outside is to see.
+    pub servers: &'a [Server],
+    /// What the policy makes of it.
+    pub shape: Option<Shape<'a>>,
 }
 
 /// Appends the head of the response as the client gets it; returns how the body has to be sent.
 pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClient<'_>) -> Framing {
     let fields = head.fields(bytes);
     put_status_line(out, head, bytes);
-    copy(out, fields, |field, name| response_drops(field.known) || head.nominates(name, bytes));
+    let own = to.own;
+    copy(out, fields, |field, name| {
+        response_drops(field.known) || own.keeps(field, name, bytes) || head.nominates(name, bytes)
+    });
+    for (known, name) in [(Name::Location, "Location: "), (Name::ContentLocation, "Content-Location: ")] {
+        if let Some(outside) = fields.first(known).and_then(|value| own.outside(value)) {
+            put(out, &[name]);
+            out.extend_from_slice(outside);
+            put(out, &["\r\n"]);
+        }
+    }
     if fields.first(Name::Date).is_none() || head.nominates(b"date", bytes) {
         put(out, &["Date: ", to.date, "\r\n"]);
     }
     put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
+    out.extend_from_slice(own.lines);
+    if let Some(shape) = own.shape {
+        shape.policy.response.put(out, shape.facts);
+    }
     to.timing.into_iter().for_each(|stages| put_server_timing(out, stages));
     let framing = client_framing(to);
     match framing {
@@ -212,6 +305,37 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
     }
     out.extend_from_slice(b"\r\n");
     framing
+}
+
+impl Own<'_> {
+    /// Whether a field of an answer does not pass as it is.
+    fn keeps(&self, field: &Field, name: &[u8], bytes: &[u8]) -> bool {
+        match field.known {
+            Name::AccessControl => self.has_cors,
+            Name::RateLimit => self.has_limits,
+            Name::Location | Name::ContentLocation => self.outside(field.value.of(bytes)).is_some(),
+            _ => self.shape.is_some_and(|shape| shape.policy.response.drops(name)),
+        }
+    }
+
+    /// What a reference says to the outside, if it names one of our servers: path and query, which mean the same here (RFC 3986
+    /// section 5.2). `None` if it may stay as it is.
+    fn outside<'a>(&self, reference: &'a [u8]) -> Option<&'a [u8]> {
+        let scheme = reference.windows(3).position(|bytes| bytes == b"://").map(|place| place + 3);
+        let authority = scheme
+            .filter(|_| reference[0].is_ascii_alphabetic())
+            .or(reference.starts_with(b"//").then_some(2))?;
+        let rest = &reference[authority..];
+        let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+        let host = rest[..end].rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+        let is_ours = self.servers.iter().any(|server| server.is_called(host));
+        match &rest[end..] {
+            _ if !is_ours => None,
+            [b'/', b'/', ..] => Some(b"/"), // all of it would read as another host
+            path @ [b'/', ..] => Some(path),
+            _ => Some(b"/"),
+        }
+    }
 }
 
 /// Appends what the client may know of where the time went, up to now (W3C Server Timing, in milliseconds): in the gateway
@@ -346,8 +470,10 @@ mod tests {
                 upgrade: None,
                 node: &Node::new("ringgate").unwrap(),
                 trace,
+                shape: None,
             },
-        );
+        )
+        .unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -456,7 +582,16 @@ mod tests {
         head.parse(text.as_bytes()).unwrap();
         let framing = head.framing(method, text.as_bytes()).unwrap();
         let mut out = Vec::new();
-        let to = ToClient { request_id: "id", date: "now", method, version, framing, persists, timing: None };
+        let to = ToClient {
+            request_id: "id",
+            date: "now",
+            method,
+            version,
+            framing,
+            persists,
+            timing: None,
+            own: Own::default(),
+        };
         let framing = response(&mut out, &head, text.as_bytes(), to);
         (String::from_utf8(out).unwrap(), framing)
     }

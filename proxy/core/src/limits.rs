@@ -33,6 +33,8 @@ pub const FORWARDING_PROXIES: usize = 32;
 pub const NODE_ID_BYTES: usize = 64;
 /// Bytes of a header field's value in a log line: a browser's User-Agent has about 120.
 pub const LOGGED_FIELD_BYTES: usize = 1024;
+/// Bytes of a caller's name in a log line: an address of e-mail fits.
+pub const LOGGED_USER_BYTES: usize = 256;
 /// Bytes of a request id that is taken over from the client.
 pub const REQUEST_ID_BYTES: usize = 128;
 /// Bytes of a token: with roles and groups it has one or two thousand, and it is hashed at each request.

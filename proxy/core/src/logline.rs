@@ -54,6 +54,8 @@ pub struct Facts<'a> {
     pub request_id: &'a str,
     /// The address of its client.
     pub client: &'a str,
+    /// Who asked, if that was proved.
+    pub user: Option<&'a str>,
     /// Its head, with its bytes; none if it could not be read.
     pub head: Option<(&'a RequestHead, &'a [u8])>,
     /// Where the paths of requests without a route are looked up.
@@ -106,6 +108,12 @@ impl<'a> Facts<'a> {
             method @ Method::Other(_) if !is_named(method) => Some("_OTHER"), // as OpenTelemetry calls it
             method => Some(method.name()),
         }
+    }
+
+    /// Who asked, and only so much of the name: an issuer chooses it.
+    fn logged_user(&self) -> Option<&'a [u8]> {
+        let user = self.user?.as_bytes();
+        Some(&user[..user.len().min(crate::limits::LOGGED_USER_BYTES)])
     }
 
     /// The path, but for what is hidden of it.

@@ -1,11 +1,15 @@
-//! What a route asks of time, size and protocol.
+//! What a route asks: of time, size and protocol, of whoever uses it; and what becomes of its messages.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::Access;
+use crate::caller::Requirement;
 use crate::redact::HiddenSegments;
+use crate::template::{Template, Transform};
 
 /// The policy of one route.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     /// How long anything may take.
     pub timeouts: Timeouts,
@@ -19,6 +23,41 @@ pub struct Policy {
     pub hidden: HiddenSegments,
     /// Whether answers tell where their time went (Server-Timing).
     pub server_timing: bool,
+    /// Who may ask, and how often.
+    pub access: Arc<Access>,
+    /// What a caller has to be.
+    pub requirement: Requirement,
+    /// What a request is charged of each limit.
+    pub cost: u64,
+    /// What becomes of requests, and of answers.
+    pub request: Reshape,
+    /// The same of answers, which have neither path nor query.
+    pub response: Transform,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reshape {
+    /// Of its fields.
+    pub fields: Transform,
+    /// Its path is replaced by this.
+    pub path: Option<Template>,
+    /// Its query is replaced by this.
+    pub query: Option<Template>,
+}
+
+impl Reshape {
+    /// Whether it leaves everything as it is.
+    pub fn is_none(&self) -> bool {
+        self.fields.is_none() && self.path.is_none() && self.query.is_none()
+    }
+}
+
+impl Policy {
+    /// Whether a request is forwarded otherwise than without a policy.
+    pub fn reshapes_requests(&self) -> bool {
+        !self.access.ways.is_empty() || !self.request.is_none()
+    }
 }
 
 /// How long anything may take on a route before it is ended.
@@ -57,6 +96,11 @@ impl Default for Policy {
             upgrades: Vec::new(),
             hidden: HiddenSegments::NONE,
             server_timing: false, // it tells anybody how the inside performs
+            access: Arc::default(),
+            requirement: Requirement::default(),
+            cost: 1,
+            request: Reshape::default(),
+            response: Transform::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 
 use crate::limits::SERVER_CONNECTIONS;
+use crate::target::host_name;
 
 /// One server of a pool.
 #[derive(Debug, Clone)]
@@ -44,9 +45,23 @@ impl Server {
         Server { index: 0, name: name.into(), address, capacity, version_and_host }
     }
 
+    /// What every request to it has between target and fields.
+    pub fn version_and_host(&self) -> &[u8] {
+        &self.version_and_host
+    }
+
     /// The same server, with a bound of its own on connections to it.
     pub fn at_most(self, connections: usize) -> Server {
         Server { capacity: Capacity { most: connections, ..self.capacity }, ..self }
+    }
+
+    /// Whether an authority names it: by what it is asked for or by where it is, with or without its port.
+    pub fn is_called(&self, authority: &[u8]) -> bool {
+        let own =
+            self.version_and_host.strip_prefix(b" HTTP/1.1\r\nHost: ").unwrap_or_default().trim_ascii_end();
+        let host = |authority: &[u8]| host_name(authority).to_ascii_lowercase();
+        let asked = host(authority);
+        !asked.is_empty() && (asked == host(own) || asked == host(self.address.to_string().as_bytes()))
     }
 
     /// What it is known by from one configuration to the next.

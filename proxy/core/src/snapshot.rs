@@ -4,7 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::{LimitFields, RateLimit};
+use crate::auth::Authenticator;
+use crate::cors::Cors;
 use crate::node::Node;
+use crate::policy::Policy;
 use crate::pool::{Pool, Server};
 use crate::route::{Route, Routes};
 use crate::tolerance::Tolerance;
@@ -21,11 +25,31 @@ pub struct Snapshot {
     pub clients: Clients,
     /// What becomes of unused connections to servers.
     pub kept: Kept,
+    /// What holds for requests without a route.
+    pub strangers: Policy,
+    /// Ways to prove who one is, all of them.
+    pub authenticators: Vec<Arc<Authenticator>>,
+    /// Limits, all of them.
+    pub limits: Vec<Arc<RateLimit>>,
     /// How this installation is known to other proxies; the same for as long as the process lives.
     pub node: Node,
 }
 
 impl Snapshot {
+    /// With nothing but routes and pools, as nobody has said anything else.
+    pub fn new(routes: Routes, pools: Vec<Arc<Pool>>, node: Node) -> Snapshot {
+        Snapshot {
+            routes: Arc::new(routes),
+            pools,
+            clients: Clients::default(),
+            kept: Kept::default(),
+            strangers: Policy::default(),
+            authenticators: Vec::new(),
+            limits: Vec::new(),
+            node,
+        }
+    }
+
     /// The pool that a route of it leads to.
     pub fn pool(&self, route: &Route) -> &Arc<Pool> {
         &self.pools[route.pool]
@@ -56,7 +80,7 @@ impl Snapshot {
 }
 
 /// What holds for every client, whatever it asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Clients {
     /// From the first byte of a request head to its last: 408.
     pub head_timeout: Duration,
@@ -70,8 +94,12 @@ pub struct Clients {
     pub trusted: Trusted,
     /// Which spellings of a request are taken although they could be misread.
     pub tolerance: Tolerance,
-    /// Whether answers to requests without a route tell where their time went.
-    pub server_timing: bool,
+    /// What pages of other origins may do with answers; services say so where this does not.
+    pub cors: Option<Arc<Cors>>,
+    /// Which fields say how limits stand.
+    pub limit_fields: LimitFields,
+    /// How many wrong credentials may come from one address; any number if not said.
+    pub failures: Option<Arc<RateLimit>>,
 }
 
 impl Default for Clients {
@@ -83,7 +111,9 @@ impl Default for Clients {
             connections: None,
             trusted: Trusted::default(),
             tolerance: Tolerance::NONE,
-            server_timing: false,
+            cors: None,
+            limit_fields: LimitFields::default(),
+            failures: None,
         }
     }
 }

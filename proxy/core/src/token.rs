@@ -246,8 +246,8 @@ impl Rules {
         }
         is_one_of(&self.issuers, single(claims, "iss")?.as_slice(), Refusal::Issuer)?;
         is_one_of(&self.audiences, &texts(claims, "aud")?.unwrap_or_default(), Refusal::Audience)?;
-        let has = |name: &&Box<str>| claims.get(&***name).is_some_and(|value| !value.is_null());
-        match self.required.iter().all(|name| has(&name)) {
+        let has = |name: &str| claims.get(name).is_some_and(|value| !value.is_null());
+        match self.required.iter().all(|name| has(name)) {
             true => Ok((not_before, expires)),
             false => Err(Refusal::MissingClaim),
         }

@@ -101,8 +101,10 @@ fn forwarded(head: &RequestHead, bytes: &[u8]) -> Vec<u8> {
             upgrade: None,
             node: &node(),
             trace: None,
+            shape: None,
         },
-    );
+    )
+    .expect("nothing is reshaped");
     out
 }
 

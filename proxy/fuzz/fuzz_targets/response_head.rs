@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringgate_core::forward::{self, ToClient};
+use ringgate_core::forward::{self, Own, ToClient};
 use ringgate_core::framing::Framing;
 use ringgate_core::head::{ResponseHead, Version};
 use ringgate_core::method::Method;
@@ -31,6 +31,7 @@ fuzz_target!(|input: &[u8]| {
                 framing,
                 persists,
                 timing: None,
+            own: Own::default(),
             };
             check_final(&response, bytes, to);
         }

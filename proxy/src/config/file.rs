@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::kinds;
-use super::table::{maybe_table, pools, routes, table};
+use super::table::{list, maybe_table, table, tables};
 use super::words::{Bytes, Words};
 
 /// Text, and where it stands.
@@ -70,6 +70,53 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "bool", extend("default" = false), example = true)]
     pub(super) server_timing: Option<bool>,
+    /// The policy of routes that name none, and of requests that no route takes, so that looking for routes is neither free nor
+    /// tells anything.
+    #[serde(default)]
+    #[schemars(with = "kinds::Name", extend("x-default" = "none: anybody may ask for anything, as often as they like"), example = &"customers")]
+    pub(super) policy: Option<Text>,
+    /// How many wrong credentials may come from one address in some time; the next ones are not looked at and answered 429. Good
+    /// ones that were seen before pass.
+    #[serde(default)]
+    #[schemars(with = "kinds::RateOrNone", extend("default" = "60/1m"), example = &"10/1m")]
+    pub(super) auth_failures: Option<Text>,
+    /// Fields by which services are told who asks, by their names: `user`, `roles`, `scopes` or `claim.NAME` (`claim.address.country`
+    /// for a claim in a claim). No client can send them.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, kinds::Fact>", extend("x-default" = "`X-User-Id`, `X-User-Roles` and `X-User-Scopes`"), example = serde_json::json!({ "X-User-Id": "user", "X-Tenant": "claim.tenant" }))]
+    pub(super) identity: Option<BTreeMap<Text, Text>>,
+    /// Which fields tell clients how their limits stand: `ratelimit` for `RateLimit` and `RateLimit-Policy` (IETF draft 11),
+    /// `x-ratelimit` for `X-RateLimit-Limit`, `-Remaining` and `-Reset` (in seconds from now).
+    #[serde(default)]
+    #[schemars(with = "Vec<kinds::LimitFields>", extend("x-default" = "both"), example = ["ratelimit"])]
+    pub(super) rate_limit_fields: Option<Spanned<Vec<Text>>>,
+    /// What becomes of the fields of all requests.
+    #[serde(default, deserialize_with = "table")]
+    #[schemars(example = serde_json::json!({ "set": { "x-gateway": "ringgate" } }))]
+    pub(super) request: Fields,
+    /// What becomes of the fields of all answers.
+    #[serde(default, deserialize_with = "table")]
+    #[schemars(example = serde_json::json!({ "remove": ["server", "x-powered-by"] }))]
+    pub(super) response: Fields,
+    /// What pages of other origins may do with answers, those of the gateway itself among them. With it nothing of what services say
+    /// about that passes.
+    #[serde(default, deserialize_with = "maybe_table")]
+    #[schemars(with = "Cors")]
+    pub(super) cors: Option<Spanned<Cors>>,
+    /// Ways in which callers prove who they are, by names of your choice. Each is one of `jwt`, `api_key`, `basic` and `external`.
+    #[serde(default, deserialize_with = "tables")]
+    #[schemars(with = "BTreeMap<String, Auth>")]
+    pub(super) auth: BTreeMap<Text, Auth>,
+    /// How often one may ask, by names of your choice. A limit is one number for all workers and all routes that it is on, exact to
+    /// the request. Each has one of `rate` and `quota`.
+    #[serde(default, deserialize_with = "tables")]
+    #[schemars(with = "BTreeMap<String, RateLimit>")]
+    pub(super) rate_limits: BTreeMap<Text, RateLimit>,
+    /// Who may ask, how often, and what becomes of requests and answers, by names that routes refer to. `none` is the name of the
+    /// policy that asks for nothing.
+    #[serde(default, deserialize_with = "tables")]
+    #[schemars(with = "BTreeMap<String, Policy>")]
+    pub(super) policies: BTreeMap<Text, Policy>,
     /// How long the gateway waits. What a route may have of its own holds here for all others.
     #[serde(default, deserialize_with = "table")]
     pub(super) timeouts: Timeouts,
@@ -84,14 +131,14 @@ pub(super) struct File {
     #[serde(default, deserialize_with = "table")]
     pub(super) discovery: Discovery,
     /// Services, by the names that routes call them: letters, digits, `-` and `_`, or any other text in quotes.
-    #[serde(default, deserialize_with = "pools")]
+    #[serde(default, deserialize_with = "tables")]
     #[schemars(with = "BTreeMap<String, Pool>")]
     pub(super) pools: BTreeMap<Text, Pool>,
     /// Which requests go where. The most specific route gets a request: a host before none, an exact path before a
     /// prefix, a longer prefix before a shorter one, text before a parameter, methods before none, more header fields
     /// before fewer, and only then the first in the order of the files. Where it does not take the method or a field is
     /// missing, the next one is asked.
-    #[serde(default, deserialize_with = "routes")]
+    #[serde(default, deserialize_with = "list")]
     #[schemars(with = "Vec<Route>")]
     pub(super) routes: Vec<Spanned<Route>>,
 }
@@ -100,9 +147,9 @@ pub(super) struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Included {
-    #[serde(default, deserialize_with = "pools")]
+    #[serde(default, deserialize_with = "tables")]
     pub(super) pools: BTreeMap<Text, Pool>,
-    #[serde(default, deserialize_with = "routes")]
+    #[serde(default, deserialize_with = "list")]
     pub(super) routes: Vec<Spanned<Route>>,
 }
 
@@ -394,6 +441,43 @@ pub(super) struct Route {
     #[serde(default)]
     #[schemars(with = "kinds::Name", extend("x-default" = "its paths"), example = &"posts")]
     pub(super) name: Option<Text>,
+    /// Its policy, one that is declared under `[policies]`; `none` for a route that is open to everybody.
+    #[serde(default)]
+    #[schemars(with = "kinds::Name", extend("x-default" = "that of the whole file"), example = &"customers")]
+    pub(super) policy: Option<Text>,
+    /// One of these roles is needed, instead of those that the policy asks for.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", extend("x-default" = "as in the policy"), example = ["customer"])]
+    pub(super) roles: Option<Spanned<Vec<Text>>>,
+    /// All of these scopes are needed, instead of those that the policy asks for.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", extend("x-default" = "as in the policy"), example = ["orders:read"])]
+    pub(super) scopes: Option<Spanned<Vec<Text>>>,
+    /// Claims that are needed, each with one of these values, instead of those that the policy asks for.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>", extend("x-default" = "as in the policy"), example = serde_json::json!({ "tenant": ["acme"] }))]
+    pub(super) claims: Option<BTreeMap<Text, Vec<Text>>>,
+    /// What one request is charged of each limit.
+    #[serde(default)]
+    #[schemars(with = "kinds::Count", extend("default" = 1), example = 5)]
+    pub(super) cost: Option<Spanned<i64>>,
+    /// The path that services are asked for: text with `{path.NAME}` for a parameter, `{path.*}` for what is below the prefix, and
+    /// the other variables of templates, each as one segment.
+    #[serde(default)]
+    #[schemars(with = "kinds::Template", extend("x-default" = "that of the request"), example = &"/v2/{path.*}")]
+    pub(super) rewrite: Option<Text>,
+    /// The query that services are asked with, a template.
+    #[serde(default)]
+    #[schemars(with = "kinds::Template", extend("x-default" = "that of the request"), example = &"tenant={claim.tenant}")]
+    pub(super) rewrite_query: Option<Text>,
+    /// What becomes of the fields of its requests, after what holds for all and for its policy.
+    #[serde(default, deserialize_with = "table")]
+    #[schemars(example = serde_json::json!({ "set": { "x-tenant": "{claim.tenant}" } }))]
+    pub(super) request: Fields,
+    /// What becomes of the fields of its answers, after what holds for all and for its policy.
+    #[serde(default, deserialize_with = "table")]
+    #[schemars(example = serde_json::json!({ "remove": ["server"] }))]
+    pub(super) response: Fields,
     /// How long the gateway waits for requests of this route.
     #[serde(default, deserialize_with = "table")]
     #[schemars(example = serde_json::json!({ "response": "2m" }))]
@@ -419,4 +503,354 @@ pub(super) struct Route {
     #[serde(default)]
     #[schemars(with = "Vec<kinds::Lint>", example = ["overlapping-routes"])]
     pub(super) allow: Vec<Text>,
+}
+
+/// Fields that are set and removed. Values are templates: text with `{user}`, `{claim.NAME}`, `{path.NAME}`, `{path.*}`, `{path}`,
+/// `{query.NAME}`, `{query}`, `{header.NAME}`, `{request_id}`, `{client}`, `{host}`, `{method}`; behind a `|` stands what is
+/// said where there is no value. `{{` is a brace. Whatever a value holds, it cannot end the line.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fields {
+    /// Fields with their values; those that were there by these names go. A field whose only variable has no value is left out.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>", example = serde_json::json!({ "x-tenant": "{claim.tenant|none}" }))]
+    pub(super) set: BTreeMap<Text, Text>,
+    /// Names of fields that do not pass.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["x-internal"])]
+    pub(super) remove: Vec<Text>,
+}
+
+/// The CORS protocol of the Fetch standard. Preflights are answered by the gateway, need no credential and cost no quota.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cors {
+    /// Whose pages are let in: origins as browsers write them, `https://*.example.com` for all below a host, or `*` for all there are.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["https://app.example.com"])]
+    pub(super) origins: Vec<Text>,
+    /// With which methods.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", extend("x-default" = "`GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`"), example = ["GET", "POST"])]
+    pub(super) methods: Option<Vec<Text>>,
+    /// With which fields.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", extend("x-default" = "those that a page asks for"), example = ["authorization", "content-type"])]
+    pub(super) headers: Option<Vec<Text>>,
+    /// Which fields of answers they may read, besides the harmless ones.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", extend("x-default" = "`X-Request-Id`, `Retry-After` and those of rate limits"), example = ["x-request-id"])]
+    pub(super) expose: Option<Vec<Text>>,
+    /// Whether requests carry what the browser keeps for the site: cookies, passwords. Not with `*`.
+    #[serde(default)]
+    #[schemars(with = "bool", extend("default" = false), example = true)]
+    pub(super) credentials: Option<bool>,
+    /// How long a browser remembers what it was told.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "10m"), example = &"1h")]
+    pub(super) max_age: Option<Text>,
+}
+
+/// A way in which callers prove who they are: it has one of `jwt`, `api_key`, `basic` and `external`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(super) struct Auth {
+    /// By a signed token in `Authorization: Bearer`.
+    #[serde(default, deserialize_with = "maybe_table")]
+    #[schemars(with = "Jwt", example = serde_json::json!({ "jwks": "https://id.example.com/keys", "issuer": "https://id.example.com", "audience": "api" }))]
+    pub(super) jwt: Option<Spanned<Jwt>>,
+    /// By a key in a field of its own.
+    #[serde(default, deserialize_with = "maybe_table")]
+    #[schemars(with = "ApiKey", example = serde_json::json!({ "keys": [{ "user": "acme", "digest": "sha256:..." }] }))]
+    pub(super) api_key: Option<Spanned<ApiKey>>,
+    /// By a name and a password in `Authorization: Basic`.
+    #[serde(default, deserialize_with = "maybe_table")]
+    #[schemars(with = "Basic", example = serde_json::json!({ "users": [{ "user": "ada", "password": "$argon2id$..." }] }))]
+    pub(super) basic: Option<Spanned<Basic>>,
+    /// Another service is asked.
+    #[serde(default, deserialize_with = "maybe_table")]
+    #[schemars(with = "External", example = serde_json::json!({ "pool": "AUTH", "path": "/verify" }))]
+    pub(super) external: Option<Spanned<External>>,
+}
+
+/// Tokens (RFC 7519) with a signature: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. Keys come
+/// from one of `jwks`, `jwks_file`, `key_file`, `secret` and `secret_file`. `exp` has to be there; the advice of RFC 8725 is followed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Jwt {
+    /// Where the issuer publishes its keys (a JWK set). They are fetched at the start, every `refresh`, and when a token names a key
+    /// that is not there; while they cannot be fetched those that were hold.
+    #[serde(default)]
+    #[schemars(with = "kinds::Url", example = &"https://id.example.com/.well-known/jwks.json")]
+    pub(super) jwks: Option<Text>,
+    /// A file with certificates (PEM) that the issuer's server may be vouched for by.
+    #[serde(default)]
+    #[schemars(with = "kinds::File", extend("x-default" = "those that this machine trusts"), example = &"internal-ca.pem")]
+    pub(super) jwks_ca_file: Option<Text>,
+    /// A file with a JWK set, relative to the folder of the first file of the configuration. It is read again when it changes.
+    #[serde(default)]
+    #[schemars(with = "kinds::File", example = &"keys.json")]
+    pub(super) jwks_file: Option<Text>,
+    /// A file with a public key (PEM).
+    #[serde(default)]
+    #[schemars(with = "kinds::File", example = &"issuer.pem")]
+    pub(super) key_file: Option<Text>,
+    /// A secret shared with the issuer, for HS256 and its kin: at least 32 bytes. Let it come from the environment.
+    #[serde(default)]
+    #[schemars(with = "String", example = &"${JWT_SECRET:-0123456789abcdef0123456789abcdef}")]
+    pub(super) secret: Option<Text>,
+    /// A file that holds the secret; white space at its end does not count.
+    #[serde(default)]
+    #[schemars(with = "kinds::File", example = &"/run/secrets/jwt")]
+    pub(super) secret_file: Option<Text>,
+    /// Who has to have issued a token (`iss`), one of these.
+    #[serde(default)]
+    #[schemars(with = "kinds::OneOrMore", extend("x-default" = "whoever has the key"), example = &"https://id.example.com")]
+    pub(super) issuer: Option<Spanned<OneOrMore>>,
+    /// Whom a token has to be meant for (`aud`), one of these.
+    #[serde(default)]
+    #[schemars(with = "kinds::OneOrMore", extend("x-default" = "anybody"), example = &"api")]
+    pub(super) audience: Option<Spanned<OneOrMore>>,
+    /// Signatures that are taken.
+    #[serde(default)]
+    #[schemars(with = "Vec<kinds::Algorithm>", extend("x-default" = "those that the keys are for"), example = ["ES256"])]
+    pub(super) algorithms: Vec<Text>,
+    /// What `typ` of a token may be.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", extend("x-default" = "`JWT`, `at+jwt`, or nothing"), example = ["at+jwt"])]
+    pub(super) types: Vec<Text>,
+    /// Claims that have to be there, besides `exp`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["iat"])]
+    pub(super) required: Vec<Text>,
+    /// How far the issuer's clock may be off; at most `5m`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "1m"), example = &"10s")]
+    pub(super) leeway: Option<Text>,
+    /// How long a token may be valid, from `iat` to `exp`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("x-default" = "as long as its issuer says"), example = &"1h")]
+    pub(super) longest_life: Option<Text>,
+    /// The claim that says who it is.
+    #[serde(default)]
+    #[schemars(with = "String", extend("default" = "sub"), example = &"email")]
+    pub(super) user: Option<Text>,
+    /// The claim with the caller's roles: a list, or words.
+    #[serde(default)]
+    #[schemars(with = "String", extend("default" = "roles"), example = &"realm_access.roles")]
+    pub(super) roles: Option<Text>,
+    /// The claim with the scopes: a list, or words.
+    #[serde(default)]
+    #[schemars(with = "String", extend("default" = "scope"), example = &"scp")]
+    pub(super) scopes: Option<Text>,
+    /// How often keys are fetched.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "5m"), example = &"1m")]
+    pub(super) refresh: Option<Text>,
+    /// How much time lies between two fetches that unknown keys bring about.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "10s"), example = &"1s")]
+    pub(super) cooldown: Option<Text>,
+}
+
+/// One text, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMore {
+    One(Words),
+    More(Vec<Words>),
+}
+
+impl OneOrMore {
+    pub(super) fn all(&self) -> &[Words] {
+        match self {
+            OneOrMore::One(one) => std::slice::from_ref(one),
+            OneOrMore::More(more) => more,
+        }
+    }
+}
+
+/// Keys, of which the file has only digests. `ringgate hash-key` makes a key and its digest.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiKey {
+    /// The field that holds the key.
+    #[serde(default)]
+    #[schemars(with = "String", extend("default" = "x-api-key"), example = &"x-partner-key")]
+    pub(super) header: Option<Text>,
+    /// Who has which.
+    #[serde(default, deserialize_with = "list")]
+    #[schemars(with = "Vec<Key>")]
+    pub(super) keys: Vec<Spanned<Key>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Key {
+    /// Who has it.
+    #[schemars(with = "String", example = &"acme")]
+    pub(super) user: Text,
+    /// `sha256:` and 64 hexadecimal digits.
+    #[schemars(with = "String", example = &"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    pub(super) digest: Text,
+    /// What they are.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["partner"])]
+    pub(super) roles: Vec<Text>,
+    /// What they may do.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["orders:read"])]
+    pub(super) scopes: Vec<Text>,
+}
+
+/// Passwords, of which the file has only slow hashes (argon2, bcrypt; `htpasswd -nB` makes one). They are checked beside the workers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Basic {
+    /// Who has which.
+    #[serde(default, deserialize_with = "list")]
+    #[schemars(with = "Vec<User>")]
+    pub(super) users: Vec<Spanned<User>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct User {
+    /// What they are called.
+    #[schemars(with = "String", example = &"ada")]
+    pub(super) user: Text,
+    /// The hash of their password, in single quotes since it has `$` in it.
+    #[schemars(with = "String", example = &"$2y$10$...")]
+    pub(super) password: Text,
+    /// What they are.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["staff"])]
+    pub(super) roles: Vec<Text>,
+    /// What they may do.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["orders:read"])]
+    pub(super) scopes: Vec<Text>,
+}
+
+/// A service that is asked with `GET`, and is told method, host and path of the request (`X-Forwarded-Method`, `-Host`, `-Uri`). 2xx:
+/// the request passes; 401 and 403: it does not; anything else, and nothing in time, is a failure.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct External {
+    /// Where it is: a pool that is declared under `[pools]`.
+    #[serde(default)]
+    #[schemars(with = "kinds::Name", example = &"AUTH")]
+    pub(super) pool: Option<Text>,
+    /// The path that it is asked at.
+    #[serde(default)]
+    #[schemars(with = "kinds::Paths", extend("default" = "/"), example = &"/verify")]
+    pub(super) path: Option<Text>,
+    /// Fields of the request that it is shown; a request with none of them has no credential.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", extend("x-default" = "`authorization`"), example = ["authorization", "cookie"])]
+    pub(super) headers: Option<Vec<Text>>,
+    /// How long it may take.
+    #[serde(default)]
+    #[schemars(with = "kinds::Duration", extend("default" = "1s"), example = &"200ms")]
+    pub(super) timeout: Option<Text>,
+    /// What happens to requests that it does not judge: `refuse` (503), or `allow`, as if nobody had asked for a credential.
+    #[serde(default)]
+    #[schemars(with = "kinds::OnFailure", extend("default" = "refuse"), example = &"allow")]
+    pub(super) on_failure: Option<Text>,
+    /// How long its word holds for the same credential, method, host and path.
+    #[serde(default)]
+    #[schemars(with = "kinds::DurationOrNone", extend("default" = "none"), example = &"10s")]
+    pub(super) cache: Option<Text>,
+    /// The field of its answer that says who it is.
+    #[serde(default)]
+    #[schemars(with = "String", extend("default" = "x-user-id"), example = &"x-auth-user")]
+    pub(super) user_header: Option<Text>,
+    /// The field of its answer with the roles, in a list with commas.
+    #[serde(default)]
+    #[schemars(with = "String", extend("default" = "x-user-roles"), example = &"x-auth-groups")]
+    pub(super) roles_header: Option<Text>,
+    /// The field of its answer with the scopes, with spaces in between.
+    #[serde(default)]
+    #[schemars(with = "String", extend("default" = "x-user-scopes"), example = &"x-auth-scopes")]
+    pub(super) scopes_header: Option<Text>,
+}
+
+/// How often one may ask.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["rate"] }, { "required": ["quota"] }]))]
+pub(super) struct RateLimit {
+    /// A token bucket: requests and the time in which so many come back, evenly.
+    #[serde(default)]
+    #[schemars(with = "kinds::RatePer", example = &"1000/1s")]
+    pub(super) rate: Option<Text>,
+    /// What the bucket holds: as many may come at once.
+    #[serde(default)]
+    #[schemars(with = "kinds::Count", extend("x-default" = "as many as come back in the time of `rate`"), example = 50)]
+    pub(super) burst: Option<Spanned<i64>>,
+    /// A quota: requests and the window in which so many may come.
+    #[serde(default)]
+    #[schemars(with = "kinds::RatePer", example = &"100/1m")]
+    pub(super) quota: Option<Text>,
+    /// When windows of a quota begin: for each key with its `first-request`, or for all by the `clock` (UTC).
+    #[serde(default)]
+    #[schemars(with = "kinds::Window", extend("default" = "first-request"), example = &"clock")]
+    pub(super) window: Option<Text>,
+    /// What counts are kept apart by, one or several: `user` (an address where nobody knows), `address` (64 bits of IPv6), `route`,
+    /// `host`, `header.NAME`. With none there is one count for all.
+    #[serde(default)]
+    #[schemars(with = "Vec<kinds::LimitKey>", extend("x-default" = "`user`"), example = ["user", "route"])]
+    pub(super) by: Option<Spanned<Vec<Text>>>,
+    /// Callers and networks that are not limited.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["ops", "10.0.0.0/8"])]
+    pub(super) exempt: Vec<Text>,
+    /// Keys that are remembered at once. Only those that are idle are forgotten.
+    #[serde(default)]
+    #[schemars(with = "kinds::Keys", extend("default" = 65536), example = 1_000_000)]
+    pub(super) keys: Option<Spanned<i64>>,
+    /// What happens to a new key when all that are remembered are in use: `allow` or `refuse`.
+    #[serde(default)]
+    #[schemars(with = "kinds::OnFull", extend("default" = "allow"), example = &"refuse")]
+    pub(super) when_full: Option<Text>,
+}
+
+/// What holds for the routes that name it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    /// How callers prove who they are: names declared under `[auth]`. The first kind of credential that a request has counts; no service
+    /// gets any.
+    #[serde(default)]
+    #[schemars(with = "Vec<kinds::Name>", extend("x-default" = "not at all"), example = ["users"])]
+    pub(super) auth: Vec<Text>,
+    /// Whether a request without a credential passes all the same, for nobody.
+    #[serde(default)]
+    #[schemars(with = "bool", extend("default" = false), example = true)]
+    pub(super) anonymous: Option<bool>,
+    /// One of these roles is needed.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["customer"])]
+    pub(super) roles: Vec<Text>,
+    /// All of these scopes are needed.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", example = ["orders:read"])]
+    pub(super) scopes: Vec<Text>,
+    /// Claims that are needed, each with one of these values.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>", example = serde_json::json!({ "tenant": ["acme"] }))]
+    pub(super) claims: BTreeMap<Text, Vec<Text>>,
+    /// How often they may ask: names declared under `[rate_limits]`. A request is charged to all of them, or to none.
+    #[serde(default)]
+    #[schemars(with = "Vec<kinds::Name>", extend("x-default" = "as often as they like"), example = ["per_user"])]
+    pub(super) rate_limits: Vec<Text>,
+    /// What becomes of the fields of requests.
+    #[serde(default, deserialize_with = "table")]
+    #[schemars(example = serde_json::json!({ "set": { "x-tenant": "{claim.tenant}" } }))]
+    pub(super) request: Fields,
+    /// What becomes of the fields of answers.
+    #[serde(default, deserialize_with = "table")]
+    #[schemars(example = serde_json::json!({ "set": { "x-tier": "{claim.tier|free}" } }))]
+    pub(super) response: Fields,
 }

@@ -69,6 +69,34 @@ kinds! {
     /// A path in normal form: it begins with `/`, `{name}` stands for one whole segment, and there is no `*`. At most 64
     /// segments, 25 of them parameters, and 8192 bytes.
     Paths = |_| text(r"^/[^*?#]*$");
+    /// The name of a signature's algorithm.
+    Algorithm = |_| one_of(&ALGORITHMS);
+    /// How many, 1 to 268435455.
+    Count = |_| json!({ "type": "integer", "minimum": 1, "maximum": (1 << 28) - 1 });
+    /// `user`, `roles`, `scopes` or `claim.NAME`.
+    Fact = |_| text(r"^(user|roles|scopes|claim\..+)$");
+    /// A number of keys, 1 to 16777216; each takes 16 bytes.
+    Keys = |_| json!({ "type": "integer", "minimum": 1, "maximum": 1 << 24 });
+    /// `ratelimit` or `x-ratelimit`.
+    LimitFields = |_| one_of(&["ratelimit", "x-ratelimit"]);
+    /// `user`, `address`, `route`, `host` or `header.NAME`.
+    LimitKey = |_| text(r"^(user|address|route|host|header\..+)$");
+    /// `refuse` or `allow`.
+    OnFailure = |_| one_of(&["refuse", "allow"]);
+    /// `allow` or `refuse`.
+    OnFull = |_| one_of(&["allow", "refuse"]);
+    /// A text, or a list of texts.
+    OneOrMore = |_| json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
+    /// A number and a time, as in `"100/1m"`, `"5/s"` and `"1000/30s"`: at most a million a second, from 1 ms to 31 days.
+    RatePer = |_| text(r"^\s*\d+\s*/\s*\S.*$");
+    /// A number and a time, as in `"100/1m"`, or `"none"`.
+    RateOrNone = |_| text(r"^none$|^\s*\d+\s*/\s*\S.*$");
+    /// Text with variables in braces, as in `{user}` and `{claim.tenant|none}`.
+    Template = |_| text("");
+    /// An address of the web, `http://` or `https://`.
+    Url = |_| text(r"^https?://[^\s/?#]+[^\s#]*$");
+    /// `first-request` or `clock`.
+    Window = |_| one_of(&["first-request", "clock"]);
     /// Bytes a second: a number of them, or text with a unit as in `"64KiB"`; from 1 to `"1GiB"`, or `"none"`.
     Rate = |_| size(1);
     /// A form of the request log.
@@ -90,6 +118,11 @@ kinds! {
     Workers = |_| json!({ "type": "integer", "minimum": WORKERS.start(), "maximum": WORKERS.end() });
 }
 
+/// All that can be verified.
+pub(super) const ALGORITHMS: [&str; 12] = [
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
+    "EdDSA",
+];
 /// As humantime reads them.
 const DURATION: &str = r"^\s*\d.*[a-zA-Zµ]\s*$";
 /// What comes from the environment, and is known only there.

@@ -16,7 +16,7 @@ use toml::Spanned;
 use super::allow::Allowances;
 use super::codes::Lint;
 use super::diagnostic::Problem;
-use super::file::{File, RouteTimeouts, Servers, Text};
+use super::file::{self, File, Jwt, RouteTimeouts, Servers, Text};
 use super::policy::{duration, ineffective};
 
 /// How long is as good as for ever: nobody waits an hour for the head of an answer, and a day is the longest timeout there is.
@@ -110,6 +110,35 @@ pub(super) fn of_trusted(written: &[Text], trusted: &[IpNet]) -> Option<Problem>
     ))
 }
 
+/// Warns of issuers whose tokens may be meant for anybody.
+pub(super) fn of_audiences(file: &File) -> Vec<Problem> {
+    let tokens = file.auth.values().filter_map(|auth| auth.jwt.as_ref());
+    let open = tokens.filter(|jwt| jwt.get_ref().audience.is_none());
+    let warning = |jwt: &Spanned<Jwt>| {
+        let title = "a token that was meant for another service is taken here: `audience` does not matter";
+        Problem::at(Lint::MissingAudience, jwt.span(), title).help(format!(
+            "write whom tokens have to be meant for, as in `audience = \"api\"`; if this is meant, say so: `allow = [\"{}\"]`",
+            Lint::MissingAudience.name()
+        ))
+    };
+    open.map(warning).collect()
+}
+
+/// Warns of a route that anybody may use as often as they like, where others may not.
+fn public(file: &File, written: &Spanned<file::Route>, compiled: &Route) -> Option<Problem> {
+    let has_rules = !file.auth.is_empty() || !file.rate_limits.is_empty();
+    let access = &compiled.policy.access;
+    let is_public = access.limits.is_empty() && (access.ways.is_empty() || access.allows_anonymous);
+    let says_so = written.get_ref().policy.as_ref().is_some_and(|policy| **policy.get_ref() == *"none");
+    let route = written.get_ref();
+    let place = route.path.as_ref().or(route.prefix.as_ref()).map_or(written.span(), Spanned::span);
+    (has_rules && is_public && !says_so).then(|| {
+        let title = "anybody may use this route, as often as they like";
+        Problem::at(Lint::PublicRoute, place, title)
+            .help("give it a `policy` with `rate_limits`; if this is meant, write `policy = \"none\"`")
+    })
+}
+
 /// Warns of timeouts; `policy` is what comes of them.
 pub(super) fn of_timeouts(written: &RouteTimeouts, policy: &Policy) -> impl Iterator<Item = Problem> {
     ineffective(written).into_iter().chain(endless(written, policy))
@@ -131,9 +160,10 @@ fn endless(written: &RouteTimeouts, policy: &Policy) -> Option<Problem> {
 
 /// What each route has of its own, with its place in the file.
 pub(super) fn of_routes(file: &File, compiled: &[Arc<Route>], allowances: &Allowances) -> Vec<Problem> {
-    let routes = file.routes.iter().map(Spanned::get_ref).zip(compiled).enumerate();
+    let routes = file.routes.iter().zip(compiled).enumerate();
     let warnings = routes.flat_map(|(index, (written, route))| {
-        let warnings = of_timeouts(&written.timeouts, &route.policy);
+        let warnings =
+            of_timeouts(&written.get_ref().timeouts, &route.policy).chain(public(file, written, route));
         warnings.filter(move |warning| allowances.warns_of_route(index, warning))
     });
     warnings.collect()

@@ -9,6 +9,7 @@
 
 mod admin;
 mod allow;
+mod auth;
 mod clients;
 mod codes;
 mod diagnostic;
@@ -23,8 +24,10 @@ mod lints;
 mod log;
 mod origins;
 mod overlap;
+mod policies;
 mod policy;
 mod pools;
+mod rates;
 mod reach;
 mod read;
 mod routes;
@@ -52,6 +55,7 @@ use ringgate_core::trust::Trusted;
 use ringgate_io::Rung;
 
 pub use self::admin::Admin;
+pub use self::auth::KeySource;
 pub use self::codes::messages;
 pub use self::diagnostic::Diagnostic;
 pub use self::files::{Files, Looks};
@@ -93,6 +97,8 @@ pub struct Config {
     pub origins: Origins,
     /// What is known of those that were asked for.
     pub answers: Answers,
+    /// Where the keys of issuers are fetched.
+    pub key_sources: Vec<KeySource>,
     /// What of all that holds until the end of the process.
     pub fixed: Fixed,
     /// What of it may be a secret.
@@ -249,12 +255,29 @@ fn build(
         pools: surroundings.earlier.map_or_else(Default::default, Snapshot::pools_by_name),
         folder: path.and_then(Path::parent).unwrap_or(Path::new("")),
     };
+    let folder = known.folder;
     let mut pools = Pools::declare(&file, discovery.clone(), known)?;
-    let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools)?;
+    let earlier = surroundings.earlier;
+    let identity = Arc::new(policies::identity(file.identity.as_ref())?);
+    let context = auth::Context {
+        folder,
+        earlier: earlier.map_or(&[], |earlier| &earlier.authenticators),
+        identity: &identity,
+    };
+    let ways = auth::read(&file.auth, &context, &pools, sources.files_mut())?;
+    let limits = rates::read(&file.rate_limits, earlier.map_or(&[], |earlier| &earlier.limits))?;
+    let rulings = policies::Rulings::read(&file, &ways, &limits, &identity)?;
+    let failures = earlier.and_then(|earlier| earlier.clients.failures.as_ref());
+    let failures = rates::failures(file.auth_failures.as_ref(), failures)?;
+    let cors = policies::cors(file.cors.as_ref())?;
+    let limit_fields = rates::fields(file.rate_limit_fields.as_ref())?;
+    let strangers = rulings.strangers(defaults.policy.clone())?;
+    let compiled = routes::compile(&file.routes, &defaults.policy, &mut pools, &rulings)?;
     let veil = Veil::of(&file, compiled.routes.all());
     warnings.extend(lints::of_trusted(&file.trusted_proxies, &trusted));
     warnings.extend(lints::of_timeouts(&file.timeouts.of_routes(), &defaults.policy));
     warnings.retain(|warning| allowances.warns_of(warning));
+    warnings.extend(lints::of_audiences(&file).into_iter().filter(|warning| allowances.warns_of(warning)));
     warnings.extend(lints::of_pools(&file, &allowances));
     warnings.extend(allowances.of_pools(pools.unused(compiled.routes.all())));
     warnings.extend(lints::of_routes(&file, compiled.routes.all(), &allowances));
@@ -266,8 +289,11 @@ fn build(
     let snapshot = Snapshot {
         routes: Arc::new(compiled.routes),
         pools,
-        clients: Clients { trusted, tolerance, ..defaults.clients },
+        clients: Clients { trusted, tolerance, cors, limit_fields, failures, ..defaults.clients },
         kept: defaults.kept,
+        strangers,
+        authenticators: ways.by_name.into_values().collect(),
+        limits: limits.into_values().collect(),
         node,
     };
     let node_id = file.node_id.as_ref().map(|id| id.get_ref().to_string());
@@ -294,6 +320,7 @@ fn build(
             snapshot,
             origins,
             answers,
+            key_sources: ways.sources,
             fixed,
             veil,
             warnings: none,

@@ -57,7 +57,6 @@ pub(super) fn defaults(file: &file::File) -> Result<Defaults, Problem> {
                 .as_ref()
                 .map(|written| connections(written, "as many as descriptors allow"))
                 .transpose()?,
-            server_timing,
             ..clients
         },
         kept: Kept {

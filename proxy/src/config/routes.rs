@@ -19,6 +19,7 @@ use toml::Spanned;
 use super::codes::Mistake;
 use super::diagnostic::Problem;
 use super::file::{self, Text};
+use super::policies::Rulings;
 use super::policy;
 use super::pools::Pools;
 use super::settings::check_name;
@@ -42,6 +43,7 @@ pub(super) fn compile(
     written: &[Spanned<file::Route>],
     defaults: &Policy,
     pools: &mut Pools<'_>,
+    rulings: &Rulings,
 ) -> Result<Compiled, Problem> {
     if written.is_empty() {
         return Err(Problem::at(
@@ -55,7 +57,7 @@ pub(super) fn compile(
     let mut claims = HashMap::new();
     for (index, written) in written.iter().enumerate() {
         let (pattern, place) = paths(written)?;
-        let route = route(written, pattern, defaults, pools)?;
+        let route = route(written, pattern, defaults, pools, rulings)?;
         places.push(place);
         let claimed: &mut HashMap<_, _> = claims.entry(Claim::new(&route)).or_default();
         for method in methods_of(written.get_ref()) {
@@ -138,13 +140,14 @@ fn route(
     pattern: Pattern,
     defaults: &Policy,
     pools: &mut Pools<'_>,
+    rulings: &Rulings,
 ) -> Result<Route, Problem> {
     let file = written.get_ref();
     let name = match &file.name {
         Some(name) => check_name(name).map(|()| label(&name.to_string()).into())?,
         None => label(&shown_paths(file, &pattern)).into(),
     };
-    let policy = policy::of_route(file, &pattern, defaults)?;
+    let policy = rulings.of_route(file, &pattern, policy::of_route(file, &pattern, defaults)?)?;
     Ok(Route {
         name,
         host: file.host.as_ref().map(host).transpose()?,

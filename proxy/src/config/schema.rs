@@ -13,7 +13,7 @@ use super::file::File;
 /// What stands on the page before the keys.
 const BEGINNING: &str = include_str!("reference.md");
 /// The tables in the order of the page: heading, the key that holds it, and the name of its definition.
-const TABLES: [(&str, &str, &str); 10] = [
+const TABLES: [(&str, &str, &str); 21] = [
     ("[log]", "log", "Log"),
     ("[admin]", "admin", "Admin"),
     ("[timeouts]", "timeouts", "Timeouts"),
@@ -24,6 +24,17 @@ const TABLES: [(&str, &str, &str); 10] = [
     ("[[routes]]", "routes", "Route"),
     ("routes.timeouts", "", "RouteTimeouts"),
     ("routes.limits", "", "RouteLimits"),
+    ("[policies.NAME]", "policies", "Policy"),
+    ("[rate_limits.NAME]", "rate_limits", "RateLimit"),
+    ("[cors]", "cors", "Cors"),
+    ("Fields", "", "Fields"),
+    ("[auth.NAME]", "auth", "Auth"),
+    ("[auth.NAME.jwt]", "", "Jwt"),
+    ("[auth.NAME.api_key]", "", "ApiKey"),
+    ("[[auth.NAME.api_key.keys]]", "", "Key"),
+    ("[auth.NAME.basic]", "", "Basic"),
+    ("[[auth.NAME.basic.users]]", "", "User"),
+    ("[auth.NAME.external]", "", "External"),
 ];
 
 /// The JSON Schema of a configuration, in draft 7, which every editor knows.
@@ -107,6 +118,12 @@ fn kind(about: &Value) -> String {
     match (reference.and_then(|reference| reference.rsplit('/').next()), text(about, "type")) {
         (Some("RouteTimeouts"), _) => "[`routes.timeouts`](#routestimeouts)".to_owned(),
         (Some("RouteLimits"), _) => "[`routes.limits`](#routeslimits)".to_owned(),
+        (Some(table), _) if TABLES.iter().any(|(_, _, name)| *name == table) => {
+            let head = TABLES.iter().find(|(_, _, name)| *name == table).map_or("", |(head, ..)| head);
+            let anchor: String =
+                head.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            format!("table: [`{head}`](#{anchor})")
+        }
         (Some(kind), _) => format!("[{0}](#{1})", words(kind), words(kind).replace(' ', "-")),
         (None, Some("array")) => format!("list: {}", kind_of_items(about)),
         (None, Some("boolean")) => "`true` or `false`".to_owned(),

@@ -102,6 +102,11 @@ impl Sources {
     }
 
     /// Files that were read or could not be.
+    /// Where files are noted that are read beside the texts.
+    pub(super) fn files_mut(&mut self) -> &mut Files {
+        &mut self.files
+    }
+
     pub(super) fn into_files(self) -> Files {
         self.files
     }

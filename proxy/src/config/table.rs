@@ -9,7 +9,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 use super::file::{
-    Admin, Discovery, Limits, Log, Pool, Route, RouteLimits, RouteTimeouts, Text, Timeouts, Tracing,
+    Admin, ApiKey, Auth, Basic, Cors, Discovery, External, Fields, Jwt, Key, Limits, Log, Policy, Pool,
+    RateLimit, Route, RouteLimits, RouteTimeouts, Text, Timeouts, Tracing, User,
 };
 
 /// What is written as a table.
@@ -37,6 +38,17 @@ tabular! {
     RouteLimits: "a table, as in `{ body = \"1MiB\" }`",
     Pool: "a table with `servers`",
     Route: "a table, as in `[[routes]]`",
+    Fields: "a table, as in `{ set = { x-a = \"1\" } }`",
+    Cors: "a table, as in `[cors]`",
+    Auth: "a table, as in `[auth.NAME]`",
+    Jwt: "a table, as in `[auth.NAME.jwt]`",
+    ApiKey: "a table, as in `[auth.NAME.api_key]`",
+    Key: "a table, as in `[[auth.NAME.api_key.keys]]`",
+    Basic: "a table, as in `[auth.NAME.basic]`",
+    User: "a table, as in `[[auth.NAME.basic.users]]`",
+    External: "a table, as in `[auth.NAME.external]`",
+    RateLimit: "a table, as in `[rate_limits.NAME]`",
+    Policy: "a table, as in `[policies.NAME]`",
 }
 
 /// A value that is written as a table.
@@ -78,14 +90,18 @@ pub(super) fn maybe_table<'de, D: Deserializer<'de>, T: Deserialize<'de> + Tabul
 }
 
 /// Reads a table of tables.
-pub(super) fn pools<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Text, Pool>, D::Error> {
-    let pools = BTreeMap::<Text, Table<Pool>>::deserialize(deserializer)?;
-    Ok(pools.into_iter().map(|(name, Table(pool))| (name, pool)).collect())
+pub(super) fn tables<'de, D: Deserializer<'de>, T: Deserialize<'de> + Tabular>(
+    deserializer: D,
+) -> Result<BTreeMap<Text, T>, D::Error> {
+    let tables = BTreeMap::<Text, Table<T>>::deserialize(deserializer)?;
+    Ok(tables.into_iter().map(|(name, Table(table))| (name, table)).collect())
 }
 
 /// Reads a list of tables.
-pub(super) fn routes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Spanned<Route>>, D::Error> {
-    let routes = Vec::<Spanned<Table<Route>>>::deserialize(deserializer)?;
-    let plain = |route: Spanned<Table<Route>>| Spanned::new(route.span(), route.into_inner().0);
-    Ok(routes.into_iter().map(plain).collect())
+pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de> + Tabular>(
+    deserializer: D,
+) -> Result<Vec<Spanned<T>>, D::Error> {
+    let tables = Vec::<Spanned<Table<T>>>::deserialize(deserializer)?;
+    let plain = |table: Spanned<Table<T>>| Spanned::new(table.span(), table.into_inner().0);
+    Ok(tables.into_iter().map(plain).collect())
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ringgate_core::route::Route;
 use toml::Spanned;
 
-use super::file::{File, Servers, Text};
+use super::file::{Fields, File, Servers, Text};
 
 /// How texts from the environment are written, by what they say.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ impl Veil {
         let mut veil = Veil::default();
         veil.note(file.node_id.as_ref(), None);
         file.pools.values().for_each(|pool| veil.note_servers(pool.servers.as_ref()));
+        let policies = file.policies.values().flat_map(|policy| [&policy.request, &policy.response]);
+        policies.chain([&file.request, &file.response]).for_each(|fields| veil.note_fields(fields));
         for (written, route) in file.routes.iter().map(Spanned::get_ref).zip(compiled) {
             let paths = written.path.as_ref().or(written.prefix.as_ref());
             veil.note(paths, Some(&route.pattern.to_string()));
@@ -30,8 +32,20 @@ impl Veil {
             veil.note(written.host.as_ref(), route.host.as_deref());
             veil.note_servers(written.servers.as_ref());
             written.headers.values().for_each(|value| veil.note(Some(value), None));
+            [&written.request, &written.response].into_iter().for_each(|fields| veil.note_fields(fields));
         }
         veil
+    }
+
+    /// Values are shown word by word, so each word of one is known.
+    fn note_fields(&mut self, fields: &Fields) {
+        for words in fields.set.values().map(Spanned::get_ref) {
+            if let Some(written) = words.written() {
+                words
+                    .split_ascii_whitespace()
+                    .for_each(|word| drop(self.0.insert(word.into(), written.into())));
+            }
+        }
     }
 
     fn note_servers(&mut self, servers: Option<&Servers>) {

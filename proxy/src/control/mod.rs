@@ -9,6 +9,7 @@ mod aside;
 mod discovery;
 mod exporter;
 mod exposition;
+mod keys;
 mod reload;
 mod resolver;
 pub mod systemd;
@@ -17,6 +18,7 @@ mod watch;
 
 use std::future::pending;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +92,8 @@ struct Plane {
     doors: Doors,
     desk: Desk,
     exporter: Option<Exporter>,
+    /// Rung for keys that a worker has met.
+    bell: UnixStream,
     hangup: Signal,
     upgrade: Signal,
 }
@@ -97,6 +101,7 @@ struct Plane {
 impl Plane {
     fn open(gateway: &mut Gateway, charge: Charge) -> io::Result<Plane> {
         let Charge { config, basis, has_predecessor, stop } = charge;
+        let bell = gateway.take_key_bell().ok_or_else(|| io::Error::other("a second control plane"))?;
         let (exports, spans) = (Arc::<Exports>::default(), gateway.take_spans());
         let tracing = basis.fixed.tracing.clone().zip(spans);
         let exporter = tracing.map(|(settings, spans)| Exporter::new(settings, spans, exports.clone()));
@@ -107,12 +112,12 @@ impl Plane {
         let gauges = Gauges { workers, reloader: reloader.clone(), log, exports, driver };
         let desk = Desk { reloader: reloader.clone(), stop, exposition: Arc::new(Exposition::new(gauges)) };
         let [hangup, upgrade] = [SignalKind::hangup(), SignalKind::user_defined2()].map(signal);
-        Ok(Plane { reloader, doors, desk, exporter, hangup: hangup?, upgrade: upgrade? })
+        Ok(Plane { reloader, doors, desk, exporter, bell, hangup: hangup?, upgrade: upgrade? })
     }
 }
 
 fn run(runtime: Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
-    let Plane { reloader, doors, desk, mut exporter, mut hangup, mut upgrade } = plane;
+    let Plane { reloader, doors, desk, mut exporter, bell, mut hangup, mut upgrade } = plane;
     let (workers, stop) = (reloader.workers().clone(), desk.stop.clone());
     runtime.block_on(async {
         let hangups = async {
@@ -137,6 +142,7 @@ fn run(runtime: Runtime, plane: Plane, ended: oneshot::Receiver<()>) {
             () = upgrades => {}
             () = watch::changes(&reloader) => {}
             () = discovery::follow(&reloader) => {}
+            () = keys::follow(&reloader, bell) => {}
             () = reloader.free_retired() => {}
             () = exports => {}
             () = doors.serve(desk) => {}

@@ -17,7 +17,7 @@ use tokio::time::{interval, sleep, timeout};
 use super::aside::{Aside, NoResult};
 use super::discovery::Ledger;
 use super::systemd;
-use crate::config::{self, Answer, Answers, Config, Files, Fixed, Origins, Question, Veil};
+use crate::config::{self, Answer, Answers, Config, Files, Fixed, KeySource, Origins, Question, Veil};
 use crate::counters::Counter;
 use crate::gateway::Workers;
 use crate::operator::say;
@@ -45,6 +45,8 @@ pub(super) struct Reloader {
     origins: watch::Sender<Arc<Origins>>,
     /// What is known of them.
     answers: std::sync::Mutex<Answers>,
+    /// Where the keys of issuers are fetched.
+    key_sources: watch::Sender<Arc<Vec<KeySource>>>,
     pub(super) ledger: Ledger,
     /// What of the configuration that holds may be a secret.
     veil: std::sync::Mutex<Arc<Veil>>,
@@ -63,6 +65,8 @@ pub struct Basis {
     pub origins: Origins,
     /// What is known of them.
     pub answers: Answers,
+    /// Where the keys of issuers are fetched.
+    pub key_sources: Vec<KeySource>,
     /// What may be a secret.
     pub veil: Veil,
 }
@@ -97,7 +101,7 @@ pub(super) struct Applied {
 
 impl Reloader {
     pub(super) fn new(workers: Arc<Workers>, path: PathBuf, basis: Basis) -> Reloader {
-        let Basis { files, fixed, origins, answers, veil } = basis;
+        let Basis { files, fixed, origins, answers, key_sources, veil } = basis;
         Reloader {
             workers,
             path,
@@ -106,6 +110,7 @@ impl Reloader {
             preparation: Aside::default(),
             origins: watch::Sender::new(Arc::new(origins)),
             answers: std::sync::Mutex::new(answers),
+            key_sources: watch::Sender::new(Arc::new(key_sources)),
             ledger: Ledger::default(),
             veil: std::sync::Mutex::new(Arc::new(veil)),
             turn: Mutex::default(),
@@ -164,6 +169,7 @@ impl Reloader {
         self.know(&config.origins, config.answers);
         *self.veil.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.veil);
         self.origins.send_replace(Arc::new(config.origins));
+        self.key_sources.send_replace(Arc::new(config.key_sources));
         self.counts.applied.add(1);
         let generation = self.workers.generation().number;
         let adopters = self.until_adopted(generation).await;
@@ -220,6 +226,16 @@ impl Reloader {
     /// Waits until another configuration holds than the one with these.
     pub(super) async fn until_other_origins(&self, known: &Arc<Origins>) {
         let _ = self.origins.subscribe().wait_for(|now| !Arc::ptr_eq(now, known)).await; // its other end is ours
+    }
+
+    /// Where the keys of issuers are fetched, by the configuration that holds.
+    pub(super) fn key_sources(&self) -> Arc<Vec<KeySource>> {
+        self.key_sources.borrow().clone()
+    }
+
+    /// Waits until another configuration holds than the one with these.
+    pub(super) async fn until_other_key_sources(&self, known: &Arc<Vec<KeySource>>) {
+        let _ = self.key_sources.subscribe().wait_for(|now| !Arc::ptr_eq(now, known)).await; // its other end is ours
     }
 
     /// When a question is to be asked again.

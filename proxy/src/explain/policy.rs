@@ -6,6 +6,8 @@ use bytesize::{GB, GIB, KB, KIB, MB, MIB};
 use ringgate_core::policy::{Policy, Timeouts};
 use serde::Serialize;
 
+use super::access;
+
 /// A key of the configuration, and what it says.
 type Said = (&'static str, String);
 
@@ -25,6 +27,8 @@ fn all(policy: &Policy) -> Vec<Said> {
         ("upgrade", upgrades(policy)),
         ("redact", policy.hidden.to_string()),
         ("server_timing", policy.server_timing.to_string()),
+        ("auth", access::authentication(policy)),
+        ("rate_limits", access::limits(policy)),
     ];
     timeouts(&policy.timeouts).into_iter().chain(limits(policy)).chain(rest).collect()
 }
@@ -72,6 +76,11 @@ pub(super) struct Numbers {
     body_bytes: Option<u64>,
     rate_bytes_per_second: Option<u64>,
     upgrade: Vec<String>,
+    auth: Vec<String>,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    rate_limits: Vec<String>,
+    cost: u64,
 }
 
 impl From<&Policy> for Numbers {
@@ -86,6 +95,11 @@ impl From<&Policy> for Numbers {
             body_bytes: Some(policy.body_bytes).filter(|bytes| *bytes != u64::MAX),
             rate_bytes_per_second: Some(policy.client_rate).filter(|rate| *rate != 0),
             upgrade: policy.upgrades.iter().map(|protocol| protocol.to_string()).collect(),
+            auth: policy.access.ways.iter().map(|way| way.name.to_string()).collect(),
+            roles: policy.requirement.roles.iter().map(|role| role.to_string()).collect(),
+            scopes: policy.requirement.scopes.iter().map(|scope| scope.to_string()).collect(),
+            rate_limits: policy.access.limits.iter().map(|limit| limit.name.to_string()).collect(),
+            cost: policy.cost,
         }
     }
 }

@@ -141,7 +141,7 @@ impl Table {
     fn set(&self, hash: u64) -> &[Entry; WAYS] {
         // The upper half of a product spreads over any number of sets (Lemire 2019, "Fast random integer generation in an
         // interval"): it goes by the upper bits of the hash, of which an entry keeps the lower ones.
-        let place = u128::from(hash) * self.sets.len() as u128 >> 64;
+        let place = (u128::from(hash) * self.sets.len() as u128) >> 64;
         &self.sets[place as usize].0
     }
 

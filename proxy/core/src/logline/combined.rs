@@ -4,7 +4,12 @@ use super::{Facts, Shape, escape, put_number};
 
 pub(super) fn write(out: &mut Vec<u8>, shape: &Shape, facts: &Facts<'_>) {
     out.extend_from_slice(facts.client.as_bytes());
-    out.extend_from_slice(b" - - [");
+    out.extend_from_slice(b" - ");
+    for word in facts.logged_user().unwrap_or(b"-").split_inclusive(|byte| *byte == b' ') {
+        escape::combined(out, word.strip_suffix(b" ").unwrap_or(word));
+        out.extend_from_slice(if word.ends_with(b" ") { b"\\x20" } else { b"" }); // a space would end the column
+    }
+    out.extend_from_slice(b" [");
     out.extend_from_slice(facts.time);
     out.extend_from_slice(b"] \"");
     put_request(out, shape, facts);

@@ -26,6 +26,10 @@ fn put_request(out: &mut Vec<u8>, shape: &Shape, facts: &Facts<'_>) {
     out.extend_from_slice(facts.request_id.as_bytes());
     out.extend_from_slice(b"\",\"client\":\"");
     out.extend_from_slice(facts.client.as_bytes());
+    if let Some(user) = facts.logged_user() {
+        out.extend_from_slice(b"\",\"user\":\"");
+        escape::json(out, user);
+    }
     if let (Some(method), Some(path)) = (facts.method(), facts.path()) {
         out.extend_from_slice(b"\",\"method\":\"");
         out.extend_from_slice(method.as_bytes());

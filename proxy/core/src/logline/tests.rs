@@ -61,6 +61,7 @@ fn line(form: Form, shape: &Shape, patterns: &[&str], request: &str) -> String {
         time: b"now",
         request_id: "id-1",
         client: "9.9.9.9",
+        user: None,
         head: Some((&head, bytes)),
         routes: &routes,
         route: routes.find(&head.route_request(bytes)).ok().map(|found| &**found.route),

@@ -352,7 +352,7 @@ fn a_set_has_the_keys_that_can_be_used() {
         );
     }
     let secret = json!({ "kty": "oct", "k": encoded(SECRET) });
-    assert_eq!(published(&[secret.clone()]).unwrap_err(), BadKey::NoneUsable);
+    assert_eq!(published(std::slice::from_ref(&secret)).unwrap_err(), BadKey::NoneUsable);
     let local = Keys::from_set(&set(&[secret]), Provenance::Local).unwrap();
     assert_eq!(local.all()[0].algorithms(), [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512]);
     for (bytes, expected) in [
@@ -361,7 +361,7 @@ fn a_set_has_the_keys_that_can_be_used() {
         (br#"{"keys":[],"keys":[]}"#.to_vec(), BadKey::Set),
         (br#"{"keys":[]}"#.to_vec(), BadKey::NoneUsable),
         (br#"{"keys":[1]}"#.to_vec(), BadKey::NoneUsable),
-        (set(&vec![ec.clone(); KEYS_OF_A_SET + 1]), BadKey::TooLarge),
+        (set(&vec![ec; KEYS_OF_A_SET + 1]), BadKey::TooLarge),
         (vec![b' '; crate::limits::KEYS_BYTES + 1], BadKey::TooLarge),
     ] {
         assert_eq!(Keys::from_set(&bytes, Provenance::Published).unwrap_err(), expected);
