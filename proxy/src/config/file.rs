@@ -562,11 +562,11 @@ pub(super) struct Auth {
     pub(super) jwt: Option<Spanned<Jwt>>,
     /// By a key in a field of its own.
     #[serde(default, deserialize_with = "maybe_table")]
-    #[schemars(with = "ApiKey", example = serde_json::json!({ "keys": [{ "user": "acme", "digest": "sha256:..." }] }))]
+    #[schemars(with = "ApiKey", example = serde_json::json!({ "keys": [{ "user": "acme", "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }] }))]
     pub(super) api_key: Option<Spanned<ApiKey>>,
     /// By a name and a password in `Authorization: Basic`.
     #[serde(default, deserialize_with = "maybe_table")]
-    #[schemars(with = "Basic", example = serde_json::json!({ "users": [{ "user": "ada", "password": "$argon2id$..." }] }))]
+    #[schemars(with = "Basic", example = serde_json::json!({ "users": [{ "user": "ada", "password": "$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234" }] }))]
     pub(super) basic: Option<Spanned<Basic>>,
     /// Another service is asked.
     #[serde(default, deserialize_with = "maybe_table")]
@@ -681,7 +681,7 @@ pub(super) struct ApiKey {
     pub(super) header: Option<Text>,
     /// Who has which.
     #[serde(default, deserialize_with = "list")]
-    #[schemars(with = "Vec<Key>")]
+    #[schemars(with = "Vec<Key>", example = serde_json::json!([{ "user": "acme", "digest": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }]))]
     pub(super) keys: Vec<Spanned<Key>>,
 }
 
@@ -710,7 +710,7 @@ pub(super) struct Key {
 pub(super) struct Basic {
     /// Who has which.
     #[serde(default, deserialize_with = "list")]
-    #[schemars(with = "Vec<User>")]
+    #[schemars(with = "Vec<User>", example = serde_json::json!([{ "user": "ada", "password": "$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234" }]))]
     pub(super) users: Vec<Spanned<User>>,
 }
 
@@ -721,7 +721,7 @@ pub(super) struct User {
     #[schemars(with = "String", example = &"ada")]
     pub(super) user: Text,
     /// The hash of their password, in single quotes since it has `$` in it.
-    #[schemars(with = "String", example = &"$2y$10$...")]
+    #[schemars(with = "String", example = &"$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234")]
     pub(super) password: Text,
     /// What they are.
     #[serde(default)]

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says so by a panic")]
 
 pub mod running;
+pub mod tokens;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

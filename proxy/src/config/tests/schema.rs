@@ -30,6 +30,45 @@ fn file(definition: &str, key: &str, value: &str) -> String {
         ("Tracing", _) => {
             format!("tracing.endpoint = 'http://127.0.0.1:4318'\ntracing.{key} = {value}\n{rest}")
         }
+        ("", "policy") => format!("{key} = {value}\n{CUSTOMERS}{rest}"),
+        ("Fields", _) => format!("[request]\n{key} = {value}\n{rest}"),
+        ("Cors", "origins") => format!("[cors]\n{key} = {value}\n{rest}"),
+        ("Cors", _) => format!("[cors]\norigins = ['https://a']\n{key} = {value}\n{rest}"),
+        ("Auth", _) => format!("[auth.other]\n{key} = {value}\n{CUSTOMERS}{rest}"),
+        ("Jwt", "jwks" | "secret") => format!("[auth.other.jwt]\n{key} = {value}\n{rest}"),
+        ("Jwt", _) => format!("[auth.other.jwt]\njwks = 'http://a/keys'\n{key} = {value}\n{rest}"),
+        ("ApiKey", _) => {
+            let keys =
+                format!("[[auth.other.api_key.keys]]\nuser = 'a'\ndigest = 'sha256:{}'\n", "0".repeat(64));
+            let keys = if key == "keys" { String::new() } else { keys };
+            format!("[auth.other.api_key]\n{key} = {value}\n{keys}{rest}")
+        }
+        ("Key", _) => {
+            let all = [("user", "'a'".to_owned()), ("digest", format!("'sha256:{}'", "0".repeat(64)))];
+            let others = all.iter().filter(|(other, _)| *other != key);
+            let others: String = others.map(|(other, value)| format!("{other} = {value}\n")).collect();
+            format!("[[auth.other.api_key.keys]]\n{others}{key} = {value}\n{rest}")
+        }
+        ("Basic", _) => format!("[auth.other.basic]\n{key} = {value}\n{rest}"),
+        ("User", _) => {
+            let all = [("user", "'a'"), ("password", PASSWORD)];
+            let others = all.iter().filter(|(other, _)| *other != key);
+            let others: String = others.map(|(other, value)| format!("{other} = {value}\n")).collect();
+            format!("[[auth.other.basic.users]]\n{others}{key} = {value}\n{rest}")
+        }
+        ("External", "pool") => format!("[auth.other.external]\n{key} = {value}\n{CUSTOMERS}{rest}"),
+        ("External", _) => {
+            format!("[auth.other.external]\npool = 'AUTH'\n{key} = {value}\n{CUSTOMERS}{rest}")
+        }
+        ("RateLimit", "rate" | "quota") => format!("[rate_limits.other]\n{key} = {value}\n{rest}"),
+        ("RateLimit", "burst") => format!("[rate_limits.other]\nrate = '5/s'\n{key} = {value}\n{rest}"),
+        ("RateLimit", _) => format!("[rate_limits.other]\nquota = '5/s'\n{key} = {value}\n{rest}"),
+        ("Policy", "auth") => format!("[policies.other]\n{key} = {value}\n{CUSTOMERS}{rest}"),
+        ("Policy", _) => format!("[policies.other]\nauth = ['users']\n{key} = {value}\n{CUSTOMERS}{rest}"),
+        ("Route", "policy") => format!("{CUSTOMERS}{rest}{key} = {value}"),
+        ("Route", "roles" | "scopes" | "claims") => {
+            format!("{CUSTOMERS}{rest}policy = 'customers'\n{key} = {value}")
+        }
         ("Discovery", _) => format!("discovery.{key} = {value}\n{rest}"),
         ("Pool", "servers" | "srv") => pool(&format!("{key} = {value}")),
         ("Pool", _) => pool(&format!("servers = ['a:1', 'b:1']\n{key} = {value}")),
@@ -44,7 +83,12 @@ fn file(definition: &str, key: &str, value: &str) -> String {
     }
 }
 
-const TABLES: [&str; 11] = [
+/// What other keys refer to.
+const CUSTOMERS: &str = "[pools.AUTH]\nservers = ['a:1']\n[auth.users.jwt]\njwks = 'http://a/keys'\n[rate_limits.per_user]\n\
+                         quota = '100/1m'\n[policies.customers]\nauth = ['users']\n";
+const PASSWORD: &str = "'$2y$04$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234'";
+
+const TABLES: [&str; 22] = [
     "",
     "Log",
     "Admin",
@@ -56,6 +100,17 @@ const TABLES: [&str; 11] = [
     "Route",
     "RouteTimeouts",
     "RouteLimits",
+    "Policy",
+    "RateLimit",
+    "Cors",
+    "Fields",
+    "Auth",
+    "Jwt",
+    "ApiKey",
+    "Key",
+    "Basic",
+    "User",
+    "External",
 ];
 
 #[test]
@@ -67,10 +122,9 @@ fn every_key_has_a_description_and_an_example_that_is_accepted() {
                 about["description"].as_str().is_some_and(|text| text.ends_with('.')),
                 "{definition} {key}"
             );
-            let is_table = ["log", "admin", "timeouts", "limits", "discovery", "tracing", "pools", "routes"]
-                .contains(&&*key)
-                && definition.is_empty();
-            if is_table || key == "include" || (definition, &*key) == ("Pool", "file") {
+            let is_table = about["examples"][0].is_null();
+            let is_file = key == "file" && definition == "Pool" || key == "include" || key.ends_with("_file");
+            if is_table || is_file {
                 continue; // a text is no file, and has none beside it
             }
             let text = file(definition, &key, &written(&about["examples"][0]));
