@@ -23,14 +23,16 @@ class Peer:
         self.name, self.program, self.template, self.arguments = name, program, template, arguments
         self.version = version
 
-    def command(self, folder, listen, server):
-        """The command line, after writing its configuration into `folder`."""
+    def command(self, folder, listen, server, **more):
+        """The command line, after writing its configuration into `folder`; what else is marked in its template is in `more`."""
         text = (TEMPLATES / self.template).read_text()
+        for mark, value in more.items():
+            text = text.replace(f"@{mark}@", str(value))
         for side, address in (("LISTEN", listen), ("SERVER", server)):
             host, port = address.split(":")
             for mark, value in ((f"@{side}@", address), (f"@{side}_HOST@", host), (f"@{side}_PORT@", port)):
                 text = text.replace(mark, value)
-        file = pathlib.Path(folder) / self.template
+        file = pathlib.Path(folder) / self.template.replace("/", "-")
         file.write_text(text.replace("@FOLDER@", str(folder)))
         return [str(self.program), *[word.replace("@FILE@", str(file)) for word in self.arguments]]
 
@@ -54,6 +56,19 @@ def envoy(folder):
     program = pathlib.Path(folder) / "envoy/_bin/envoy"
     program.chmod(0o755)
     return program
+
+
+def peers_with_policies(programs, folder):
+    """Ringgate without and with policies, and those of the others that can verify tokens."""
+    haproxy, engine, ringgate = packaged("haproxy", "haproxy"), envoy(folder), programs / "ringgate"
+    quiet = ["--log-level", "error", "--use-dynamic-base-id"]
+    version = first_line(ringgate, "version")
+    return [
+        Peer("ringgate", ringgate, "policies/ringgate.toml", ["run", "-c", "@FILE@"], version),
+        Peer("bare", ringgate, "ringgate.toml", ["run", "-c", "@FILE@"], version),
+        Peer("haproxy", haproxy, "policies/haproxy.cfg", ["-f", "@FILE@"], first_line(haproxy, "-v")),
+        Peer("envoy", engine, "policies/envoy.yaml", ["-c", "@FILE@", "--concurrency", "1", *quiet], "Envoy " + ENVOY.split("==")[1]),
+    ]
 
 
 def peers(programs, folder):
