@@ -429,8 +429,11 @@ impl Display for Answered {
         match self {
             Answered::Upstream { pool, servers, connections, head, added, removed, said, .. } => {
                 let [timeouts, limits, upgrades, authentication, rates] = &**said;
-                writeln!(f, "auth:        {authentication}")?;
-                writeln!(f, "rate limits: {rates}")?;
+                for (what, said) in [("auth:        ", authentication), ("rate limits: ", rates)] {
+                    if said != access::NONE {
+                        writeln!(f, "{what}{said}")?;
+                    }
+                }
                 writeln!(f, "timeouts:    {timeouts}")?;
                 writeln!(f, "limits:      {limits}, {connections} connections to a server")?;
                 writeln!(f, "upgrade:     {upgrades}\n")?;

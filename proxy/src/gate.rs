@@ -67,6 +67,8 @@ enum Judgement {
     Nobody,
     Known(Rc<Known>),
     Refused(Unauthorized),
+    /// Who would know does not answer, and requests shall pass all the same.
+    Unjudged,
     /// It has to be asked for.
     Later(Question),
 }
@@ -316,8 +318,8 @@ impl<'a> Visit<'a> {
                 }
                 Ok(said.map_or_else(Judgement::Refused, Judgement::Known))
             }
-            Err(_) if service.fails_open => Ok(Judgement::Nobody),
             Err(reject @ Reject::ClientGone) => Err(reject),
+            Err(_) if service.fails_open => Ok(Judgement::Unjudged),
             Err(_) => Err(Reject::NoJudge),
         }
     }
@@ -333,6 +335,8 @@ impl<'a> Visit<'a> {
         let access = &policy.access;
         let known = match judgement {
             Judgement::Known(known) => Some(known),
+            Judgement::Unjudged if policy.requirement.is_none() => None,
+            Judgement::Unjudged => return Err(Reject::NoJudge), // whether the caller meets it nobody knows
             Judgement::Nobody if access.ways.is_empty() || access.allows_anonymous => None,
             Judgement::Nobody | Judgement::Later(_) => {
                 return Err(self.challenge(access, Unauthorized::Missing));

@@ -330,7 +330,8 @@ fn a_lint_can_be_allowed_for_the_file_a_route_or_a_pool() {
 fn a_file_as_people_write_it_is_not_nagged_about() {
     let route = |keys: &str| format!("[[routes]]\nservers = [\"127.0.0.1:1\"]\n{keys}\n");
     for text in [
-        format!("listen = '0.0.0.0:80'\n{SMALLEST}"),
+        format!("listen = '127.0.0.1:80'\n{SMALLEST}"),
+        format!("listen = '0.0.0.0:80'\n{SMALLEST}policy = 'none'\n"),
         format!("trusted_proxies = ['10.0.0.0/8', '::1']\n{SMALLEST}"),
         format!("timeouts.total = 'none'\n{SMALLEST}"),
         format!(
@@ -526,6 +527,11 @@ fn programs_get_the_explanation_as_json() {
         "body_bytes": 64 << 20,
         "rate_bytes_per_second": 240,
         "upgrade": [],
+        "auth": [],
+        "roles": [],
+        "scopes": [],
+        "rate_limits": [],
+        "cost": 1,
     });
     assert_eq!(forwarded["answer"]["policy"], policy);
     assert_eq!(forwarded["answer"]["connections"], 1024);

@@ -288,7 +288,7 @@ fn malformed_tokens_leave_nothing_behind() {
         for number in from..from + 5000 {
             let text = match number % 4 {
                 0 => format!("{number}.{number}.{number}"),
-                1 => format!("{}x", token("ada", serde_json::json!({ "jti": number }))),
+                1 => format!("{}x", token("ada", serde_json::json!({ "jti": number.to_string() }))),
                 2 => "A".repeat(number % 8000),
                 _ => key.token("ada").replace('.', ".e"),
             };

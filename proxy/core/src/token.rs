@@ -228,6 +228,7 @@ impl Rules {
         let expires = time(claims, "exp")?.ok_or(Refusal::MissingClaim)?.saturating_add(self.leeway);
         let not_before = time(claims, "nbf")?.unwrap_or_default().saturating_sub(self.leeway);
         let issued = time(claims, "iat")?;
+        let _: Vec<&str> = single(claims, "jti")?;
         let subject = texts(claims, "sub")?;
         if subject.is_some_and(|subject| subject.iter().any(|subject| subject.is_empty())) {
             return Err(Refusal::BadClaim);

@@ -116,8 +116,10 @@ codes! {
         PoolWithTwoSources = "pool-with-two-sources",
         PoolWithoutServers = "pool-without-servers",
         PrefixAndPath = "prefix-and-path",
+        QuotaWithBurst = "quota-with-burst",
         RateAndQuota = "rate-and-quota",
         RateOutOfBounds = "rate-out-of-bounds",
+        RateWithWindow = "rate-with-window",
         RequirementWithoutAuth = "requirement-without-auth",
         ReservedName = "reserved-name",
         SecretInLog = "secret-in-log",
@@ -176,7 +178,8 @@ lints! {
         ShadowedRoute = "shadowed-route",
         /// Tokens of an issuer whose `audience` does not matter: one that was meant for another service is taken here.
         MissingAudience = "missing-audience",
-        /// A route that anybody may use as often as they like, in a file that declares `[auth]` or `[rate_limits]`.
+        /// A route that anybody may use as often as they like, on an address that other machines can reach or in a file that declares
+        /// `[auth]` or `[rate_limits]`. `policy = "none"` says that it is meant.
         PublicRoute = "public-route",
         /// A server in two pools: its `connections` are counted for each of them.
         SharedServer = "shared-server",

@@ -754,7 +754,8 @@ pub(super) struct External {
     #[serde(default)]
     #[schemars(with = "kinds::Duration", extend("default" = "1s"), example = &"200ms")]
     pub(super) timeout: Option<Text>,
-    /// What happens to requests that it does not judge: `refuse` (503), or `allow`, as if nobody had asked for a credential.
+    /// What happens to requests that it does not judge: `refuse` (503), or `allow`: they pass for nobody, unless a role, a scope or a claim
+    /// is needed (503).
     #[serde(default)]
     #[schemars(with = "kinds::OnFailure", extend("default" = "refuse"), example = &"allow")]
     pub(super) on_failure: Option<Text>,

@@ -124,15 +124,21 @@ pub(super) fn of_audiences(file: &File) -> Vec<Problem> {
     open.map(warning).collect()
 }
 
-/// Warns of a route that anybody may use as often as they like, where others may not.
+/// Whether only this machine can reach an address.
+fn is_local(listen: &Text) -> bool {
+    listen.get_ref().parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback())
+}
+
+/// Warns of a route that anybody may use as often as they like, where others may not, or where the world can reach it.
 fn public(file: &File, written: &Spanned<file::Route>, compiled: &Route) -> Option<Problem> {
     let has_rules = !file.auth.is_empty() || !file.rate_limits.is_empty();
+    let is_reachable = file.listen.as_ref().is_some_and(|listen| !is_local(listen));
     let access = &compiled.policy.access;
     let is_public = access.limits.is_empty() && (access.ways.is_empty() || access.allows_anonymous);
     let says_so = written.get_ref().policy.as_ref().is_some_and(|policy| **policy.get_ref() == *"none");
     let route = written.get_ref();
     let place = route.path.as_ref().or(route.prefix.as_ref()).map_or(written.span(), Spanned::span);
-    (has_rules && is_public && !says_so).then(|| {
+    ((has_rules || is_reachable) && is_public && !says_so).then(|| {
         let title = "anybody may use this route, as often as they like";
         Problem::at(Lint::PublicRoute, place, title)
             .help("give it a `policy` with `rate_limits`; if this is meant, write `policy = \"none\"`")

@@ -246,14 +246,16 @@ fn checked(written: &Text, kind: template::Kind, pattern: Option<&Pattern>) -> R
         let bad_template = |title: String| Problem::at(Mistake::BadTemplate, written.span(), title);
         match bad {
             BadTemplate::Variable(name) => {
+                let name = written.get_ref().plain().map_or("...", |_| &*name);
                 let place = format!("there is no variable `{{{name}}}`");
                 let names = ["path", "path.*", "query", "user", "request_id", "client", "host", "method"];
-                bad_template(place).suggest(&name, names).help(
+                bad_template(place).suggest(name, names).help(
                     "the variables are {user}, {claim.NAME}, {path.NAME}, {path.*}, {path}, {query.NAME}, {query}, {header.NAME}, \
                      {request_id}, {client}, {host}, {method}; `{{` is a brace",
                 )
             }
             BadTemplate::Parameter(name) => {
+                let name = written.get_ref().plain().map_or("...", |_| &*name);
                 bad_template(format!("the path of this route has no `{{{name}}}`"))
                     .help("name a parameter of its path; `{path.*}` is for what is below a prefix")
             }

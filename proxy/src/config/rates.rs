@@ -62,20 +62,20 @@ fn measure(name: &Text, written: &file::RateLimit) -> Result<Measure, Problem> {
         (Some(rate), None) => {
             if let Some(window) = &written.window {
                 return Err(Problem::at(
-                    Mistake::MisplacedKey,
+                    Mistake::RateWithWindow,
                     window.span(),
                     "a token bucket has no windows",
                 )
                 .help("leave `window` out, or write `quota` instead of `rate`"));
             }
-            let (count, period) = per(rate)?;
+            let (count, period) = steady(rate)?;
             let burst = written.burst.as_ref().map_or(Ok(count), |burst| within(burst, COUNT))?;
             Ok(Measure::Bucket(Bucket { count, period, burst }))
         }
         (None, Some(quota)) => {
             if let Some(burst) = &written.burst {
                 return Err(Problem::at(
-                    Mistake::MisplacedKey,
+                    Mistake::QuotaWithBurst,
                     burst.span(),
                     "a quota has no burst: all of it may come at once",
                 )
@@ -130,7 +130,7 @@ pub(super) fn failures(
         None => FAILURES,
         Some(none) if **none.get_ref() == *"none" => return Ok(None),
         Some(written) => {
-            let (count, period) = per(written)?;
+            let (count, period) = steady(written)?;
             Bucket { count, period, burst: count }
         }
     };
@@ -193,13 +193,27 @@ fn per(written: &Text) -> Result<(u64, Duration), Problem> {
     let period =
         Some(period).filter(|text| text.len() <= 24).and_then(|text| humantime::parse_duration(&text).ok());
     let period = period.ok_or_else(bad)?;
-    let is_slow_enough = u128::from(count) * 1_000_000_000 <= u128::from(RATE) * period.as_nanos();
-    let fits = (1..=COUNT).contains(&count) && (Duration::from_millis(1)..=PERIOD).contains(&period);
-    if fits && is_slow_enough {
-        return Ok((count, period));
+    match (1..=COUNT).contains(&count) && (Duration::from_millis(1)..=PERIOD).contains(&period) {
+        true => Ok((count, period)),
+        false => Err(out_of_bounds(written)),
     }
-    Err(Problem::at(Mistake::RateOutOfBounds, written.span(), format!("`{written}` is out of range"))
-        .help(format!("write 1 to {COUNT} requests, in 1 ms to 31 days, and at most a million a second")))
+}
+
+/// The same for what comes back steadily, which a bucket counts in parts.
+fn steady(written: &Text) -> Result<(u64, Duration), Problem> {
+    let (count, period) = per(written)?;
+    match u128::from(count) * 1_000_000_000 <= u128::from(RATE) * period.as_nanos() {
+        true => Ok((count, period)),
+        false => Err(out_of_bounds(written)),
+    }
+}
+
+fn out_of_bounds(written: &Text) -> Problem {
+    Problem::at(Mistake::RateOutOfBounds, written.span(), format!("`{written}` is out of range")).help(
+        format!(
+            "write 1 to {COUNT} requests, in 1 ms to 31 days, and at most a million a second that come back"
+        ),
+    )
 }
 
 /// A number from 1 on.

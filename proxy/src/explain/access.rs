@@ -17,6 +17,8 @@ use ringgate_io::wall;
 use super::policy::duration;
 use crate::config::sample::Sample;
 
+/// What is said of what a policy does not ask for.
+pub(super) const NONE: &str = "none";
 /// Stands for a caller whom only somebody else knows.
 const CALLER: &str = "<the caller>";
 
@@ -79,7 +81,7 @@ fn judge_credential(way: &Authenticator, credential: &[u8]) -> Result<Known, Una
 pub(super) fn authentication(policy: &Policy) -> String {
     let names: Vec<&str> = policy.access.ways.iter().map(|way| &*way.name).collect();
     if names.is_empty() {
-        return "none".into();
+        return NONE.into();
     }
     let requirement = &policy.requirement;
     let mut said = names.join(" or ");
@@ -99,7 +101,7 @@ pub(super) fn authentication(policy: &Policy) -> String {
 pub(super) fn limits(policy: &Policy) -> String {
     let names: Vec<&str> = policy.access.limits.iter().map(|limit| &*limit.name).collect();
     let cost = if policy.cost == 1 { String::new() } else { format!(", at a cost of {}", policy.cost) };
-    if names.is_empty() { "none".into() } else { format!("{}{cost}", names.join(" and ")) }
+    if names.is_empty() { NONE.into() } else { format!("{}{cost}", names.join(" and ")) }
 }
 
 /// What a limit lets pass, whose counts it has, and how exact it is.

@@ -105,7 +105,7 @@ fn every_message_is_in_the_table() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
     let is_blessed = std::env::var_os("RINGGATE_BLESS").is_some();
     let (mut said, mut wrong) = (BTreeSet::new(), Vec::new());
-    for chapter in ["files", "settings", "routes", "lints"] {
+    for chapter in ["files", "settings", "routes", "policies", "lints"] {
         let path = folder.join(format!("{chapter}.md"));
         let text = std::fs::read_to_string(&path).unwrap();
         let (intro, cases) = text.split_once("\n## ").unwrap();
@@ -159,7 +159,7 @@ fn the_schema_takes_what_can_be_run_and_refuses_other_shapes() {
         assert!(schema.is_valid(&value(text).unwrap()), "{text}");
     }
     let (mut taken, mut refused) = (0, 0);
-    for chapter in ["files", "settings", "routes", "lints"] {
+    for chapter in ["files", "settings", "routes", "policies", "lints"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/messages/{chapter}.md"));
         let text = std::fs::read_to_string(path).unwrap();
         for case in text.split("\n## ").skip(1).map(Case::read) {
@@ -197,7 +197,7 @@ const EXAMPLES: [&str; 9] = [
 fn no_message_shows_what_came_from_the_environment() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
     let (mut checked, mut shown) = (0, Vec::new());
-    for chapter in ["settings", "routes", "lints"] {
+    for chapter in ["settings", "routes", "policies", "lints"] {
         let text = std::fs::read_to_string(folder.join(format!("{chapter}.md"))).unwrap();
         for (index, text) in text.split("\n## ").skip(1).enumerate() {
             let mut case = Case::read(text);

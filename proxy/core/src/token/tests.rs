@@ -254,6 +254,7 @@ fn claims_are_what_they_have_to_be() {
         (json!({ "sub": "" }), Some(BadClaim)),
         (json!({ "sub": 1 }), Some(BadClaim)),
         (json!({ "sub": ["1"] }), Some(BadClaim)),
+        (json!({ "jti": 7 }), Some(BadClaim)),
         (json!({ "tenant": "-" }), Some(MissingClaim)),
         (json!({ "tenant": null }), Some(MissingClaim)),
     ] {
