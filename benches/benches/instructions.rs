@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use ringgate_benches::{Work, cases};
+use ringgate_benches::{MISS, Work, cases};
 
 /// How often a case runs while it is counted: of one that draws at random, the mean says more than one run.
 const RUNS: usize = 64;
@@ -10,7 +10,11 @@ const RUNS: usize = 64;
 fn main() {
     let mut words = std::env::args().skip(1);
     match words.next().as_deref() {
-        Some("--list") => cases().iter().for_each(|case| println!("{}", case.name)),
+        // What verifies a signature takes other instructions on other processors.
+        Some("--list") => cases()
+            .iter()
+            .filter(|case| !case.name.starts_with(MISS))
+            .for_each(|case| println!("{}", case.name)),
         Some("--runs") => println!("{RUNS}"),
         Some("--count") => count(&words.next().unwrap_or_default()),
         _ => cases().iter().for_each(|case| run(&mut case.prepare(), 1)), // what `cargo bench` says

@@ -8,10 +8,12 @@ mod exchange;
 mod heads;
 mod lines;
 mod messages;
+mod policies;
 mod routing;
 
 pub use self::exchange::Exchange;
 pub use self::messages::{Body, Message, browser, crowded, plain};
+pub use self::policies::MISS;
 
 /// One thing that is measured: what it returns shall not be optimised away.
 pub type Work = Box<dyn FnMut() -> usize>;
@@ -39,8 +41,16 @@ impl Case {
 
 /// All cases: the steps of a request in their order, then the whole of it.
 pub fn cases() -> Vec<Case> {
-    [heads::parsing(), routing::cases(), heads::writing(), heads::bodies(), lines::cases(), exchange::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        heads::parsing(),
+        routing::cases(),
+        heads::writing(),
+        heads::bodies(),
+        lines::cases(),
+        policies::cases(),
+        exchange::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

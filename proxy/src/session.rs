@@ -82,6 +82,7 @@ async fn request(worker: &Worker, client: &mut Client, arrived: Result<Rc<Held>,
 /// The one place where a refusal becomes bytes.
 async fn refuse(worker: &Worker, client: &Client, reject: &Reject, record: &mut Record) -> Finished {
     record.rejected(reject);
+    worker.counters.refused(reject);
     let body = client.whole_body();
     let persists = !reject.closes() && body.is_some() && client.persists() && !worker.is_draining();
     let mut out = worker.outputs.take();

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 ADMIN, GATEWAY, PAGE = sys.argv[1:]
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-LABELS = {"route", "source", "class", "stage", "pool", "server", "worker", "outcome", "reason", "version", "driver", "le"}
+LABELS = {"route", "source", "class", "stage", "pool", "server", "worker", "outcome", "reason", "version", "driver", "limit", "auth", "le"}
 wrong = []
 
 

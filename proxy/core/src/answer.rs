@@ -181,6 +181,41 @@ impl Reject {
         Reject::MethodNotAllowed(MethodSet::default())
     }
 
+    /// One of each kind, for whoever lists them; of kinds with several details the first.
+    pub fn all() -> Vec<Reject> {
+        vec![
+            Malformed::RequestLine.into(),
+            Unauthorized::Missing.into(),
+            Unauthorized::Token(token::Refusal::Malformed).into(),
+            Unauthorized::Key.into(),
+            Reject::Forbidden,
+            Reject::NoRoute,
+            Reject::MethodNotAllowed(MethodSet::default()),
+            Reject::TooSlow,
+            Reject::BodyTooLarge,
+            Reject::TargetTooLong,
+            Reject::Expectation,
+            Reject::RateLimited(1),
+            Reject::TooManyFailures(1),
+            Reject::HeadTooLarge,
+            Reject::UnknownCoding,
+            Fault::Reset.into(),
+            Fault::BadReply(BadReply::Head).into(),
+            Fault::Unreachable.into(),
+            Fault::Full.into(),
+            Fault::Exhausted.into(),
+            Reject::NoKeys,
+            Reject::NoJudge,
+            Reject::Draining,
+            Fault::Timeout.into(),
+            Reject::Version,
+            Reject::Loop,
+            Reject::Preflight,
+            Reject::LastStop,
+            Reject::ClientGone,
+        ]
+    }
+
     /// The status, and the words that go with it.
     pub fn answer(&self) -> Answer {
         match self {
@@ -648,6 +683,57 @@ mod tests {
         }
         assert!(render(&Malformed::Host.into(), true, false).contains("\r\nConnection: close\r\n"));
         assert!(render(&Reject::NoRoute, false, true).ends_with("\r\n\r\n"));
+    }
+
+    /// `RINGGATE_BLESS=1 cargo test -p ringgate-core errors` writes the page.
+    #[test]
+    fn the_page_of_errors_is_what_the_gateway_answers() {
+        let beginning = include_str!("answer.md");
+        let row = |reject: &Reject| {
+            let Answer { status, code, cause, detail } = reject.answer();
+            format!("| {status} | `{code}` | `{}` | {detail} |\n", cause.code())
+        };
+        let page: String =
+            std::iter::once(beginning.to_owned()).chain(Reject::all().iter().map(row)).collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+        if std::env::var_os("RINGGATE_BLESS").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), page, "write it again, see above");
+        for reject in Reject::all() {
+            let answer = reject.answer();
+            assert!(answer.status == 499 || reason(answer.status) != "Error", "{reject:?} has no phrase");
+            assert_eq!(
+                Reject::all().iter().filter(|other| other.answer().code == answer.code).count(),
+                1,
+                "{reject:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_said_as_text_where_that_is_asked_for() {
+        let mut out = Vec::new();
+        let delivery = Delivery {
+            request_id: "id",
+            date: "now",
+            close: false,
+            head_only: false,
+            timing: None,
+            lines: b"X: 1\r\n",
+            is_text: true,
+        };
+        let bytes = write(&mut out, &Reject::RateLimited(7), delivery);
+        let text = String::from_utf8(out).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, "Too many requests. Please slow down.\ncode: rate_limited\nrequest id: id\n");
+        assert_eq!(bytes, body.len());
+        assert!(head.contains("\r\nRetry-After: 7\r\n") && head.contains("\r\nX: 1"), "{head}");
+        assert!(
+            head.contains(&format!("Content-Length: {bytes}\r\n"))
+                && head.contains("Content-Type: text/plain"),
+            "{head}"
+        );
     }
 
     #[test]

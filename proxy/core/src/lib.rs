@@ -2,8 +2,8 @@
 //!
 //! Owns: HTTP/1.1 heads ([`head`]), framing ([`framing`], [`chunked`], [`body`]), the normal form of a path
 //! ([`target`], [`tolerance`]), the chain of proxies around us
-//! ([`node`], [`trust`]), routing ([`route`]), pools of servers ([`pool`]), what is forwarded ([`forward`]) and what the gateway
-//! answers itself ([`answer`]); where a request's time goes ([`stages`]), its line in a log ([`logline`]) and what must not
+//! ([`node`], [`trust`]), routing ([`route`]), pools of servers ([`pool`]), who may ask and how often ([`auth`], [`token`], [`access`], [`limit`]),
+//! what is forwarded ([`forward`], [`template`], [`cors`]) and what the gateway answers itself ([`answer`]); where a request's time goes ([`stages`]), its line in a log ([`logline`]) and what must not
 //! stand there ([`redact`]); the bounds of the protocol ([`limits`]).
 //! Refuses: sockets, clocks, threads, locks, async. The missing lines in its manifest keep it so.
 //! Assumes: nothing of its input. Bytes from the network can produce a [`answer::Reject`], never a panic.
@@ -14,6 +14,7 @@ pub mod access;
 pub mod answer;
 pub mod auth;
 pub mod body;
+pub mod cache;
 pub mod caller;
 pub mod chunked;
 pub mod cors;

@@ -176,7 +176,7 @@ fn jwt(
             one(Key::from_pem(&bytes).map_err(|bad| bad_key(path.span(), "this file", bad))?)
         }
         (None, None, None, Some(secret), None) => one(Key::from_secret(secret.get_ref().as_bytes())
-            .map_err(|bad| bad_key(secret.span(), "the secret", bad))?),
+            .map_err(|bad| bad_key(name.span(), "the secret", bad))?), // whose own line would be shown
         (None, None, None, None, Some(path)) => {
             let bytes = content(path, KEY_FILE_BYTES, known, files)?;
             one(Key::from_secret(bytes.trim_ascii_end())

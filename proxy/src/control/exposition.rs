@@ -20,6 +20,7 @@ use super::exporter::Exports;
 use super::reload::Reloader;
 use crate::config::Origin;
 use crate::counters::{Counter, Counters};
+use crate::epoch;
 use crate::gateway::Workers;
 use crate::metrics::{CLASSES, Readings, ServerMetrics, Total};
 use crate::outlet::Account;
@@ -68,6 +69,8 @@ impl Collector for Gauges {
         self.spans(&mut encoder)?;
         self.servers_now(&mut encoder)?;
         self.discovery(&mut encoder)?;
+        self.limits(&mut encoder)?;
+        self.issuers(&mut encoder)?;
         let readings = self.workers.readings();
         requests(&readings, &mut encoder)?;
         durations(&readings, &mut encoder)?;
@@ -212,6 +215,57 @@ impl Gauges {
         Ok(())
     }
 
+    fn limits(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (generation, now) = (self.workers.generation(), epoch::since());
+        let limits = || generation.limits.iter().map(|limit| (&*limit.name, &limit.limiter));
+        let mut gauge = encoder.encode_descriptor(
+            "rate_limit_keys",
+            "Keys that a limit counts for now",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (name, limiter) in limits() {
+            gauge.encode_family(&[("limit", name)])?.encode_gauge(&(limiter.keys_in_use(now) as u64))?;
+        }
+        let mut gauge = encoder.encode_descriptor(
+            "rate_limit_room",
+            "Keys that a limit has room for",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (name, limiter) in limits() {
+            gauge.encode_family(&[("limit", name)])?.encode_gauge(&(limiter.room() as u64))?;
+        }
+        Ok(())
+    }
+
+    fn issuers(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let sources = self.reloader.key_sources();
+        let mut gauge = encoder.encode_descriptor(
+            "issuer_keys",
+            "Keys of an issuer of tokens",
+            None,
+            MetricType::Gauge,
+        )?;
+        for source in sources.iter() {
+            gauge
+                .encode_family(&[("auth", &*source.name)])?
+                .encode_gauge(&(source.keyring.keys().all().len() as u64))?;
+        }
+        let mut gauge = encoder.encode_descriptor(
+            "issuer_stale",
+            "Whether the last attempt to fetch the keys of an issuer failed",
+            None,
+            MetricType::Gauge,
+        )?;
+        for source in sources.iter() {
+            gauge
+                .encode_family(&[("auth", &*source.name)])?
+                .encode_gauge(&u64::from(source.keyring.is_stale()))?;
+        }
+        Ok(())
+    }
+
     fn servers_now(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let generation = self.workers.generation();
         let mut gauge = encoder.encode_descriptor(
@@ -234,7 +288,7 @@ impl Gauges {
 type Count = fn(&Counters) -> &Counter;
 
 /// What each worker counts, with its name and what it is.
-const WORKER_COUNTERS: [(&str, &str, Count); 8] = [
+const WORKER_COUNTERS: [(&str, &str, Count); 15] = [
     ("worker_accepted", "Clients that connected", |counters| &counters.connections),
     (
         "worker_accept_failures",
@@ -250,6 +304,19 @@ const WORKER_COUNTERS: [(&str, &str, Count); 8] = [
     ("worker_departed", "Requests whose client left before the answer was over", |counters| {
         &counters.departed
     }),
+    ("worker_tokens_known", "Tokens that a worker had verified before", |counters| &counters.tokens_known),
+    ("worker_tokens_verified", "Tokens that a worker has verified", |counters| &counters.tokens_verified),
+    ("worker_unauthorized", "Requests refused since nobody knew who asked (401)", |counters| {
+        &counters.unauthorized
+    }),
+    ("worker_forbidden", "Requests whose caller may not (403)", |counters| &counters.forbidden),
+    ("worker_rate_limited", "Requests that a limit refused (429)", |counters| &counters.rate_limited),
+    (
+        "worker_locked_out",
+        "Requests from addresses that had sent too many wrong credentials (429)",
+        |counters| &counters.locked_out,
+    ),
+    ("worker_unjudged", "Requests whose credential nobody could judge (503)", |counters| &counters.unjudged),
     ("log_lines", "Lines of the request log handed to its writer", |counters| &counters.log_lines),
     ("log_lines_dropped", "Lines of the request log dropped since the writer was behind", |counters| {
         &counters.log_lines_dropped

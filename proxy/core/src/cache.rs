@@ -1,6 +1,6 @@
-//! What a worker remembers of credentials: a table bounded in bytes, in two halves of which the older one is forgotten as a whole.
+//! What is remembered of credentials: a table bounded in bytes, in two halves of which the older one is forgotten as a whole.
 //!
-//! Owns: nothing of what the values mean. A key is compared as a whole, and hashed with a seed that nobody knows, so that nobody can
+//! Owns: which entries stay. What was asked for since the halves last changed does; what a value means is the caller's. A key is compared as a whole, and hashed with a seed that nobody knows, so that nobody can
 //! choose keys that meet.
 
 use ahash::{AHashMap, RandomState};
@@ -11,7 +11,7 @@ const ENTRY_BYTES: usize = 256;
 const COPIES: usize = 4;
 
 /// Values by keys, of several owners.
-pub(super) struct Cache<V> {
+pub struct Cache<V> {
     hasher: RandomState,
     /// What was asked for lately, and what before that.
     young: Half<V>,
@@ -51,12 +51,12 @@ fn size(key: &[u8]) -> usize {
 
 impl<V> Cache<V> {
     /// One that takes about so many bytes at most.
-    pub(super) fn new(most_bytes: usize) -> Cache<V> {
+    pub fn new(most_bytes: usize) -> Cache<V> {
         Cache { hasher: RandomState::new(), young: Half::default(), old: Half::default(), most_bytes }
     }
 
     /// What is remembered.
-    pub(super) fn get(&mut self, owner: u64, key: &[u8]) -> Option<&V> {
+    pub fn get(&mut self, owner: u64, key: &[u8]) -> Option<&V> {
         let hash = self.hasher.hash_one((owner, key));
         let is_it = |entry: &Entry<V>| entry.owner == owner && *entry.key == *key;
         if !self.young.entries.get(&hash).is_some_and(is_it) {
@@ -69,7 +69,7 @@ impl<V> Cache<V> {
     }
 
     /// Remembers a value, instead of the one before it.
-    pub(super) fn insert(&mut self, owner: u64, key: &[u8], value: V) {
+    pub fn insert(&mut self, owner: u64, key: &[u8], value: V) {
         let hash = self.hasher.hash_one((owner, key));
         self.put(hash, Entry { owner, key: key.into(), value });
     }
