@@ -391,8 +391,9 @@ impl<'a> Visit<'a> {
 
     /// 401, and what to send instead.
     fn challenge(&self, access: &Access, why: Unauthorized) -> Reject {
-        // RFC 6750 section 3.1: who has sent nothing has done nothing wrong.
-        let error = (why != Unauthorized::Missing).then(|| ("invalid_token", why.detail()));
+        // RFC 6750 section 3.1: who has sent no token has sent no wrong one.
+        let is_of_token = matches!(why, Unauthorized::Token(_) | Unauthorized::Refused);
+        let error = is_of_token.then(|| ("invalid_token", why.detail()));
         access.put_challenges(&mut self.client.lines(), error);
         why.into()
     }
