@@ -272,7 +272,7 @@ impl Exchange<'_> {
         let bytes = &reply.buffer.data()[bounds.start..bounds.end];
         let mut out = self.worker.outputs.take();
         if let (101, Some(protocol)) = (head.status(), self.upgrade) {
-            forward::switching(&mut out, &head, bytes, protocol, self.client.request_id());
+            self.put_switch(&mut out, (&head, bytes), protocol);
             reply.buffer.consume(bounds.end);
             record.answered(101, self.client.connection.sent() + out.len() as u64);
             drop(watch); // two orderly ends of a tunnel look like a reset, and a receive is pending all the time
@@ -295,6 +295,7 @@ impl Exchange<'_> {
                 connection: &self.client.connection,
                 framing: client_framing,
                 patience: self.terms.client(),
+                takes_trailers: self.terms.policy.response.is_none(),
             },
         };
         relay.gather();
@@ -321,13 +322,7 @@ impl Exchange<'_> {
         record: &Record,
     ) -> Framing {
         let (client, policy, lines) = (self.client, self.terms.policy, self.client.lines());
-        let own = Own {
-            lines: &lines,
-            has_cors: self.worker.held().clients.cors.is_some(),
-            has_limits: !policy.access.limits.is_empty(),
-            servers: &self.route.pool.servers,
-            shape: (!policy.response.is_none()).then(|| self.shape()),
-        };
+        let own = self.own(&lines);
         let to = ToClient {
             request_id: client.request_id(),
             date: &self.worker.date(),
@@ -339,6 +334,24 @@ impl Exchange<'_> {
             own,
         };
         forward::response(out, head, bytes, to)
+    }
+
+    /// The same for the head that switches protocols.
+    fn put_switch(&self, out: &mut Vec<u8>, (head, bytes): (&ResponseHead, &[u8]), protocol: &str) {
+        let lines = self.client.lines();
+        forward::switching(out, head, bytes, protocol, self.client.request_id(), self.own(&lines));
+    }
+
+    /// What the gateway does with an answer beyond passing it on.
+    fn own<'b>(&'b self, lines: &'b [u8]) -> Own<'b> {
+        let policy = self.terms.policy;
+        Own {
+            lines,
+            has_cors: self.worker.held().clients.cors.is_some(),
+            has_limits: !policy.access.limits.is_empty(),
+            servers: &self.route.pool.servers,
+            shape: (!policy.response.is_none()).then(|| self.shape()),
+        }
     }
 
     /// Receives heads until one is final; interim ones are passed on (RFC 9110 section 15.2).

@@ -41,6 +41,8 @@ pub(crate) struct Sink<'a> {
     /// How it wants it.
     pub(crate) framing: Framing,
     pub(crate) patience: Patience,
+    /// Not where a policy rules over fields: a service could take a trailer for one of those.
+    pub(crate) takes_trailers: bool,
 }
 
 /// Why a body was not passed on to its end.
@@ -134,7 +136,9 @@ impl Relay<'_> {
     pub(crate) async fn send(&mut self, first: &[u8], piece: Decoded) -> Result<(), Stopped> {
         let mut end = Vec::new(); // allocates only for trailers
         let last = match (self.to.framing, self.reader.is_done()) {
-            (Framing::Chunked, true) => last_chunk(&self.reader, &mut end).map_err(Stopped::Framing)?,
+            (Framing::Chunked, true) => {
+                last_chunk(&self.reader, self.to.takes_trailers, &mut end).map_err(Stopped::Framing)?
+            }
             _ => &[],
         };
         let data = &self.from.received().data()[..piece.data];
@@ -187,12 +191,19 @@ impl Relay<'_> {
 }
 
 /// The end of a chunked body, with the trailers that may pass.
-fn last_chunk<'a>(reader: &BodyReader, end: &'a mut Vec<u8>) -> Result<&'a [u8], ChunkError> {
+fn last_chunk<'a>(
+    reader: &BodyReader,
+    takes_trailers: bool,
+    end: &'a mut Vec<u8>,
+) -> Result<&'a [u8], ChunkError> {
     if reader.trailer().is_empty() {
         return Ok(LAST_CHUNK);
     }
     end.extend_from_slice(b"0\r\n");
     forward::trailers(end, reader.trailer()).ok_or(ChunkError::Trailer)?;
+    if !takes_trailers {
+        return Ok(LAST_CHUNK);
+    }
     end.extend_from_slice(b"\r\n");
     Ok(end)
 }

@@ -107,7 +107,12 @@ impl<'a> Upload<'a> {
             from: Source::new(&self.client.connection, &mut buffer, self.buffers, self.terms.client()),
             reader: BodyReader::new(framing),
             allowed: self.terms.policy.body_bytes,
-            to: Sink { connection: self.server, framing, patience: self.terms.server() },
+            to: Sink {
+                connection: self.server,
+                framing,
+                patience: self.terms.server(),
+                takes_trailers: !self.terms.policy.reshapes_requests(),
+            },
         };
         let uploaded = match self.pass_on(&mut relay, head).await {
             Ok(()) => Uploaded::Whole,

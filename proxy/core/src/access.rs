@@ -214,6 +214,10 @@ impl Part {
 pub fn customer(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(address) => u128::from(u32::from(address)),
+        // What a translator says of IPv4 (RFC 6052 section 2.1): each is another customer.
+        IpAddr::V6(address) if u128::from(address) >> 32 == 0x0064_ff9b << 64 => {
+            u128::from(address) & u128::from(u32::MAX)
+        }
         IpAddr::V6(address) => u128::from(address) >> 64 << 64 | 1,
     }
 }
@@ -431,6 +435,12 @@ mod tests {
         assert!(!same(Part::User, plain.asks(None, "1.1.1.1"), plain.asks(None, "2.2.2.2")));
         assert!(same(Part::Address, plain.asks(None, "2001:db8::1"), plain.asks(None, "2001:db8::2:3:4:5")));
         assert!(!same(Part::Address, plain.asks(None, "2001:db8::1"), plain.asks(None, "2001:db8:0:1::1")));
+        assert!(!same(
+            Part::Address,
+            plain.asks(None, "64:ff9b::1.1.1.1"),
+            plain.asks(None, "64:ff9b::2.2.2.2")
+        ));
+        assert!(same(Part::Address, plain.asks(None, "64:ff9b::1.1.1.1"), plain.asks(None, "1.1.1.1")));
         assert!(same(Part::Address, plain.asks(None, "::ffff:1.1.1.1"), plain.asks(None, "1.1.1.1")));
         let field = || Part::Field("x-tenant".into());
         assert!(!same(field(), plain.asks(None, "1.1.1.1"), tenant.asks(None, "1.1.1.1")));

@@ -77,10 +77,12 @@ impl Identity {
     pub fn lines(&self, caller: &Caller) -> Box<[u8]> {
         let mut lines = Vec::new();
         for (name, fact) in &self.fields {
-            if let Some(value) = caller.fact(fact).filter(|value| !value.is_empty()) {
+            if let Some(value) =
+                caller.fact(fact).filter(|value| !value.is_empty() && value.len() <= VALUE_BYTES)
+            {
                 lines.extend_from_slice(name.as_bytes());
                 lines.extend_from_slice(b": ");
-                put_escaped(&mut lines, value.trim(), "");
+                lines.extend_from_slice(value.as_bytes());
                 lines.extend_from_slice(b"\r\n");
             }
         }
@@ -88,14 +90,16 @@ impl Identity {
     }
 }
 
-/// Bytes of one value that a service is told: more would be refused by many, as a head that is too large.
+/// Bytes of one value that a service is told: more would be refused by many, as a head that is too large. Of a list the members that
+/// fit are told; another value that is longer is not told at all, since a part of it is something else.
 const VALUE_BYTES: usize = 4096;
 
-/// Appends text as a field can hold it: controls, `%` beside them and what is in `also` become `%XX`.
+/// Appends text as a field can hold it: controls, `%`, what is in `also` and spaces at either end become `%XX`.
 fn put_escaped(out: &mut Vec<u8>, text: &str, also: &str) {
-    let is_plain = |byte: u8| byte >= b' ' && byte != 0x7f && !also.as_bytes().contains(&byte);
-    for byte in text.bytes().take(VALUE_BYTES) {
-        if is_plain(byte) {
+    let is_plain = |byte: u8| byte > b' ' && byte != 0x7f && byte != b'%' && !also.as_bytes().contains(&byte);
+    for (place, byte) in text.bytes().enumerate() {
+        let is_inner = place > 0 && place + 1 < text.len();
+        if is_plain(byte) || byte == b' ' && is_inner && !also.contains(' ') {
             out.push(byte);
         } else {
             let digit = |value: u8| if value < 10 { b'0' + value } else { b'A' + value - 10 };
@@ -104,14 +108,26 @@ fn put_escaped(out: &mut Vec<u8>, text: &str, also: &str) {
     }
 }
 
+/// Text as a field can hold it.
+fn escaped(text: &str) -> String {
+    let mut out = Vec::new();
+    put_escaped(&mut out, text, "");
+    String::from_utf8(out).unwrap_or_default() // only ASCII was replaced
+}
+
 /// Members of a list with `separator` in between, which none of them can forge.
 fn listed(members: &[Box<str>], separator: char) -> String {
     let mut out = Vec::new();
-    for (index, member) in members.iter().enumerate() {
-        if index > 0 {
+    for member in members {
+        let before = out.len();
+        if before > 0 {
             out.push(separator as u8);
         }
         put_escaped(&mut out, member, if separator == ',' { "," } else { " " });
+        if out.len() > VALUE_BYTES {
+            out.truncate(before);
+            break;
+        }
     }
     String::from_utf8(out).unwrap_or_default() // only ASCII was replaced
 }
@@ -124,10 +140,13 @@ impl Caller {
 
     fn fact(&self, fact: &Fact) -> Option<Cow<'_, str>> {
         Some(match fact {
-            Fact::User => Cow::Borrowed(&self.user),
+            Fact::User => Cow::Owned(escaped(&self.user)),
             Fact::Roles => Cow::Owned(listed(&self.roles, ',')),
             Fact::Scopes => Cow::Owned(listed(&self.scopes, ' ')),
-            Fact::Claim(path) => self.claim(path)?,
+            Fact::Claim(path) => match lookup(&self.claims, path)? {
+                Value::Array(_) => self.claim(path)?, // whose members are escaped
+                value => Cow::Owned(escaped(&plain(value)?)),
+            },
         })
     }
 
@@ -245,7 +264,16 @@ mod tests {
             "X-User-Id: 12345\r\nX-User-Roles: customer,a%2Cadmin,b%0D%0AX-User-Id: 1\r\n"
         );
         assert_eq!(said(&Caller::named("a\r\nX-Evil: 1\u{7f}")), "X-User-Id: a%0D%0AX-Evil: 1%7F\r\n");
-        assert_eq!(said(&Caller::named(&"x".repeat(9000))).len(), "X-User-Id: \r\n".len() + VALUE_BYTES);
+        assert_eq!(said(&Caller::named("admin\u{a0}")), "X-User-Id: admin\u{a0}\r\n");
+        assert_eq!(said(&Caller::named(" a b%0A ")), "X-User-Id: %20a b%250A%20\r\n");
+        assert_eq!(said(&Caller::named(&"x".repeat(9000))), "", "a part of it is somebody else");
+        let roles = (0..2000).map(|number| format!("role-{number}").into()).collect();
+        let many = said(&Caller { roles, ..Caller::named("a") });
+        let told: Vec<&str> = many.trim_end().rsplit_once(": ").unwrap().1.split(',').collect();
+        assert!(
+            told.len() > 300
+                && told.iter().enumerate().all(|(number, role)| *role == format!("role-{number}"))
+        );
     }
 
     #[test]

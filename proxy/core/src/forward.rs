@@ -79,11 +79,11 @@ pub fn request(
     put_target(out, head, bytes, to.shape)?;
     out.extend_from_slice(&to.server.version_and_host);
     copy(out, head.fields(bytes), |field, name| match field.known {
+        known if to.shape.is_some_and(|shape| shape.keeps(known, name)) => true,
         Name::XForwardedHost | Name::XForwardedPort | Name::XForwardedProto => !to.peer.is_trusted,
         Name::MaxForwards if method == Method::Options => true, // written anew
         Name::Traceparent if to.trace.is_some() => true,        // written anew
         Name::Tracestate if to.trace.as_ref().is_some_and(|trace| !trace.keeps_state) => true,
-        known if to.shape.is_some_and(|shape| shape.keeps(known, name)) => true,
         known => request_drops(known) || nominated(head, name, bytes),
     });
     put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
@@ -96,7 +96,7 @@ pub fn request(
         out.extend_from_slice(shape.identity);
         shape.policy.request.fields.put(out, shape.facts);
     }
-    put_forwarding(out, head, bytes, to.peer);
+    put_forwarding(out, head, bytes, to.peer, to.shape);
     put(out, &[to.node.via(head.version())]);
     if let Ok(Some(left)) = head.max_forwards(bytes) {
         put_number(out, "Max-Forwards: ", left.saturating_sub(1));
@@ -170,15 +170,25 @@ fn request_drops(known: Name) -> bool {
 }
 
 /// Says whom the request is forwarded for: what a trusted peer has said, and what we know of the peer itself.
-fn put_forwarding(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], peer: Peer<'_>) {
+fn put_forwarding(
+    out: &mut Vec<u8>,
+    head: &RequestHead,
+    bytes: &[u8],
+    peer: Peer<'_>,
+    shape: Option<Shape<'_>>,
+) {
+    // What the policy sets is said already, and what it removes is not said at all.
+    let is_ruled = |name: &str| shape.is_some_and(|shape| shape.policy.request.fields.drops(name.as_bytes()));
     let theirs = |known: Name| head.fields(bytes).all(known).filter(move |_| peer.is_trusted);
     let has_said = |known: Name| theirs(known).next().is_some();
     put_members(out, "X-Forwarded-For: ", theirs(Name::XForwardedFor));
     put(out, &[peer.address, "\r\n"]);
-    if !has_said(Name::XForwardedProto) {
+    if !has_said(Name::XForwardedProto) && !is_ruled("x-forwarded-proto") {
         put(out, &["X-Forwarded-Proto: http\r\n"]);
     }
-    if let Some(authority) = head.authority(bytes).filter(|_| !has_said(Name::XForwardedHost)) {
+    if let Some(authority) =
+        head.authority(bytes).filter(|_| !has_said(Name::XForwardedHost) && !is_ruled("x-forwarded-host"))
+    {
         put(out, &["X-Forwarded-Host: "]);
         out.extend_from_slice(authority);
         put(out, &["\r\n"]);
@@ -272,7 +282,8 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
         response_drops(field.known) || own.keeps(field, name, bytes) || head.nominates(name, bytes)
     });
     for (known, name) in [(Name::Location, "Location: "), (Name::ContentLocation, "Content-Location: ")] {
-        if let Some(outside) = fields.first(known).and_then(|value| own.outside(value)) {
+        let reference = fields.first(known).filter(|_| !own.rules(name.trim_end_matches(": ").as_bytes()));
+        if let Some(outside) = reference.and_then(|value| own.outside(value)) {
             put(out, &[name]);
             out.extend_from_slice(outside);
             put(out, &["\r\n"]);
@@ -282,10 +293,7 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
         put(out, &["Date: ", to.date, "\r\n"]);
     }
     put(out, &["X-Request-Id: ", to.request_id, "\r\n"]);
-    out.extend_from_slice(own.lines);
-    if let Some(shape) = own.shape {
-        shape.policy.response.put(out, shape.facts);
-    }
+    own.put(out);
     to.timing.into_iter().for_each(|stages| put_server_timing(out, stages));
     let framing = client_framing(to);
     match framing {
@@ -310,28 +318,48 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
 impl Own<'_> {
     /// Whether a field of an answer does not pass as it is.
     fn keeps(&self, field: &Field, name: &[u8], bytes: &[u8]) -> bool {
+        let is_ruled = self.rules(name);
         match field.known {
-            Name::AccessControl => self.has_cors,
-            Name::RateLimit => self.has_limits,
-            Name::Location | Name::ContentLocation => self.outside(field.value.of(bytes)).is_some(),
-            _ => self.shape.is_some_and(|shape| shape.policy.response.drops(name)),
+            Name::AccessControl => is_ruled || self.has_cors,
+            Name::RateLimit => is_ruled || self.has_limits,
+            Name::Location | Name::ContentLocation => {
+                is_ruled || self.outside(field.value.of(bytes)).is_some()
+            }
+            _ => is_ruled,
+        }
+    }
+
+    /// Whether the policy sets or removes a field.
+    fn rules(&self, name: &[u8]) -> bool {
+        self.shape.is_some_and(|shape| shape.policy.response.drops(name))
+    }
+
+    /// Appends what the gateway says of its own accord.
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.lines);
+        if let Some(shape) = self.shape {
+            shape.policy.response.put(out, shape.facts);
         }
     }
 
     /// What a reference says to the outside, if it names one of our servers: path and query, which mean the same here (RFC 3986
     /// section 5.2). `None` if it may stay as it is.
     fn outside<'a>(&self, reference: &'a [u8]) -> Option<&'a [u8]> {
-        let scheme = reference.windows(3).position(|bytes| bytes == b"://").map(|place| place + 3);
-        let authority = scheme
-            .filter(|_| reference[0].is_ascii_alphabetic())
-            .or(reference.starts_with(b"//").then_some(2))?;
+        let is_of_scheme = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+        let scheme = reference.iter().take_while(is_of_scheme).count();
+        let authority = match &reference[scheme..] {
+            [b':', b'/', b'/', ..] if scheme > 0 => scheme + 3,
+            [b'/', b'/', ..] if scheme == 0 => 2,
+            _ => return None,
+        };
         let rest = &reference[authority..];
         let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
         let host = rest[..end].rsplit(|byte| *byte == b'@').next().unwrap_or_default();
         let is_ours = self.servers.iter().any(|server| server.is_called(host));
         match &rest[end..] {
             _ if !is_ours => None,
-            [b'/', b'/', ..] => Some(b"/"), // all of it would read as another host
+            // All of it would read as another host, to browsers that take a backslash for a slash, too.
+            [b'/', b'/' | b'\\' | b'\t', ..] => Some(b"/"),
             path @ [b'/', ..] => Some(path),
             _ => Some(b"/"),
         }
@@ -357,9 +385,19 @@ fn put_milliseconds(out: &mut Vec<u8>, name: &str, duration: Duration) {
 }
 
 /// Appends the 101 by which the connection goes on in `protocol` (RFC 9110 section 15.2.2).
-pub fn switching(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], protocol: &str, request_id: &str) {
+pub fn switching(
+    out: &mut Vec<u8>,
+    head: &ResponseHead,
+    bytes: &[u8],
+    protocol: &str,
+    request_id: &str,
+    own: Own<'_>,
+) {
     put_status_line(out, head, bytes);
-    copy(out, head.fields(bytes), |field, name| response_drops(field.known) || head.nominates(name, bytes));
+    copy(out, head.fields(bytes), |field, name| {
+        response_drops(field.known) || own.keeps(field, name, bytes) || head.nominates(name, bytes)
+    });
+    own.put(out);
     put(out, &["X-Request-Id: ", request_id, "\r\nUpgrade: ", protocol, "\r\nConnection: upgrade\r\n\r\n"]);
 }
 

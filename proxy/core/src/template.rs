@@ -90,7 +90,7 @@ pub struct Facts<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadRendering;
 
-/// Bytes that a value may have: what is longer is cut.
+/// Bytes that a value may have; a longer one is none, since a part of it is something else.
 const VALUE_BYTES: usize = 4096;
 
 impl Template {
@@ -158,12 +158,16 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Value(variable, default) => match (variable.value(facts), default) {
-                    (Some(value), _) => self.put_value(out, variable, &value[..value.len().min(VALUE_BYTES)]),
-                    (None, Some(default)) => out.extend_from_slice(default.as_bytes()),
-                    (None, None) if self.parts.len() == 1 => return Ok(false),
-                    (None, None) => {}
-                },
+                Part::Value(variable, default) => {
+                    let value = variable.value(facts).filter(|value| value.len() <= variable.most_bytes());
+                    match (value, default) {
+                        (Some(value), _) => self.put_value(out, variable, &value),
+                        (None, Some(default)) => out.extend_from_slice(default.as_bytes()),
+                        (None, None) if self.kind == Kind::Path => return Err(BadRendering), // it would be another path
+                        (None, None) if self.parts.len() == 1 => return Ok(false),
+                        (None, None) => {}
+                    }
+                }
             }
         }
         if self.kind == Kind::Path {
@@ -178,7 +182,10 @@ impl Template {
     fn put_value(&self, out: &mut Vec<u8>, variable: &Variable, value: &[u8]) {
         match (self.kind, variable) {
             // Of the request's own target: they are in the form in which it is forwarded.
-            (Kind::Path, Variable::Path) => out.extend_from_slice(value.strip_prefix(b"/").unwrap_or(value)),
+            (Kind::Path, Variable::Path) if out.ends_with(b"/") => {
+                out.extend_from_slice(value.strip_prefix(b"/").unwrap_or(value));
+            }
+            (Kind::Path, Variable::Path) => out.extend_from_slice(value),
             (Kind::Path, Variable::Below | Variable::Parameter(_)) | (Kind::Query, Variable::Query) => {
                 out.extend_from_slice(value);
             }
@@ -222,6 +229,16 @@ fn put_encoded(out: &mut Vec<u8>, value: &[u8]) {
 }
 
 impl Variable {
+    /// What comes from the target is as long as a target may be.
+    fn most_bytes(&self) -> usize {
+        match self {
+            Variable::Path | Variable::Below | Variable::Query | Variable::Parameter(_) => {
+                crate::limits::TARGET_BYTES
+            }
+            _ => VALUE_BYTES,
+        }
+    }
+
     fn parse(name: &str) -> Option<Variable> {
         let named = |prefix: &str| name.strip_prefix(prefix).filter(|rest| !rest.is_empty());
         Some(match name {
@@ -443,6 +460,8 @@ mod tests {
             ("/t/{claim.slash}", Kind::Path, Ok("/t/a%2Fb%3Fc%23d")),
             ("/t/{claim.up}/x", Kind::Path, Err(BadRendering)),
             ("/{path}", Kind::Path, Ok("/v1/7/a%2Fb")),
+            ("/v2{path}", Kind::Path, Ok("/v2/v1/7/a%2Fb")),
+            ("/t/{claim.none}", Kind::Path, Err(BadRendering)), // the whole of what is below
             ("/t/{claim.up|x}x/..", Kind::Path, Err(BadRendering)),
             ("/t/{claim.none}/x", Kind::Path, Err(BadRendering)), // a segment that is empty
             ("q={claim.amp}&u={user}", Kind::Query, Ok("q=1%26admin%3D2&u=12345")),

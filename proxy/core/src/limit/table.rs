@@ -2,8 +2,9 @@
 //!
 //! Owns: that a key has at most one entry that counts, and that only idle entries are forgotten.
 //!
-//! **An entry** is a key and a word. Its key is 0 (free), 48 bits of a hash (it counts; other bits have chosen the set) or these with
-//! [`PENDING`] and the number of an attempt (somebody enters it). Its word is [`CLOSED`] while nobody may charge it.
+//! **An entry** is a key and a word. Its key is 0 (free), or 48 bits of a hash (other bits have chosen the set) with the number of the
+//! attempt that entered them, and with [`PENDING`] until they count; so a key that comes back into an entry is another value, and who
+//! has looked at it before cannot exchange it. Its word is [`CLOSED`] while nobody may charge it.
 //!
 //! **Entering a key** whose set does not have it:
 //! 1. An entry is taken: a free one, or an idle one, whose word is closed first (which fails if it was charged in between); then its
@@ -22,9 +23,9 @@
 //! **Forgetting** closes the word, then changes the key. A thread that meets an entry in between frees it, and waits for nobody.
 //!
 //! **Charging** exchanges the word. It fails on a closed one. An entry that was forgotten and entered for another key while a thread
-//! was between its look at the key and its exchange has the word [`FRESH`] until its first charge; only a thread that itself read
-//! FRESH can be deceived by it. It looks at the key once more after its exchange, takes back what it can, and begins
-//! anew: the other key may then be charged once too often, never too rarely.
+//! was between its look at the key and its exchange may have the very word that it read, FRESH above all. So it looks at the key once
+//! more, before it says no and after it has charged; if that has changed it takes back what it can, and begins anew: the other key may
+//! then be charged once too often, never too rarely.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
@@ -33,6 +34,8 @@ use super::{Refused, Standing};
 
 /// Entries of a set: with their words two cache lines.
 const WAYS: usize = 8;
+/// Keys for which there is a set: with two in each on average, one set in four thousand has more than eight (Poisson).
+const KEYS_OF_A_SET: usize = 2;
 /// Bits of a hash that are kept.
 const KEY: u64 = (1 << 48) - 1;
 /// A key that is being entered.
@@ -75,7 +78,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// With room for so many keys, unless more than eight fall into one set of a table that is nearly full.
+    /// With room for so many keys.
     pub(super) fn new(keys: usize) -> Table {
         let entry = || Entry { key: AtomicU64::new(0), word: AtomicU64::new(CLOSED) };
         let set = |_| Set(std::array::from_fn(|_| entry()));
@@ -88,7 +91,7 @@ impl Table {
     }
 
     pub(super) fn room(&self) -> usize {
-        self.sets.len() * WAYS
+        self.sets.len() * KEYS_OF_A_SET
     }
 
     /// The words that count.
@@ -102,12 +105,12 @@ impl Table {
 
     /// The word of a key, if it has one.
     pub(super) fn look(&self, hash: u64) -> Option<u64> {
-        find(self.set(hash), stored(hash)).map(|(_, word)| word)
+        find(self.set(hash), stored(hash)).map(|(_, _, word)| word)
     }
 
     /// Exchanges the word of a key, if it has one.
     pub(super) fn change(&self, hash: u64, to: &dyn Fn(u64) -> u64) {
-        if let Some((entry, _)) = find(self.set(hash), stored(hash)) {
+        if let Some((entry, ..)) = find(self.set(hash), stored(hash)) {
             let _ = entry.word.fetch_update(AcqRel, Acquire, |word| (word != CLOSED).then(|| to(word)));
         }
     }
@@ -122,12 +125,12 @@ impl Table {
         let (key, set) = (stored(hash), self.set(hash));
         for tries in 0..TRIES {
             let found = match find(set, key) {
-                Some((entry, _)) => Entered::Counts(entry),
+                Some((entry, held, _)) => Entered::Counts(entry, held),
                 None => self.enter(set, key, is_idle, tries >= COURTESY),
             };
             match found {
-                Entered::Counts(entry) => {
-                    if let Some(outcome) = charge_entry(entry, key, charge) {
+                Entered::Counts(entry, held) => {
+                    if let Some(outcome) = charge_entry(entry, held, charge) {
                         return outcome;
                     }
                 }
@@ -159,7 +162,7 @@ impl Table {
         for (place, entry) in set.iter().enumerate().filter(|(place, _)| *place != own) {
             let gives_way = match standing(entry, key) {
                 Other::Nothing => continue,
-                Other::Counts => Some(Entered::Counts(entry)),
+                Other::Counts(held) => Some(Entered::Counts(entry, held)),
                 Other::Pending(_) if place < own && !is_impatient => Some(Entered::Anew),
                 Other::Pending(other) => match entry.key.compare_exchange(other, 0, SeqCst, SeqCst) {
                     Ok(_) => None,
@@ -173,15 +176,15 @@ impl Table {
         }
         let own = &set[own];
         let _ = own.word.compare_exchange(CLOSED, FRESH, SeqCst, SeqCst);
-        match own.key.compare_exchange(pending, key, SeqCst, SeqCst) {
-            Ok(_) => Entered::Counts(own),
+        match own.key.compare_exchange(pending, pending & !PENDING, SeqCst, SeqCst) {
+            Ok(_) => Entered::Counts(own, pending & !PENDING),
             Err(_) => Entered::Anew,
         }
     }
 }
 
 fn sets(keys: usize) -> usize {
-    keys.div_ceil(WAYS).max(1)
+    keys.div_ceil(KEYS_OF_A_SET).max(1)
 }
 
 /// What an entry keeps of a hash: never 0.
@@ -193,30 +196,37 @@ fn counts(key: u64) -> bool {
     key != 0 && key & PENDING == 0
 }
 
-/// The entry of a key, and its word, which is not closed.
-fn find(set: &[Entry; WAYS], key: u64) -> Option<(&Entry, u64)> {
-    let entry = set.iter().find(|entry| entry.key.load(Acquire) == key)?;
-    let word = entry.word.load(Acquire);
-    (word != CLOSED).then_some((entry, word))
+/// Whether what an entry holds is this key, and counts.
+fn is(held: u64, key: u64) -> bool {
+    counts(held) && held & KEY == key
 }
 
-/// What came of a charge; nothing if the entry is not this key's any more.
+/// The entry of a key, as it holds it, and its word, which is not closed.
+fn find(set: &[Entry; WAYS], key: u64) -> Option<(&Entry, u64, u64)> {
+    let held = |entry: &Entry| entry.key.load(Acquire);
+    let (entry, held) = set.iter().map(|entry| (entry, held(entry))).find(|(_, held)| is(*held, key))?;
+    let word = entry.word.load(Acquire);
+    (word != CLOSED).then_some((entry, held, word))
+}
+
+/// What came of a charge; nothing if the entry does not hold this any more.
 fn charge_entry(
     entry: &Entry,
-    key: u64,
+    held: u64,
     charge: &dyn Fn(u64) -> Charge,
 ) -> Option<Result<Standing, Refused>> {
     let mut word = entry.word.load(Acquire);
+    let is_held = || entry.key.load(Acquire) == held;
     loop {
         if word == CLOSED {
             return None;
         }
         let (to, standing) = match charge(word) {
-            Charge::No(standing, wait) => return Some(Err(Refused::Over(standing, wait))),
+            Charge::No(standing, wait) => return is_held().then_some(Err(Refused::Over(standing, wait))),
             Charge::To(to, standing) => (to, standing),
         };
         match entry.word.compare_exchange_weak(word, to, AcqRel, Acquire) {
-            Ok(_) if entry.key.load(Acquire) == key => return Some(Ok(standing)),
+            Ok(_) if is_held() => return Some(Ok(standing)),
             Ok(_) => {
                 let _ = entry.word.compare_exchange(to, word, AcqRel, Acquire); // it was another key's
                 return None;
@@ -228,8 +238,8 @@ fn charge_entry(
 
 /// What came of entering a key.
 enum Entered<'a> {
-    /// It has an entry, this one.
-    Counts(&'a Entry),
+    /// It has an entry, this one, which holds it like this.
+    Counts(&'a Entry, u64),
     /// Somebody else was about to: look again.
     Anew,
     /// All entries are in use.
@@ -239,21 +249,22 @@ enum Entered<'a> {
 /// How a key stands in an entry that somebody else has taken.
 enum Other {
     Nothing,
-    Counts,
+    /// As the entry holds it.
+    Counts(u64),
     /// By the attempt that stands there.
     Pending(u64),
 }
 
 fn standing(entry: &Entry, key: u64) -> Other {
     match entry.key.load(SeqCst) {
-        held if held == key && entry.word.load(SeqCst) == CLOSED => {
+        held if is(held, key) && entry.word.load(SeqCst) == CLOSED => {
             // It is being forgotten, by a thread that may not run right now.
             match entry.key.compare_exchange(held, 0, SeqCst, SeqCst) {
                 Ok(_) => Other::Nothing,
                 Err(_) => standing(entry, key),
             }
         }
-        held if held == key => Other::Counts,
+        held if is(held, key) => Other::Counts(held),
         held if held & PENDING != 0 && held & KEY == key => Other::Pending(held),
         _ => Other::Nothing,
     }
