@@ -103,7 +103,8 @@ pub fn table(config: &Config) -> String {
     let rows = routes.by_precedence().into_iter().map(|route| {
         let mut row = row(route, &config.veil).to_vec();
         row.push(format!("-> {}", servers(config, route)));
-        row.extend(Some(policy::own(&route.policy, &config.policy)).filter(|own| !own.is_empty()));
+        let own = policy::own(&route.policy, &config.policy);
+        row.extend(Some(config.veil.words(&own)).filter(|own| !own.is_empty()));
         row
     });
     aligned(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
@@ -341,13 +342,13 @@ fn upstream(config: &Config, sample: &Sample, peer: Option<IpAddr>) -> Result<An
         pool: pool.name.to_string(),
         connections: servers[0].capacity.most(),
         servers: names,
-        policy: Box::new(Numbers::from(&route.policy)),
+        policy: Box::new(Numbers::of(&route.policy, veil)),
         head,
         said: Box::new([
             policy::list(policy::timeouts(&route.policy.timeouts)),
             policy::list(policy::limits(&route.policy)),
             policy::upgrades(&route.policy),
-            access::authentication(&route.policy),
+            veil.words(&access::authentication(&route.policy)),
             access::limits(&route.policy),
         ]),
     })

@@ -41,30 +41,35 @@ pub(crate) struct Gate {
     checker: Checker,
     /// Rung for keys that are not here.
     keys: Arc<Waker>,
-    /// Requests that wait for something.
-    waiting: Cell<usize>,
+    /// Requests that wait for keys, and those that wait for something else: the one kind takes no room from the other.
+    waiting: [Cell<usize>; 2],
 }
 
-/// A token that was verified.
-struct Seen {
-    known: Rc<Known>,
-    /// From when and until when it is taken, in seconds since 1970.
-    valid: (u64, u64),
-    key: Fingerprint,
+/// What is known of a token that somebody we trust has signed.
+enum Seen {
+    /// It is good, from and until these seconds since 1970, while this key is there.
+    Good(Rc<Known>, (u64, u64), Fingerprint),
+    /// It never will be: too old, or meant for somebody else.
+    Useless(Refusal),
 }
 
 /// What was said of a credential.
 struct Verdict {
-    said: Result<Rc<Known>, Unauthorized>,
+    said: Said,
     /// By the clock of the event loop.
     until: Instant,
 }
+
+/// Who asks, or nobody in particular; or why the request does not pass.
+type Said = Result<Option<Rc<Known>>, Unauthorized>;
 
 /// What is known of who asks.
 enum Judgement {
     /// There is no credential.
     Nobody,
     Known(Rc<Known>),
+    /// It was good, and says nobody's name.
+    Unnamed,
     Refused(Unauthorized),
     /// Who would know does not answer, and requests shall pass all the same.
     Unjudged,
@@ -74,16 +79,16 @@ enum Judgement {
 
 /// What has to be asked for; a verdict is remembered by the digest.
 enum Question {
-    /// Keys that are not here: perhaps they are, soon.
-    Keys(Arc<Authenticator>),
+    /// Keys that are not here: perhaps one of these issuers has them, soon.
+    Keys(Vec<Arc<Authenticator>>),
     Password(Arc<Authenticator>, Digest),
     Service(Arc<Authenticator>, Arc<Pool>, Digest),
 }
 
 type Digest = [u8; 32];
 
-/// Lets a request pass whose route is this one, or none: who asks, if that is known. What goes with its answer is noted with the
-/// client.
+/// Lets a request pass whose route is this one, or none. Who asks is noted as soon as it is known, and what goes with the answer is noted
+/// with the client.
 ///
 /// # Errors
 /// It does not pass: 204 for a preflight, 400, 401, 403, 429, 503.
@@ -92,13 +97,14 @@ pub(crate) async fn admit(
     client: &Client,
     held: Rc<Held>,
     route: Option<&Lease>,
-) -> Result<Option<Rc<Known>>, Reject> {
+    caller: &mut Option<Rc<Known>>,
+) -> Result<(), Reject> {
     if let Some(cors) = &held.clients.cors {
         greet(cors, client)?;
     }
     let policy = policy_of(&held, route);
     if policy.access.is_none() {
-        return Ok(None);
+        return Ok(());
     }
     let visit = Visit { worker, client };
     match visit.judge(&policy.access, &held)? {
@@ -106,9 +112,13 @@ pub(crate) async fn admit(
             drop(held); // what follows may take long
             let judgement = Box::pin(visit.wait(question)).await?; // rare, and large
             let held = worker.held();
-            visit.decide(judgement, policy_of(&held, route), &held, route)
+            *caller = visit.identify(judgement, policy_of(&held, route), &held)?;
+            visit.authorise(caller.as_deref(), policy_of(&held, route), &held, route)
         }
-        judgement => visit.decide(judgement, policy, &held, route),
+        judgement => {
+            *caller = visit.identify(judgement, policy, &held)?;
+            visit.authorise(caller.as_deref(), policy, &held, route)
+        }
     }
 }
 
@@ -139,22 +149,34 @@ impl<'a> Visit<'a> {
     /// kind, as for the tokens of two issuers, one has to take it.
     fn judge(&self, access: &Access, held: &Held) -> Result<Judgement, Reject> {
         let fields = self.client.head().fields(self.client.head_bytes());
-        let mut first: Option<(Kind<'_>, Judgement)> = None;
+        let mut of_kind = Vec::new();
+        let mut counting: Option<(Kind<'_>, &[u8])> = None;
         for way in &access.ways {
-            let kind = way.kind();
-            if first.as_ref().is_some_and(|(first, _)| *first != kind) {
-                continue;
-            }
-            let Some(credential) = kind.credential(fields)? else { continue };
-            match (self.judge_credential(way, credential, held)?, &first) {
-                (known @ Judgement::Known(_), _) => return Ok(known),
-                (judgement @ Judgement::Later(_), Some((_, Judgement::Refused(_)))) | (judgement, None) => {
-                    first = Some((kind, judgement));
+            match counting {
+                Some((kind, _)) if kind == way.kind() => of_kind.push(way),
+                Some(_) => {}
+                None => {
+                    counting = way.kind().credential(fields)?.map(|credential| (way.kind(), credential));
+                    of_kind.extend(counting.map(|_| way));
                 }
-                (_, Some(_)) => {}
             }
         }
-        Ok(first.map_or(Judgement::Nobody, |(_, judgement)| judgement))
+        let Some((_, credential)) = counting else { return Ok(Judgement::Nobody) };
+        if let Some(known) = of_kind.iter().find_map(|way| self.remembered_token(way, credential)) {
+            return Ok(known);
+        }
+        let (mut first, mut issuers) = (None, Vec::new());
+        for way in of_kind {
+            match self.judge_credential(way, credential, held)? {
+                Judgement::Later(Question::Keys(ways)) => issuers.extend(ways),
+                Judgement::Refused(why) => drop(first.get_or_insert(Judgement::Refused(why))),
+                judgement => return Ok(judgement),
+            }
+        }
+        match (issuers.is_empty(), first) {
+            (true, Some(refused)) => Ok(refused),
+            _ => Ok(Judgement::Later(Question::Keys(issuers))),
+        }
     }
 
     fn judge_credential(
@@ -174,15 +196,32 @@ impl<'a> Visit<'a> {
                 self.remembered(way, digest, held, || Question::Password(way.clone(), digest))
             }
             Way::External(service) => {
-                let (head, bytes) = (self.client.head(), self.client.head_bytes());
-                let digest = external::digest(service, head, bytes);
-                let pool = &held.pools[service.pool];
+                let digest = external::digest(service, self.client);
+                let pool = &held.pools[service.pool.0];
                 self.remembered(way, digest, held, || Question::Service(way.clone(), pool.clone(), digest))
             }
         }
     }
 
-    /// A token that this worker has verified is known as long as it is valid and its key has not been withdrawn.
+    /// What this worker knows of a token whose signature it has seen.
+    fn remembered_token(&self, way: &Authenticator, token: &[u8]) -> Option<Judgement> {
+        let Way::Jwt(jwt) = &way.way else { return None };
+        let mut tokens = self.worker.gate.tokens.borrow_mut();
+        let (now, keys) = (self.worker.unix_seconds(), jwt.keys.keys());
+        let judgement = match tokens.get(way.id, token)? {
+            Seen::Good(_, (_, until), _) if now >= *until => {
+                Judgement::Refused(Unauthorized::Token(Refusal::Expired))
+            }
+            Seen::Good(known, (from, _), key) if now >= *from && keys.has(*key) => {
+                Judgement::Known(known.clone())
+            }
+            Seen::Good(..) => return None, // its key was withdrawn, or the clock was set
+            Seen::Useless(refusal) => Judgement::Refused(Unauthorized::Token(*refusal)),
+        };
+        self.worker.counters.tokens_known.add(1);
+        Some(judgement)
+    }
+
     fn judge_token(
         &self,
         way: &Arc<Authenticator>,
@@ -190,21 +229,19 @@ impl<'a> Visit<'a> {
         token: &[u8],
         held: &Held,
     ) -> Result<Judgement, Reject> {
-        let now = self.worker.unix_seconds();
-        if let Some(seen) = self.worker.gate.tokens.borrow_mut().get(way.id, token)
-            && (seen.valid.0..seen.valid.1).contains(&now)
-            && jwt.keys.keys().has(seen.key)
-        {
-            self.worker.counters.tokens_known.add(1);
-            return Ok(Judgement::Known(seen.known.clone()));
-        }
         self.check_failures(held)?;
         Ok(match self.verify(way, jwt, token) {
             Ok(known) => Judgement::Known(known),
             Err(Refusal::UnknownKey) if jwt.keys.is_fetched() => {
-                Judgement::Later(Question::Keys(way.clone()))
+                Judgement::Later(Question::Keys(vec![way.clone()]))
             }
-            Err(refusal) => Judgement::Refused(Unauthorized::Token(refusal)),
+            Err(refusal) => {
+                // Somebody we trust has signed it, and looking at it again costs as much as the first time.
+                if !refusal.is_forged() && ![Refusal::UnknownKey, Refusal::NotYet].contains(&refusal) {
+                    self.worker.gate.tokens.borrow_mut().insert(way.id, token, Seen::Useless(refusal));
+                }
+                Judgement::Refused(Unauthorized::Token(refusal))
+            }
         })
     }
 
@@ -213,7 +250,7 @@ impl<'a> Visit<'a> {
         let Verified { caller, valid, key } = jwt.verify(token, now)?;
         self.worker.counters.tokens_verified.add(1);
         let known = Rc::new(Known::new(&way.name, caller, &way.identity));
-        let seen = Seen { known: known.clone(), valid, key };
+        let seen = Seen::Good(known.clone(), valid, key);
         self.worker.gate.tokens.borrow_mut().insert(way.id, token, seen);
         Ok(known)
     }
@@ -228,61 +265,60 @@ impl<'a> Visit<'a> {
     ) -> Result<Judgement, Reject> {
         let verdicts = &mut self.worker.gate.verdicts.borrow_mut();
         if let Some(verdict) = verdicts.get(way.id, &digest).filter(|verdict| verdict.until > now()) {
-            return Ok(match &verdict.said {
-                Ok(known) => Judgement::Known(known.clone()),
-                Err(why) => Judgement::Refused(*why),
-            });
+            return Ok(Judgement::of(verdict.said.clone()));
         }
         self.check_failures(held)?;
         Ok(Judgement::Later(question()))
     }
 
-    fn remember(
-        &self,
-        way: &Authenticator,
-        digest: Digest,
-        said: Result<Rc<Known>, Unauthorized>,
-        life: Duration,
-    ) {
+    fn remember(&self, way: &Authenticator, digest: Digest, said: Said, life: Duration) {
         let verdict = Verdict { said, until: now() + life };
         self.worker.gate.verdicts.borrow_mut().insert(way.id, &digest, verdict);
     }
 
     /// Asks, and waits for an answer: for a bounded time, and only so many requests at once.
     async fn wait(&self, question: Question) -> Result<Judgement, Reject> {
-        let waiting = &self.worker.gate.waiting;
-        if waiting.get() >= limits::WAITING_AT_GATE {
-            return Err(if matches!(question, Question::Keys(_)) { Reject::NoKeys } else { Reject::NoJudge });
-        }
-        waiting.set(waiting.get() + 1);
-        let judgement = match question {
-            Question::Keys(way) => self.wait_for_keys(&way).await,
+        let [for_keys, for_others] = &self.worker.gate.waiting;
+        let (waiting, full) = match &question {
+            Question::Keys(_) => (for_keys, Reject::NoKeys),
+            _ => (for_others, Reject::NoJudge),
+        };
+        let _place = Waiting::begin(waiting).ok_or(full)?;
+        match question {
+            Question::Keys(ways) => self.wait_for_keys(&ways).await,
             Question::Password(way, digest) => self.wait_for_password(&way, digest).await,
             Question::Service(way, pool, digest) => self.ask_service(&way, &pool, digest).await,
-        };
-        waiting.set(waiting.get() - 1);
-        judgement
+        }
     }
 
-    /// Looks at the keys at each tick: somebody fetches them, unless that was done a moment ago.
-    async fn wait_for_keys(&self, way: &Authenticator) -> Result<Judgement, Reject> {
-        let Way::Jwt(jwt) = &way.way else { return Ok(Judgement::Nobody) };
+    /// Looks at the keys of each of these issuers at each tick: somebody fetches them, unless that was done a moment ago.
+    async fn wait_for_keys(&self, ways: &[Arc<Authenticator>]) -> Result<Judgement, Reject> {
         let fields = self.client.head().fields(self.client.head_bytes());
-        let token = way.kind().credential(fields)?.unwrap_or_default();
+        let token = Kind::Bearer.credential(fields)?.unwrap_or_default();
         let end = now() + limits::KEYS_WAIT;
+        let issuers = || {
+            ways.iter().filter_map(|way| if let Way::Jwt(jwt) = &way.way { Some((way, jwt)) } else { None })
+        };
         let mut refusal = Refusal::UnknownKey;
-        while refusal == Refusal::UnknownKey && jwt.keys.may_be_fetched() && now() < end {
-            if jwt.keys.want() {
+        while issuers().any(|(_, jwt)| jwt.keys.may_be_fetched()) && now() < end {
+            if issuers().filter(|(_, jwt)| jwt.keys.may_be_fetched() && jwt.keys.want()).count() > 0 {
                 self.worker.gate.keys.wake();
             }
             sleep(TICK).await;
-            match self.verify(way, jwt, token) {
-                Ok(known) => return Ok(Judgement::Known(known)),
-                Err(why) => refusal = why,
+            for (way, jwt) in issuers() {
+                match self.verify(way, jwt, token) {
+                    Ok(known) => return Ok(Judgement::Known(known)),
+                    Err(Refusal::UnknownKey) => {}
+                    Err(why) => refusal = why,
+                }
+            }
+            if refusal != Refusal::UnknownKey {
+                break; // the key is there, and the token is none
             }
         }
         match refusal {
-            Refusal::UnknownKey if jwt.keys.is_stale() => Err(Reject::NoKeys), // it may be a good one, for all we know
+            // It may be a good one, for all we know.
+            Refusal::UnknownKey if issuers().any(|(_, jwt)| jwt.keys.is_stale()) => Err(Reject::NoKeys),
             refusal => Ok(Judgement::Refused(Unauthorized::Token(refusal))),
         }
     }
@@ -295,9 +331,9 @@ impl<'a> Visit<'a> {
         while now() < end {
             sleep(TICK).await;
             if let Some(said) = answer.get() {
-                let said = said.clone().map(|known| Rc::new((*known).clone()));
+                let said = said.clone().map(|known| Some(Rc::new((*known).clone())));
                 self.remember(way, digest, said.clone(), limits::PASSWORD_LIFE);
-                return Ok(said.map_or_else(Judgement::Refused, Judgement::Known));
+                return Ok(Judgement::of(said));
             }
         }
         Err(Reject::NoJudge)
@@ -313,11 +349,11 @@ impl<'a> Visit<'a> {
         match external::ask(self.worker, self.client, service, pool).await {
             Ok(said) => {
                 let known = |caller| Rc::new(Known::new(&way.name, caller, &way.identity));
-                let said = said.map(known);
+                let said: Said = said.map(|caller| caller.map(known));
                 if !service.cache.is_zero() {
                     self.remember(way, digest, said.clone(), service.cache);
                 }
-                Ok(said.map_or_else(Judgement::Refused, Judgement::Known))
+                Ok(Judgement::of(said))
             }
             Err(reject @ Reject::ClientGone) => Err(reject),
             Err(_) if service.fails_open => Ok(Judgement::Unjudged),
@@ -325,45 +361,49 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// What becomes of the request, now that it is known who asks.
-    fn decide(
+    /// Who asks; nobody in particular, where that is allowed.
+    fn identify(
         &self,
         judgement: Judgement,
         policy: &Policy,
         held: &Held,
-        route: Option<&Lease>,
     ) -> Result<Option<Rc<Known>>, Reject> {
         let access = &policy.access;
-        let known = match judgement {
-            Judgement::Known(known) => Some(known),
-            Judgement::Unjudged if policy.requirement.is_none() => None,
-            Judgement::Unjudged => return Err(Reject::NoJudge), // whether the caller meets it nobody knows
-            Judgement::Nobody if access.ways.is_empty() || access.allows_anonymous => None,
-            Judgement::Nobody | Judgement::Later(_) => {
-                return Err(self.challenge(access, Unauthorized::Missing));
-            }
+        match judgement {
+            Judgement::Known(known) => Ok(Some(known)),
+            Judgement::Unnamed if policy.requirement.is_none() => Ok(None),
+            Judgement::Unnamed => Err(Reject::Forbidden), // nobody is nothing
+            Judgement::Unjudged if policy.requirement.is_none() => Ok(None),
+            Judgement::Unjudged => Err(Reject::NoJudge), // whether the caller meets it nobody knows
+            Judgement::Nobody if access.ways.is_empty() || access.allows_anonymous => Ok(None),
+            Judgement::Nobody | Judgement::Later(_) => Err(self.challenge(access, Unauthorized::Missing)),
             Judgement::Refused(why) => {
-                self.count_failure(held)?;
-                return Err(self.challenge(access, why));
+                self.count_failure(why, held)?;
+                Err(self.challenge(access, why))
             }
-        };
-        match &known {
+        }
+    }
+
+    /// Whether this caller may, and may now.
+    fn authorise(
+        &self,
+        caller: Option<&Known>,
+        policy: &Policy,
+        held: &Held,
+        route: Option<&Lease>,
+    ) -> Result<(), Reject> {
+        let access = &policy.access;
+        match caller {
             _ if policy.requirement.is_none() => {}
             None => return Err(self.challenge(access, Unauthorized::Missing)),
             Some(known) if policy.requirement.is_met_by(&known.caller) => {}
             Some(_) => {
-                let error = (
-                    "insufficient_scope",
-                    "The caller lacks a role, a scope or a claim that is needed here.",
-                );
-                access.put_challenges(&mut self.client.lines(), Some(error));
+                let what = "The caller lacks a role, a scope or a claim that is needed here.";
+                access.put_challenges(&mut self.client.lines(), Some(("insufficient_scope", what)));
                 return Err(Reject::Forbidden);
             }
         }
-        if !access.limits.is_empty() {
-            self.charge(policy, known.as_deref(), held, route)?;
-        }
-        Ok(known)
+        if access.limits.is_empty() { Ok(()) } else { self.charge(policy, caller, held, route) }
     }
 
     fn charge(
@@ -405,9 +445,9 @@ impl<'a> Visit<'a> {
         barred(failures.limiter.look(key, 1, epoch::until(now())).map(drop))
     }
 
-    /// Counts a wrong one.
-    fn count_failure(&self, held: &Held) -> Result<(), Reject> {
-        let Some(failures) = &held.clients.failures else { return Ok(()) };
+    /// Counts a wrong one, unless whoever has sent it may just be late.
+    fn count_failure(&self, why: Unauthorized, held: &Held) -> Result<(), Reject> {
+        let Some(failures) = held.clients.failures.as_ref().filter(|_| why.counts()) else { return Ok(()) };
         let key = failures.key(self.asked());
         barred(failures.limiter.charge(key, 1, epoch::until(now())).map(drop))
     }
@@ -420,6 +460,36 @@ fn barred(outcome: Result<(), Refused>) -> Result<(), Reject> {
     }
 }
 
+impl Judgement {
+    /// What somebody else has said.
+    fn of(said: Said) -> Judgement {
+        match said {
+            Ok(Some(known)) => Judgement::Known(known),
+            Ok(None) => Judgement::Unnamed,
+            Err(why) => Judgement::Refused(why),
+        }
+    }
+}
+
+/// A place among those that wait.
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a Cell<usize>) -> Option<Waiting<'a>> {
+        let has_room = count.get() < limits::WAITING_AT_GATE;
+        has_room.then(|| {
+            count.set(count.get() + 1);
+            Waiting(count)
+        })
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 impl Gate {
     pub(crate) fn new(checker: Checker, keys: Arc<Waker>) -> Gate {
         Gate {
@@ -427,7 +497,7 @@ impl Gate {
             verdicts: RefCell::new(Cache::new(limits::VERDICT_CACHE_BYTES)),
             checker,
             keys,
-            waiting: Cell::new(0),
+            waiting: Default::default(),
         }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) async fn run(
     let found = held.routes.find(&client.head().route_request(client.head_bytes()));
     let route = found.map(|found| held.lease(found, &worker.metrics));
     record.routed(route.as_ref().ok());
-    record.caller = gate::admit(worker, client, held, route.as_deref().ok()).await?; // 204 400 401 403 429 503
+    gate::admit(worker, client, held, route.as_deref().ok(), &mut record.caller).await?; // 204 400 401 403 429 503
     let route = route?; // 404 405, after the policy, so that looking for routes is neither free nor tells anything
     client.head().check_length(route.policy.body_bytes)?; // 413
     let caller = record.caller.clone();

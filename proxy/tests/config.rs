@@ -508,6 +508,25 @@ fn every_candidate_says_why_it_won_or_lost() {
 }
 
 #[test]
+fn what_came_from_the_environment_is_shown_as_written_in_whatever_is_made_of_it() {
+    let folder = Folder::new("veiled-templates");
+    let path = folder.write(
+        "ringgate.toml",
+        "[auth.id.jwt]\nsecret = \"0123456789abcdef0123456789abcdef\"\naudience = \"api\"\n[policies.p]\nauth = [\"id\"]\nroles = [\"${PATH}\"]\n\
+         [[routes]]\nprefix = \"/\"\nservers = [\"127.0.0.1:1\"]\nrewrite_query = \"key=${PATH}&{query}\"\npolicy = \"none\"\n\
+         request.set = { cookie = \"k=${PATH};u={request_id}\" }\n[[routes]]\nprefix = \"/p\"\nservers = [\"127.0.0.1:1\"]\npolicy = \"p\"\n",
+    );
+    let config = config::load(&path).unwrap();
+    let secret = std::env::var("PATH").unwrap();
+    let explanation = explain::explain(&config, question("GET", "/a?b=c", &[]));
+    let json = serde_json::to_string(&explanation).unwrap();
+    for shown in [explanation.to_string(), json, explain::summary(&config)] {
+        assert!(!shown.contains(&secret), "{shown}");
+    }
+    assert!(explanation.to_string().contains("cookie: k=${PATH};u="), "{explanation}");
+}
+
+#[test]
 fn programs_get_the_explanation_as_json() {
     let explain = |method, target| {
         serde_json::to_value(explain::explain(&parsed(DEMO), question(method, target, &[]))).unwrap()

@@ -113,6 +113,12 @@ fn says_who_it_is(head: &str) -> Option<&'static str> {
         () if head.contains("authorization: other") => "204 No Content\r\nX-User-Id: 7\r\n",
         () if head.contains("authorization: broken") => "500 Internal Server Error\r\nContent-Length: 0\r\n",
         () if head.contains("authorization: slow") => return None,
+        () if head.contains("authorization: unnamed") => {
+            "103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+        }
+        () if head.contains("authorization: too much") => {
+            "431 Request Header Fields Too Large\r\nContent-Length: 0\r\n"
+        }
         () => "401 Unauthorized\r\nContent-Length: 0\r\n",
     })
 }
@@ -143,6 +149,17 @@ on_every_driver! {
             assert_eq!((answer.status, answer.field("retry-after")), (503, Some("5")), "{credential}");
             assert!(answer.text().contains("auth_unavailable") && begun.elapsed() < Duration::from_secs(2));
         }
+        assert_eq!(server.received().len(), 1);
+        assert_eq!(ask(&gateway, "/a", "Authorization: unnamed\r\n").status, 200, "it passes, as nobody in particular");
+        assert_eq!(server.received()[1].header("x-user-id"), None);
+        assert_eq!(ask(&gateway, "/customers/1", "Authorization: unnamed\r\n").status, 403);
+    }
+
+    fn no_client_can_make_an_open_gate_of_a_service_that_answers(driver: Rung) {
+        let (server, judge) = (anything("one"), Judge::start(says_who_it_is));
+        let gateway = judged(driver, &server, judge.address, "on_failure = \"allow\"");
+        assert_eq!(ask(&gateway, "/a", "Authorization: too much\r\n").status, 401);
+        assert_eq!(ask(&gateway, "/a", "Authorization: broken\r\n").status, 200, "which is what was asked for");
         assert_eq!(server.received().len(), 1);
     }
 

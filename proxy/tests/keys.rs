@@ -85,6 +85,29 @@ fn a_key_that_is_new_is_fetched_while_its_first_request_waits() {
 }
 
 #[test]
+fn each_of_two_issuers_is_asked_for_keys_that_are_new() {
+    let keys: Vec<IssuerKey> = ["a-1", "b-1", "b-2"].map(IssuerKey::new).into();
+    let (first, second) = (Issuer::start(&[&keys[0]]), Issuer::start(&[&keys[1]]));
+    let server = anything("one");
+    let other = format!("[auth.others.jwt]\n{}\n[policies.p]\n", jwks(&second, "1h", "50ms"));
+    let text = text(&server, &jwks(&first, "1h", "50ms")).replace("[policies.p]\n", &other);
+    let text = text.replace(
+        "auth = [\"users\"]\n[[routes]]\nprefix = \"/limited\"",
+        "auth = [\"users\", \"others\"]\n[[routes]]\nprefix = \"/limited\"",
+    );
+    let mut command = Command::new(PROGRAM);
+    let config = file("two-issuers.toml", &text);
+    command.args(["run", "-c"]).arg(&config);
+    let running = Running::start(command);
+    let gate = Gate { address: running.address(), running, config, server };
+    gate.until(&keys[0].token("ada"), 200);
+    gate.until(&keys[1].token("bob"), 200);
+    second.publish(&[&keys[1], &keys[2]]);
+    std::thread::sleep(Duration::from_millis(60)); // the time between two fetches
+    assert_eq!(gate.status(&keys[2].token("eve")), 200);
+}
+
+#[test]
 fn a_key_that_is_withdrawn_is_withdrawn_for_tokens_that_were_seen() {
     let (first, second) = (IssuerKey::new("first"), IssuerKey::new("second"));
     let issuer = Issuer::start(&[&first, &second]);

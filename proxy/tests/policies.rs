@@ -199,6 +199,20 @@ on_every_driver! {
         assert_eq!(stage.server.received().len(), 2);
     }
 
+    fn a_trailer_says_nothing_that_a_field_may_not(driver: Rung) {
+        let server = anything("one");
+        let gateway = gateway(driver, &format!("identity = {{ x-account = \"user\" }}\n{}", configuration(&server)));
+        let mut client = gateway.connect();
+        client.say(format!(
+            "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX-Account: root\r\n{}\r\n1\r\nx\r\n0\r\nX-Account: root\r\nX-Other: 1\r\n\r\n",
+            bearer(&token("ada", json!({})))
+        ));
+        assert_eq!(client.hear().status, 200);
+        let received = server.received();
+        assert_eq!(received[0].header("x-account"), Some("ada"));
+        assert!(received[0].trailers.is_empty(), "{:?}", received[0].trailers);
+    }
+
     fn a_key_proves_its_owner(driver: Rung) {
         let stage = Stage::new(driver);
         assert_eq!(stage.get("/a", "X-Api-Key: the key of acme\r\n").status, 200);
@@ -247,6 +261,10 @@ on_every_driver! {
         assert_eq!(code(&answers[7]), "too_many_failures");
         assert!((1..=12).contains(&answers[7].field("retry-after").unwrap().parse::<u64>().unwrap()));
         assert_eq!(stage.get("/a", "").status, 401, "who sends none has not failed");
+        let late = Stage::new(driver);
+        for _ in 0..70 {
+            assert_eq!(late.get("/a", &bearer(&token("ada", json!({ "exp": now() - 100 })))).status, 401, "who is late has not failed");
+        }
         // Each worker knows the tokens that it has verified; connections may land on the other one.
         let known = (0..20).filter(|_| stage.get("/a", &ada).status == 200).count();
         assert!(known > 0, "a good one that was seen passes");

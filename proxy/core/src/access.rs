@@ -168,6 +168,14 @@ impl RateLimit {
         RateLimit { name: name.into(), limiter, by, exempt, admits_without_room, hasher, policy_item }
     }
 
+    /// The most that can be charged at once.
+    pub fn most(&self) -> u64 {
+        match self.limiter.measure() {
+            Measure::Quota(quota) => quota.count,
+            Measure::Bucket(bucket) => bucket.burst,
+        }
+    }
+
     /// Whose count a request is on.
     pub fn key(&self, asked: Asked<'_>) -> KeyHash {
         let mut hash = self.hasher.build_hasher();

@@ -117,6 +117,15 @@ impl Unauthorized {
         }
     }
 
+    /// Whether it counts against the address that it came from.
+    pub fn counts(self) -> bool {
+        match self {
+            Unauthorized::Missing => false,
+            Unauthorized::Token(refusal) => refusal.is_forged(),
+            Unauthorized::Key | Unauthorized::Password | Unauthorized::Refused => true,
+        }
+    }
+
     fn code(self) -> &'static str {
         match self {
             Unauthorized::Missing => "missing_credentials",

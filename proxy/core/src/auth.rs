@@ -381,8 +381,8 @@ fn is_password(hash: &str, password: &[u8]) -> bool {
 /// Another service says who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct External {
-    /// Where it is: the place of a pool in the snapshot.
-    pub pool: usize,
+    /// Where it is: the place of a pool in the snapshot, and the pool's name.
+    pub pool: (usize, Box<str>),
     /// The path that it is asked at.
     pub path: Box<str>,
     /// Fields of the request that it is shown, in lower case; with none of them a request has no credential.

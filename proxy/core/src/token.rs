@@ -55,6 +55,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether nobody whom we trust has made it. Another one was good once, or elsewhere, or its key is new: whoever has sent it may be
+    /// late, and is no attacker.
+    pub fn is_forged(self) -> bool {
+        matches!(
+            self,
+            Refusal::Malformed
+                | Refusal::Algorithm
+                | Refusal::Instruction
+                | Refusal::Type
+                | Refusal::Signature
+        )
+    }
+
     /// A sentence for the client, without quotes and backslashes (RFC 6750 section 3, `error_description`).
     pub fn description(self) -> &'static str {
         match self {
@@ -108,7 +121,7 @@ impl Default for Rules {
     }
 }
 
-/// A token that has been verified.
+/// A token whose signature is good; what it claims may be out of date.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
     /// What it says.

@@ -70,6 +70,16 @@ pub(super) struct Ways {
     pub(super) sources: Vec<KeySource>,
 }
 
+impl Ways {
+    /// Pools of services that judge.
+    pub(super) fn pools(&self) -> impl Iterator<Item = usize> {
+        self.by_name.values().filter_map(|way| match &way.way {
+            Way::External(service) => Some(service.pool.0),
+            _ => None,
+        })
+    }
+}
+
 /// What is known beyond the file.
 pub(super) struct Context<'a> {
     pub(super) folder: &'a Path,
@@ -274,6 +284,12 @@ fn key_source(
     });
     let authorities =
         file.jwks_ca_file.as_ref().map(|path| content(path, 1 << 20, known, files)).transpose()?;
+    if let (Some(pem), Some(path)) = (&authorities, &file.jwks_ca_file)
+        && !has_certificate(pem)
+    {
+        return Err(Problem::at(Mistake::BadKey, path.span(), "this file holds no certificate in PEM")
+            .help("give the certificate of whoever vouches for the issuer's server"));
+    }
     Ok(KeySource {
         name: name.to_string().into(),
         keyring: before.unwrap_or_else(|| Arc::new(Keyring::fetched(written.get_ref().as_bytes()))),
@@ -282,6 +298,14 @@ fn key_source(
         refresh: timeout(&file.refresh, REFRESH)?,
         cooldown: timeout(&file.cooldown, COOLDOWN)?,
     })
+}
+
+fn has_certificate(pem: &[u8]) -> bool {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    let mut all = CertificateDer::pem_slice_iter(pem).peekable();
+    let mut roots = rustls::RootCertStore::empty();
+    all.peek().is_some() && all.all(|one| one.is_ok_and(|certificate| roots.add(certificate).is_ok()))
 }
 
 /// What a file holds, which is then watched.
@@ -411,7 +435,7 @@ fn external(written: &Spanned<file::External>, pools: &Pools<'_>) -> Result<Exte
             .help("write it as in `/verify`"));
     }
     Ok(External {
-        pool: pools.named(pool)?,
+        pool: (pools.named(pool)?, (**pool.get_ref()).into()),
         path: path.into(),
         fields,
         timeout: timeout(&file.timeout, Duration::from_secs(1))?,

@@ -75,6 +75,7 @@ codes! {
         ConflictingRoutes = "conflicting-routes",
         ConnectionField = "connection-field",
         ConnectionsOutOfBounds = "connections-out-of-bounds",
+        CostAboveLimit = "cost-above-limit",
         CountOutOfBounds = "count-out-of-bounds",
         DuplicateField = "duplicate-field",
         DuplicateKey = "duplicate-key",
@@ -172,6 +173,8 @@ lints! {
         /// A route whose requests may wait for a server for an hour or longer: `response` or `connect` is that long, and
         /// there is no `total`.
         MissingDeadline = "missing-deadline",
+        /// Keys of an issuer that are fetched without TLS from another machine: who can bend that connection chooses them.
+        OpenKeys = "open-keys",
         /// Two routes that some requests fit equally well, so that the order of the file decides.
         OverlappingRoutes = "overlapping-routes",
         /// A route of which others take all requests, since they are more specific.

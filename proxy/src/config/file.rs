@@ -75,8 +75,8 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "kinds::Name", extend("x-default" = "none: anybody may ask for anything, as often as they like"), example = &"customers")]
     pub(super) policy: Option<Text>,
-    /// How many wrong credentials may come from one address in some time; the next ones are not looked at and answered 429. Good
-    /// ones that were seen before pass.
+    /// How many wrong credentials may come from one address in some time; what is costly to judge is not looked at after that, and answered
+    /// 429. Behind a load balancer say so in `trusted_proxies`, or its address is everybody's.
     #[serde(default)]
     #[schemars(with = "kinds::RateOrNone", extend("default" = "60/1m"), example = &"10/1m")]
     pub(super) auth_failures: Option<Text>,
@@ -733,8 +733,9 @@ pub(super) struct User {
     pub(super) scopes: Vec<Text>,
 }
 
-/// A service that is asked with `GET`, and is told method, host and path of the request (`X-Forwarded-Method`, `-Host`, `-Uri`). 2xx:
-/// the request passes; 401 and 403: it does not; anything else, and nothing in time, is a failure.
+/// A service that is asked with `GET`, and is told method, host and path of the request (`X-Forwarded-Method`, `-Host`, `-Uri`) and the
+/// client's address. 2xx: the request passes, for whom the answer names, or for nobody in particular; 3xx and 4xx: it does not (401);
+/// anything else, and nothing in time, is a failure.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct External {
@@ -803,7 +804,7 @@ pub(super) struct RateLimit {
     #[serde(default)]
     #[schemars(with = "Vec<kinds::LimitKey>", extend("x-default" = "`user`"), example = ["user", "route"])]
     pub(super) by: Option<Spanned<Vec<Text>>>,
-    /// Callers and networks that are not limited.
+    /// Callers, by whatever way they are proved, and networks that are not limited.
     #[serde(default)]
     #[schemars(with = "Vec<String>", example = ["ops", "10.0.0.0/8"])]
     pub(super) exempt: Vec<Text>,

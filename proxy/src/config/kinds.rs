@@ -75,7 +75,7 @@ kinds! {
     Count = |_| json!({ "type": "integer", "minimum": 1, "maximum": (1 << 28) - 1 });
     /// `user`, `roles`, `scopes` or `claim.NAME`.
     Fact = |_| text(r"^(user|roles|scopes|claim\..+)$");
-    /// A number of keys, 1 to 16777216; each takes 16 bytes.
+    /// A number of keys, 1 to 16777216; each takes 64 bytes.
     Keys = |_| json!({ "type": "integer", "minimum": 1, "maximum": 1 << 24 });
     /// `ratelimit` or `x-ratelimit`.
     LimitFields = |_| one_of(&["ratelimit", "x-ratelimit"]);

@@ -129,6 +129,30 @@ fn is_local(listen: &Text) -> bool {
     listen.get_ref().parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback())
 }
 
+/// Warns of keys that anybody on the way could replace.
+pub(super) fn of_keys(file: &File) -> Vec<Problem> {
+    let urls = file.auth.values().filter_map(|auth| auth.jwt.as_ref()?.get_ref().jwks.as_ref());
+    let is_here = |url: &Text| {
+        let host = url.get_ref().parse().ok().and_then(|url: http::Uri| url.host().map(str::to_owned));
+        let host = host.unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse();
+        host == "localhost" || address.is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    };
+    let open = urls.filter(|url| url.get_ref().starts_with("http://") && !is_here(url));
+    let warning = |url: &Text| {
+        Problem::at(
+            Lint::OpenKeys,
+            url.span(),
+            "whoever can bend this connection chooses the keys: it has no TLS",
+        )
+        .help(format!(
+            "write `https://`; if the way there is your own, say so: `allow = [\"{}\"]`",
+            Lint::OpenKeys.name()
+        ))
+    };
+    open.map(warning).collect()
+}
+
 /// Warns of a route that anybody may use as often as they like, where others may not, or where the world can reach it.
 fn public(file: &File, written: &Spanned<file::Route>, compiled: &Route) -> Option<Problem> {
     let has_rules = !file.auth.is_empty() || !file.rate_limits.is_empty();

@@ -277,9 +277,10 @@ fn build(
     warnings.extend(lints::of_trusted(&file.trusted_proxies, &trusted));
     warnings.extend(lints::of_timeouts(&file.timeouts.of_routes(), &defaults.policy));
     warnings.retain(|warning| allowances.warns_of(warning));
+    warnings.extend(lints::of_keys(&file).into_iter().filter(|warning| allowances.warns_of(warning)));
     warnings.extend(lints::of_audiences(&file).into_iter().filter(|warning| allowances.warns_of(warning)));
     warnings.extend(lints::of_pools(&file, &allowances));
-    warnings.extend(allowances.of_pools(pools.unused(compiled.routes.all())));
+    warnings.extend(allowances.of_pools(pools.unused(compiled.routes.all(), ways.pools())));
     warnings.extend(lints::of_routes(&file, compiled.routes.all(), &allowances));
     warnings.extend(allowances.of_routes(reach::unreachable(&compiled, tolerance, &veil)));
     warnings.extend(allowances.of_pairs(overlap::overlapping(&compiled, tolerance, &veil)));

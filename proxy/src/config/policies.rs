@@ -150,10 +150,22 @@ impl Rulings {
         sets.into_iter()
             .flat_map(|set| set.values())
             .try_for_each(|text| checked(text, template::Kind::Field, Some(pattern)).map(drop))?;
+        let cost = route.cost.as_ref().map_or(Ok(1), |cost| within(cost, COUNT))?;
+        if let (Some(written), Some(limit)) =
+            (&route.cost, access.limits.iter().find(|limit| limit.most() < cost))
+        {
+            let title = format!(
+                "no request of this route would ever pass: the limit `{}` has at most {}",
+                limit.name,
+                limit.most()
+            );
+            return Err(Problem::at(Mistake::CostAboveLimit, written.span(), title)
+                .help("let the route cost less, or the limit be larger (`burst`, for a bucket)"));
+        }
         Ok(Policy {
             access,
             requirement: own,
-            cost: route.cost.as_ref().map_or(Ok(1), |cost| within(cost, COUNT))?,
+            cost,
             request: Reshape {
                 fields: request,
                 path: template(&route.rewrite, template::Kind::Path)?,

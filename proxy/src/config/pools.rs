@@ -156,8 +156,13 @@ impl<'a> Pools<'a> {
     }
 
     /// Warns of pools that were declared for nothing, with their names.
-    pub(super) fn unused(&self, routes: &[Arc<Route>]) -> Vec<(&str, Problem)> {
-        let used: HashSet<usize> = routes.iter().map(|route| route.pool).collect();
+    /// `others` use some without a route.
+    pub(super) fn unused(
+        &self,
+        routes: &[Arc<Route>],
+        others: impl Iterator<Item = usize>,
+    ) -> Vec<(&str, Problem)> {
+        let used: HashSet<usize> = routes.iter().map(|route| route.pool).chain(others).collect();
         let unused = self.declared.iter().enumerate().filter(|(place, _)| !used.contains(place));
         let warnings = unused.map(|(_, name)| {
             let help = format!("remove it, or send a route there with `pool = \"{name}\"`");

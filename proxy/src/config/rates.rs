@@ -18,9 +18,9 @@ use super::file::{self, Text};
 use super::settings::check_name;
 use crate::epoch;
 
-/// Keys that a limit remembers unless told otherwise: with 16 bytes each, a megabyte.
+/// Keys that a limit remembers unless told otherwise: with 64 bytes each, 4 MiB.
 const KEYS: usize = 65_536;
-/// The most it may remember: 256 MiB.
+/// The most it may remember: a gigabyte.
 const MOST_KEYS: usize = 1 << 24;
 /// Wrong credentials from one address: somebody who mistypes makes three, a broken client one a second.
 const FAILURES: Bucket = Bucket { count: 60, period: Duration::from_secs(60), burst: 60 };

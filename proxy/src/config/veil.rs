@@ -15,7 +15,14 @@ use super::file::{Fields, File, Servers, Text};
 
 /// How texts from the environment are written, by what they say.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Veil(HashMap<Box<str>, Box<str>>);
+pub struct Veil {
+    texts: HashMap<Box<str>, Box<str>>,
+    /// The same of texts that are shown within others.
+    pieces: Vec<(Box<str>, Box<str>)>,
+}
+
+/// Bytes from which on a piece of text can be a secret: shorter ones stand in every other word.
+const SECRET_BYTES: usize = 3;
 
 impl Veil {
     /// That of a file; the compiled routes are in the same order.
@@ -23,6 +30,11 @@ impl Veil {
         let mut veil = Veil::default();
         veil.note(file.node_id.as_ref(), None);
         file.pools.values().for_each(|pool| veil.note_servers(pool.servers.as_ref()));
+        let asked = file.policies.values();
+        let asked = asked.flat_map(|policy| {
+            policy.roles.iter().chain(&policy.scopes).chain(policy.claims.values().flatten())
+        });
+        asked.for_each(|text| veil.note_pieces(text));
         let policies = file.policies.values().flat_map(|policy| [&policy.request, &policy.response]);
         policies.chain([&file.request, &file.response]).for_each(|fields| veil.note_fields(fields));
         for (written, route) in file.routes.iter().map(Spanned::get_ref).zip(compiled) {
@@ -33,19 +45,31 @@ impl Veil {
             veil.note_servers(written.servers.as_ref());
             written.headers.values().for_each(|value| veil.note(Some(value), None));
             [&written.request, &written.response].into_iter().for_each(|fields| veil.note_fields(fields));
+            [&written.rewrite, &written.rewrite_query]
+                .into_iter()
+                .flatten()
+                .for_each(|text| veil.note_pieces(text));
+            let asked = [&written.roles, &written.scopes].into_iter().flatten().flat_map(Spanned::get_ref);
+            asked
+                .chain(written.claims.iter().flat_map(|claims| claims.values().flatten()))
+                .for_each(|text| veil.note_pieces(text));
         }
         veil
     }
 
-    /// Values are shown word by word, so each word of one is known.
     fn note_fields(&mut self, fields: &Fields) {
-        for words in fields.set.values().map(Spanned::get_ref) {
-            if let Some(written) = words.written() {
-                words
-                    .split_ascii_whitespace()
-                    .for_each(|word| drop(self.0.insert(word.into(), written.into())));
-            }
-        }
+        fields.set.values().for_each(|template| self.note_pieces(template));
+    }
+
+    /// What of a template is text, which is shown with what its variables stand for in between; of other text all.
+    fn note_pieces(&mut self, template: &Text) {
+        let words = template.get_ref();
+        let Some(written) = words.written() else { return };
+        let pieces = words.split('{').enumerate().map(|(place, piece)| {
+            if place == 0 { piece } else { piece.split_once('}').map_or(piece, |(_, text)| text) }
+        });
+        let known = pieces.filter(|piece| piece.len() >= SECRET_BYTES);
+        self.pieces.extend(known.map(|piece| (piece.into(), written.into())));
     }
 
     fn note_servers(&mut self, servers: Option<&Servers>) {
@@ -55,11 +79,15 @@ impl Veil {
 
     /// The text, or how it is written if it came from the environment.
     pub(crate) fn shown<'a>(&'a self, text: &'a str) -> &'a str {
-        self.0.get(text).map_or(text, |written| written)
+        self.texts.get(text).map_or(text, |written| written)
     }
 
     /// The same for each word of a text.
     pub(crate) fn words(&self, text: &str) -> String {
+        let text = self
+            .pieces
+            .iter()
+            .fold(text.to_owned(), |text, (piece, written)| text.replace(&**piece, written));
         let word = |word: &str| {
             let plain = word.trim_end_matches([' ', '\r', '\n']);
             format!("{}{}", self.shown(plain), &word[plain.len()..])
@@ -71,13 +99,13 @@ impl Veil {
     fn note(&mut self, text: Option<&Text>, compiled: Option<&str>) {
         let Some(words) = text.map(Spanned::get_ref) else { return };
         if let Some(written) = words.written() {
-            self.0.insert(compiled.unwrap_or(words).into(), written.into());
+            self.texts.insert(compiled.unwrap_or(words).into(), written.into());
         }
     }
 }
 
 impl fmt::Debug for Veil {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.values()).finish()
+        f.debug_set().entries(self.texts.values()).finish()
     }
 }

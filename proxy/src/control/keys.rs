@@ -53,7 +53,7 @@ pub(super) async fn follow(reloader: &Arc<Reloader>, bell: UnixStream) {
     let following = async {
         loop {
             let sources = reloader.key_sources();
-            tasks.abort_all();
+            tasks.shutdown().await; // those of the configuration before
             for source in sources.iter().cloned() {
                 tasks.spawn(follow_one(source, wishes.clone()));
             }
@@ -69,6 +69,7 @@ async fn follow_one(source: KeySource, wishes: Arc<Notify>) {
         Ok(client) => client,
         Err(why) => return say(&format!("warning: keys of {name} cannot be fetched: {why}")),
     };
+    source.keyring.rest(false); // whoever fetched for the configuration before may have been resting
     let mut trouble: Option<String> = None;
     loop {
         let begun = Instant::now();

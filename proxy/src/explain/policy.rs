@@ -7,6 +7,7 @@ use ringgate_core::policy::{Policy, Timeouts};
 use serde::Serialize;
 
 use super::access;
+use crate::config::Veil;
 
 /// A key of the configuration, and what it says.
 type Said = (&'static str, String);
@@ -83,8 +84,9 @@ pub(super) struct Numbers {
     cost: u64,
 }
 
-impl From<&Policy> for Numbers {
-    fn from(policy: &Policy) -> Numbers {
+impl Numbers {
+    /// Of a policy, as far as it may be shown.
+    pub(super) fn of(policy: &Policy, veil: &Veil) -> Numbers {
         let Timeouts { connect, response, stall, total, tunnel } = policy.timeouts;
         Numbers {
             connect_seconds: connect.as_secs_f64(),
@@ -96,8 +98,8 @@ impl From<&Policy> for Numbers {
             rate_bytes_per_second: Some(policy.client_rate).filter(|rate| *rate != 0),
             upgrade: policy.upgrades.iter().map(|protocol| protocol.to_string()).collect(),
             auth: policy.access.ways.iter().map(|way| way.name.to_string()).collect(),
-            roles: policy.requirement.roles.iter().map(|role| role.to_string()).collect(),
-            scopes: policy.requirement.scopes.iter().map(|scope| scope.to_string()).collect(),
+            roles: policy.requirement.roles.iter().map(|role| veil.words(role)).collect(),
+            scopes: policy.requirement.scopes.iter().map(|scope| veil.words(scope)).collect(),
             rate_limits: policy.access.limits.iter().map(|limit| limit.name.to_string()).collect(),
             cost: policy.cost,
         }

@@ -6,29 +6,33 @@
 
 use std::time::{Duration, Instant};
 
-use ringgate_core::answer::{Fault, Reject, Unauthorized};
+use ringgate_core::answer::{BadReply, Fault, Reject, Unauthorized};
 use ringgate_core::auth::{ApiKeys, External};
 use ringgate_core::caller::Caller;
 use ringgate_core::framing::Framing;
-use ringgate_core::head::{Fields, RequestHead};
+use ringgate_core::head::Fields;
+use ringgate_core::limits::INTERIM_RESPONSES;
 use ringgate_core::method::Method;
 use ringgate_core::pool::{Pool, Server};
 use ringgate_core::stages::Stages;
 use ringgate_io::{Side, now};
 
 use crate::client::Client;
+use crate::connection::Connection;
 use crate::patience::Patience;
 use crate::pipeline::receive_head;
-use crate::upstream::{Reuse, Upstream, Wanted};
+use crate::upstream::{Reply, Reuse, Upstream, Wanted};
 use crate::worker::Worker;
 
 /// What a verdict is remembered by: all that the service is told of.
-pub(super) fn digest(service: &External, head: &RequestHead, bytes: &[u8]) -> [u8; 32] {
+pub(super) fn digest(service: &External, client: &Client) -> [u8; 32] {
+    let (head, bytes) = (client.head(), client.head_bytes());
     let mut told = Vec::new();
     let mut put = |part: &[u8]| {
         told.extend_from_slice(&(part.len() as u64).to_be_bytes());
         told.extend_from_slice(part);
     };
+    put(client.address().as_bytes());
     put(head.method(bytes).name().as_bytes());
     put(head.authority(bytes).unwrap_or_default());
     put(head.path_bytes(bytes));
@@ -49,7 +53,7 @@ pub(super) async fn ask(
     client: &Client,
     service: &External,
     pool: &Pool,
-) -> Result<Result<Caller, Unauthorized>, Reject> {
+) -> Result<Said, Reject> {
     let end = now() + service.timeout;
     let mut refused = Reject::Fault(Fault::Unreachable);
     for server in pool.turn() {
@@ -66,6 +70,15 @@ pub(super) async fn ask(
     Err(refused)
 }
 
+/// Who asks, or nobody in particular; or why the request does not pass.
+pub(super) type Said = Result<Option<Caller>, Unauthorized>;
+
+/// An answer, and whether its connection can be used again.
+struct Heard {
+    outcome: Result<Said, Reject>,
+    keeps_connection: bool,
+}
+
 struct Call<'a> {
     worker: &'a Worker,
     client: &'a Client,
@@ -79,7 +92,7 @@ impl Call<'_> {
         self.end.saturating_duration_since(now())
     }
 
-    async fn attempt(&self, reuse: Reuse) -> Result<Result<Caller, Unauthorized>, Reject> {
+    async fn attempt(&self, reuse: Reuse) -> Result<Said, Reject> {
         let wanted = Wanted { reuse, is_last: false, connect_within: self.left() };
         let mut stages = Stages::begin(None, None, now()); // the request's own are in the policy stage
         let is_moot = || self.client.connection.is_reset();
@@ -90,23 +103,32 @@ impl Call<'_> {
         connection.deadline().within(self.left(), Side::Both);
         let _ = connection.send([&out], Patience::of(self.left())).await; // its answer counts, if there is one
         drop(out);
-        let (head, bounds) = receive_head(connection, reply, &self.worker.reply_heads).await?;
+        let said = self.hear(connection, reply).await?;
         connection.deadline().clear();
-        let bytes = &reply.buffer.data()[bounds.start..bounds.end];
-        let said = self.judge(head.status(), head.fields(bytes));
-        let framing = head.framing(Method::Get, bytes).map_err(Fault::BadReply)?;
-        let persists = head.persists(Method::Get);
-        drop(head);
-        reply.buffer.consume(bounds.end);
-        // A short body has come with its head. Another one is not worth a wait, nor is its connection.
-        if let Framing::Length(length) = framing
-            && persists
-            && length == reply.buffer.len() as u64
-        {
-            reply.buffer.clear();
+        if said.keeps_connection {
             self.worker.upstreams.put_back(upstream, now());
         }
-        said
+        said.outcome
+    }
+
+    /// Its final answer; interim ones say nothing (RFC 9110 section 15.2).
+    async fn hear(&self, connection: &Connection, reply: &mut Reply) -> Result<Heard, Reject> {
+        for _ in 0..INTERIM_RESPONSES {
+            let (head, bounds) = receive_head(connection, reply, &self.worker.reply_heads).await?;
+            let bytes = &reply.buffer.data()[bounds.start..bounds.end];
+            let (status, outcome) = (head.status(), self.judge(head.status(), head.fields(bytes)));
+            let framing = head.framing(Method::Get, bytes).map_err(Fault::BadReply)?;
+            let persists = head.persists(Method::Get);
+            drop(head);
+            reply.buffer.consume(bounds.end);
+            if status >= 200 {
+                // A short body has come with its head. Another one is not worth a wait, nor is its connection.
+                let is_here = framing == Framing::Length(reply.buffer.len() as u64);
+                reply.buffer.clear();
+                return Ok(Heard { outcome, keeps_connection: persists && is_here });
+            }
+        }
+        Err(Fault::BadReply(BadReply::TooLarge).into())
     }
 
     fn put_request(&self, out: &mut Vec<u8>) {
@@ -127,7 +149,7 @@ impl Call<'_> {
         put(&[b"\r\nX-Request-Id: ", self.client.request_id().as_bytes(), b"\r\n\r\n"]);
     }
 
-    fn judge(&self, status: u16, fields: Fields<'_>) -> Result<Result<Caller, Unauthorized>, Reject> {
+    fn judge(&self, status: u16, fields: Fields<'_>) -> Result<Said, Reject> {
         let value = |name: &str| {
             fields.named(name.as_bytes()).next().and_then(|value| std::str::from_utf8(value).ok())
         };
@@ -137,12 +159,14 @@ impl Call<'_> {
             text.split(separator).map(str::trim).filter(|member| !member.is_empty()).map(Box::from).collect()
         };
         match status {
-            200..300 => Ok(Ok(Caller {
+            200..300 if user.is_empty() => Ok(Ok(None)),
+            200..300 => Ok(Ok(Some(Caller {
                 roles: members(roles, |c| c == ','),
                 scopes: members(scopes, |c| c == ' '),
                 ..Caller::named(user)
-            })),
-            401 | 403 => Ok(Err(Unauthorized::Refused)),
+            }))),
+            // Whatever it does not like about a request is the client's doing, so that no client can make it fail.
+            300..500 => Ok(Err(Unauthorized::Refused)),
             _ => Err(Reject::NoJudge),
         }
     }

@@ -124,7 +124,10 @@ impl Key {
         let verifies = match (jwk.get("use"), jwk.get("key_ops")) {
             (None, None) => true,
             (Some(usage), None) => usage == "sig",
-            (_, Some(Value::Array(operations))) => operations.iter().any(|operation| operation == "verify"),
+            (usage, Some(Value::Array(operations))) => {
+                usage.is_none_or(|usage| usage == "sig")
+                    && operations.iter().any(|operation| operation == "verify")
+            }
             (_, Some(_)) => false,
         };
         let is_private = ["d", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|name| jwk.contains_key(*name));
@@ -228,7 +231,8 @@ fn check_rsa(modulus: &str, exponent: &str) -> Result<(), BadKey> {
     let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
     let top = modulus.get(zeros).ok_or(BadKey::RsaSize)?;
     let bits = (modulus.len() - zeros) * 8 - top.leading_zeros() as usize;
-    let is_odd = exponent.last().is_some_and(|last| last % 2 == 1) && exponent != [1];
+    let is_one = exponent.iter().skip_while(|byte| **byte == 0).eq([&1]);
+    let is_odd = exponent.last().is_some_and(|last| last % 2 == 1) && !is_one;
     if (2048..=8192).contains(&bits) && is_odd { Ok(()) } else { Err(BadKey::RsaSize) }
 }
 
