@@ -1,6 +1,6 @@
 //! Ways to prove who one is: which credential each takes, and what it makes of it.
 //!
-//! Owns: reading credentials out of a request's fields ([`Credential`]), and judging those that can be judged here and now:
+//! Owns: reading credentials out of a request's fields ([`Kind::credential`]), and judging those that can be judged here and now:
 //! tokens ([`Jwt`]) and keys ([`ApiKeys`]). A password ([`Passwords`]) takes too long for a worker, and what another service
 //! judges ([`External`]) has to be asked for; their answers come from whoever does that.
 //! Refuses: a credential that stands there twice, and to say more of a refusal than the client needs to do better.

@@ -1,6 +1,6 @@
 //! How often: limits that are one number for the whole node, whatever worker charges them.
 //!
-//! Owns: what a limit counts ([`Bucket`], [`Quota`]) and how that fits into one word a key; the words themselves are in a [`table`]
+//! Owns: what a limit counts ([`Bucket`], [`Quota`]) and how that fits into one word a key; the words themselves are in a table (`table.rs`)
 //! that all workers charge by compare-exchange. So a limit is exact to the request: nothing is divided by workers or leased ahead.
 //! Refuses: to forget a key that is in use. When the table has no room for a new key, the caller decides.
 //! Assumes: time comes in, as passed since the start of the process; it need not be the same instant in all workers, only the same
@@ -67,7 +67,7 @@ pub enum Begins {
 pub const COUNT: u64 = (1 << 28) - 1;
 /// The longest period and window: the longest month.
 pub const PERIOD: Duration = Duration::from_secs(31 * 24 * 60 * 60);
-/// Tokens a second at most. With [`UNITS`] a word holds nine years of them.
+/// Tokens a second at most. With 65,536 parts of each a word holds nine years of them.
 pub const RATE: u64 = 1_000_000;
 
 /// Parts of a token that a bucket counts in.

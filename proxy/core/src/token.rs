@@ -1,7 +1,7 @@
 //! JSON Web Tokens (RFC 7519): read strictly, verified with keys that are ours, held against rules that are ours.
 //!
-//! Owns: the form of a signed token ([`Token::read`]), the order of checks ([`verify`]), and what a claim has to be. Which key
-//! may verify what is [`keys`]'s.
+//! Owns: the form of a signed token (`Token::read`), the order of checks ([`verify`]), and what a claim has to be. Which key
+//! may verify what is `keys`'s.
 //! Refuses: whatever RFC 8725 warns of. A token that says how it wants to be verified (`none`, a key or an address of its own, an
 //! extension) is not one; nor is one that two readers could understand differently (members twice, odd base64).
 //! Assumes: signatures and points are checked by the cryptographic library (aws-lc, through `jsonwebtoken`).

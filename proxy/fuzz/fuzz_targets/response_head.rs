@@ -31,7 +31,7 @@ fuzz_target!(|input: &[u8]| {
                 framing,
                 persists,
                 timing: None,
-            own: Own::default(),
+                own: Own::default(),
             };
             check_final(&response, bytes, to);
         }
