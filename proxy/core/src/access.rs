@@ -1,7 +1,7 @@
 //! Who may ask, and how often: what a policy says of it, compiled.
 //!
 //! Owns: the ways in which a policy lets callers prove who they are, what it limits and by what ([`RateLimit`]), and how answers say
-//! so. Judging a credential is [`auth`](crate::auth)'s, counting is [`limit`](crate::limit)'s.
+//! so. Judging a credential is [`auth`](crate::auth)'s, counting is [`limit`]'s.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
