@@ -295,10 +295,12 @@ fn charge(
     }
     for (place, (limit, key)) in all() {
         let outcome = limit.limiter.charge(*key, cost, now);
-        judge(limit, outcome, &mut stand[place]).inspect_err(|_| {
+        if let Err(limited) = judge(limit, outcome, &mut stand[place]) {
             // Somebody was faster at this one: what the others were charged goes back.
-            all().take(place).for_each(|(_, (limit, key))| limit.limiter.give_back(*key, cost, now));
-        })?;
+            let charged = all().take(place).filter(|(place, _)| stand[*place].is_some());
+            charged.for_each(|(_, (limit, key))| limit.limiter.give_back(*key, cost, now));
+            return Err(limited);
+        }
     }
     Ok(())
 }
@@ -317,7 +319,10 @@ fn judge(
             *stands = Some(standing);
             Err(Limited(whole_seconds(wait)))
         }
-        Err(limit::Refused::NoRoom) if limit.admits_without_room => Ok(()),
+        Err(limit::Refused::NoRoom) if limit.admits_without_room => {
+            *stands = None; // it was not charged
+            Ok(())
+        }
         Err(limit::Refused::NoRoom) => Err(Limited(1)),
     }
 }

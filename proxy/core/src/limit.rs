@@ -225,7 +225,7 @@ impl Bucket {
         Standing { limit: self.burst, remaining: left as u64, reset: self.time(owed) }
     }
 
-    /// How long so many units take to come back, rounded up.
+    /// How long so many units take to come back, rounded up; the clock rounds down, so it may be as much too long as one of them takes.
     fn time(&self, units: u128) -> Duration {
         let per = u128::from(self.count) * UNITS;
         let nanoseconds = (units * self.period.as_nanos()).div_ceil(per);

@@ -4,7 +4,8 @@
 //!
 //! **An entry** is a key and a word. Its key is 0 (free), or 48 bits of a hash (other bits have chosen the set) with the number of the
 //! attempt that entered them, and with [`PENDING`] until they count; so a key that comes back into an entry is another value, and who
-//! has looked at it before cannot exchange it. Its word is [`CLOSED`] while nobody may charge it.
+//! has looked at it before cannot exchange it. Its word is [closed](is_closed) while nobody may charge it, with the number of the attempt
+//! that closed it: nobody else opens it.
 //!
 //! **Entering a key** whose set does not have it:
 //! 1. An entry is taken: a free one, or an idle one, whose word is closed first (which fails if it was charged in between); then its
@@ -12,7 +13,7 @@
 //! 2. The whole set is looked at again. Our key counts in another entry: that one is used, ours is freed. It is pending in another
 //!    entry: that one is freed by us, so that its owner begins anew; or, while this has not lasted long and the other one stands
 //!    further up, we do.
-//! 3. The word is opened, then the key counts, if it is still ours and pending.
+//! 3. The word is opened, if it is still closed by us, then the key counts, if it is still ours and pending.
 //!
 //! *Why there are never two that count:* of two threads that enter a key, call the one later whose step 1 was later in the one
 //! order that all these operations have (`SeqCst`). In its step 2 it sees the entry of the other. If that counts already, the later
@@ -30,6 +31,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
 
+use std::time::Duration;
+
 use super::{Refused, Standing};
 
 /// Entries of a set: with their words two cache lines.
@@ -44,8 +47,8 @@ const PENDING: u64 = 1 << 63;
 const ATTEMPTS: u64 = 1 << 15;
 /// A word that has never been charged.
 pub(super) const FRESH: u64 = 0;
-/// The word of an entry that does not count.
-const CLOSED: u64 = u64::MAX;
+/// Words from here on are those of entries that do not count. No clock comes near them.
+const CLOSED: u64 = u64::MAX - (ATTEMPTS - 1);
 /// How often a charge begins anew before there is no room: each time some other thread has got ahead.
 const TRIES: usize = 64;
 /// How often it gives way to one that is about to enter the same key, before it takes that for one that does not run.
@@ -56,7 +59,7 @@ pub(super) enum Charge {
     /// It becomes this.
     To(u64, Standing),
     /// It stays, for so long.
-    No(Standing, std::time::Duration),
+    No(Standing, Duration),
 }
 
 #[derive(Debug)]
@@ -80,7 +83,7 @@ pub(super) struct Table {
 impl Table {
     /// With room for so many keys.
     pub(super) fn new(keys: usize) -> Table {
-        let entry = || Entry { key: AtomicU64::new(0), word: AtomicU64::new(CLOSED) };
+        let entry = || Entry { key: AtomicU64::new(0), word: AtomicU64::new(closed(0)) };
         let set = |_| Set(std::array::from_fn(|_| entry()));
         Table { sets: (0..sets(keys)).map(set).collect(), attempt: AtomicU64::new(0) }
     }
@@ -100,7 +103,7 @@ impl Table {
         entries
             .filter(|entry| counts(entry.key.load(Acquire)))
             .map(|entry| entry.word.load(Acquire))
-            .filter(|word| *word != CLOSED)
+            .filter(|word| !is_closed(*word))
     }
 
     /// The word of a key, if it has one.
@@ -110,8 +113,9 @@ impl Table {
 
     /// Exchanges the word of a key, if it has one.
     pub(super) fn change(&self, hash: u64, to: &dyn Fn(u64) -> u64) {
-        if let Some((entry, ..)) = find(self.set(hash), stored(hash)) {
-            let _ = entry.word.fetch_update(AcqRel, Acquire, |word| (word != CLOSED).then(|| to(word)));
+        if let Some((entry, held, _)) = find(self.set(hash), stored(hash)) {
+            let standing = Standing { limit: 0, remaining: 0, reset: Duration::ZERO }; // which nobody asks for
+            let _ = charge_entry(entry, held, &|word| Charge::To(to(word), standing));
         }
     }
 
@@ -158,7 +162,21 @@ impl Table {
     ) -> Entered<'a> {
         let attempt = self.attempt.fetch_add(1, SeqCst) % ATTEMPTS;
         let pending = PENDING | attempt << KEY.count_ones() | key;
-        let Some(own) = take(set, pending, is_idle) else { return Entered::NoRoom };
+        let own = match take(set, pending, is_idle) {
+            Taken::Place(own) => own,
+            Taken::Lost => return Entered::Anew,
+            Taken::Full => {
+                let here = set.iter().find_map(|entry| match standing(entry, key) {
+                    Other::Nothing => None,
+                    stands => Some((entry, stands)),
+                });
+                // Somebody enters this very key into the last entry, or is about to for so long that it does not run.
+                if let (Some((entry, Other::Pending(other))), true) = (&here, is_impatient) {
+                    let _ = entry.key.compare_exchange(*other, 0, SeqCst, SeqCst);
+                }
+                return if here.is_some() { Entered::Anew } else { Entered::NoRoom };
+            }
+        };
         for (place, entry) in set.iter().enumerate().filter(|(place, _)| *place != own) {
             let gives_way = match standing(entry, key) {
                 Other::Nothing => continue,
@@ -175,12 +193,25 @@ impl Table {
             }
         }
         let own = &set[own];
-        let _ = own.word.compare_exchange(CLOSED, FRESH, SeqCst, SeqCst);
-        match own.key.compare_exchange(pending, pending & !PENDING, SeqCst, SeqCst) {
-            Ok(_) => Entered::Counts(own, pending & !PENDING),
-            Err(_) => Entered::Anew,
+        let is_opened = own.word.compare_exchange(closed(attempt), FRESH, SeqCst, SeqCst).is_ok();
+        let counting = pending & !PENDING;
+        match is_opened && own.key.compare_exchange(pending, counting, SeqCst, SeqCst).is_ok() {
+            true => Entered::Counts(own, counting),
+            false => {
+                let _ = own.key.compare_exchange(pending, 0, SeqCst, SeqCst); // somebody was faster
+                Entered::Anew
+            }
         }
     }
+}
+
+/// The word that an attempt closes an entry with.
+fn closed(attempt: u64) -> u64 {
+    CLOSED + attempt
+}
+
+fn is_closed(word: u64) -> bool {
+    word >= CLOSED
 }
 
 fn sets(keys: usize) -> usize {
@@ -206,7 +237,7 @@ fn find(set: &[Entry; WAYS], key: u64) -> Option<(&Entry, u64, u64)> {
     let held = |entry: &Entry| entry.key.load(Acquire);
     let (entry, held) = set.iter().map(|entry| (entry, held(entry))).find(|(_, held)| is(*held, key))?;
     let word = entry.word.load(Acquire);
-    (word != CLOSED).then_some((entry, held, word))
+    (!is_closed(word)).then_some((entry, held, word))
 }
 
 /// What came of a charge; nothing if the entry does not hold this any more.
@@ -218,7 +249,7 @@ fn charge_entry(
     let mut word = entry.word.load(Acquire);
     let is_held = || entry.key.load(Acquire) == held;
     loop {
-        if word == CLOSED {
+        if is_closed(word) {
             return None;
         }
         let (to, standing) = match charge(word) {
@@ -257,7 +288,7 @@ enum Other {
 
 fn standing(entry: &Entry, key: u64) -> Other {
     match entry.key.load(SeqCst) {
-        held if is(held, key) && entry.word.load(SeqCst) == CLOSED => {
+        held if is(held, key) && is_closed(entry.word.load(SeqCst)) => {
             // It is being forgotten, by a thread that may not run right now.
             match entry.key.compare_exchange(held, 0, SeqCst, SeqCst) {
                 Ok(_) => Other::Nothing,
@@ -270,20 +301,32 @@ fn standing(entry: &Entry, key: u64) -> Other {
     }
 }
 
-/// Makes an entry pending; its place.
-fn take(set: &[Entry; WAYS], pending: u64, is_idle: &dyn Fn(u64) -> bool) -> Option<usize> {
-    set.iter().position(|entry| {
-        let held = entry.key.load(SeqCst);
-        let is_free = match held {
-            0 => true,
-            held => counts(held) && is_closed_if_idle(entry, is_idle),
-        };
-        is_free && entry.key.compare_exchange(held, pending, SeqCst, SeqCst).is_ok()
-    })
+/// What came of taking an entry.
+enum Taken {
+    /// It is this one.
+    Place(usize),
+    /// Somebody was faster at one that could be taken.
+    Lost,
+    /// None can be taken.
+    Full,
 }
 
-/// Closes the word of an entry that nobody misses.
-fn is_closed_if_idle(entry: &Entry, is_idle: &dyn Fn(u64) -> bool) -> bool {
-    let word = entry.word.load(SeqCst);
-    word == CLOSED || is_idle(word) && entry.word.compare_exchange(word, CLOSED, SeqCst, SeqCst).is_ok()
+/// Makes an entry pending, its word closed by us.
+fn take(set: &[Entry; WAYS], pending: u64, is_idle: &dyn Fn(u64) -> bool) -> Taken {
+    let own = closed(pending >> KEY.count_ones() & (ATTEMPTS - 1));
+    let mut taken = Taken::Full;
+    for (place, entry) in set.iter().enumerate() {
+        let (held, word) = (entry.key.load(SeqCst), entry.word.load(SeqCst));
+        // One that is pending is about to be used. Of one that is free any word may go: nobody has charged it for a key that counts.
+        let is_free = held == 0 || counts(held) && (is_closed(word) || is_idle(word));
+        if is_free {
+            let is_ours = entry.word.compare_exchange(word, own, SeqCst, SeqCst).is_ok()
+                && entry.key.compare_exchange(held, pending, SeqCst, SeqCst).is_ok();
+            if is_ours {
+                return Taken::Place(place);
+            }
+            taken = Taken::Lost;
+        }
+    }
+    taken
 }

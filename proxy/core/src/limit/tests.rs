@@ -239,6 +239,32 @@ fn keys_that_many_threads_enter_at_once_have_one_count() {
     }
 }
 
+/// One entry is free, and several threads enter the same key into it: nobody is told that there is no room.
+#[test]
+fn the_last_entry_of_a_set_is_room_for_all_who_enter_its_key() {
+    for round in 0..300u32 {
+        let limiter = Limiter::new(quota(100, MINUTE), 1);
+        for number in 0..7 {
+            limiter.charge(key(number), 1, SECOND).unwrap();
+        }
+        let last = key(u64::from(round) + 100);
+        assert_eq!(admitted(&limiter, 4, 25, &[last], SECOND)[&last.0], 100, "round {round}");
+        assert_eq!(limiter.charge(key(99), 1, SECOND), Err(Refused::NoRoom));
+    }
+}
+
+#[test]
+fn what_is_given_back_is_there_again() {
+    for measure in [quota(10, MINUTE), bucket(1, MINUTE, 10)] {
+        let limiter = Limiter::new(measure, 8);
+        limiter.charge(key(1), 7, SECOND).unwrap();
+        limiter.give_back(key(1), 3, SECOND);
+        assert_eq!(limiter.look(key(1), 0, SECOND).unwrap().remaining, 6);
+        limiter.give_back(key(2), 3, SECOND); // which nobody has charged
+        assert_eq!(limiter.look(key(2), 0, SECOND).unwrap().remaining, 10);
+    }
+}
+
 #[test]
 fn years_fit_into_a_word() {
     let limiter = Limiter::new(bucket(RATE, SECOND, COUNT), 8);
