@@ -291,7 +291,8 @@ fn a_reload_keeps_counts_and_verified_tokens_and_takes_up_other_numbers() {
     change("200/1m", "41/1m");
     assert_eq!(ask(), (429, Some(0)));
     assert_eq!(gate.status(&ada), 200, "and keys need not be fetched before the first request");
-    assert!(issuer.asked() <= fetched + 2, "a configuration fetches its keys once");
+    // And one that the first request, which came before the keys, may have asked for.
+    assert!(issuer.asked() <= fetched + 3, "a configuration fetches its keys once");
 }
 
 /// Ten thousand tokens that are none: each is refused, and nothing of them stays.
