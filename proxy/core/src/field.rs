@@ -130,7 +130,9 @@ impl Name {
             }
         }
         match first {
-            b'x' => family_of_x(name),
+            b'x' if name.get(2).is_some_and(|third| FIRST_LETTERS.contains(&third.to_ascii_lowercase())) => {
+                family_of_x(name)
+            }
             b'a' if begins(name, "access-control-") => Name::AccessControl,
             b'r' if begins(name, "ratelimit") => Name::RateLimit,
             b'c' | b't' if frames_with_more_separators(name) => Name::Alias,
@@ -170,11 +172,17 @@ const FAMILIES_OF_X: [(&str, Name); 6] = [
     ("x-ratelimit-", Name::RateLimit),
 ];
 
+/// What follows the `x-` of these families: most names are ruled out by it.
+const FIRST_LETTERS: &[u8] = b"fuacr";
+
 /// Members of these families that mean something else: a client's own description, and credentials of its own.
 const OTHERS_OF_X: [&str; 3] = ["x-user-agent", "x-auth-token", "x-auth-key"];
 
 fn family_of_x(name: &[u8]) -> Name {
-    let family = FAMILIES_OF_X.iter().find(|(family, _)| begins(name, family));
+    let third = name.get(2).map(u8::to_ascii_lowercase);
+    let family = FAMILIES_OF_X
+        .iter()
+        .find(|(family, _)| family.as_bytes().get(2).copied() == third && begins(name, family));
     match family {
         Some((_, Name::Identity)) if OTHERS_OF_X.iter().any(|other| is_alias(name, other)) => Name::Other,
         Some((_, meaning)) => *meaning,
@@ -275,6 +283,14 @@ mod tests {
         }
         for other in ["X-Forward-For-Me", "X-Forwardedfor", "X-HTTP-Method-Override", "Client-IPs"] {
             assert_eq!(Name::of(other.as_bytes()), Name::Other, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_family_of_x_is_looked_for() {
+        for (family, meaning) in FAMILIES_OF_X {
+            assert!(FIRST_LETTERS.contains(&family.as_bytes()[2]), "{family}");
+            assert_eq!(Name::of(format!("{family}something").as_bytes()), meaning);
         }
     }
 

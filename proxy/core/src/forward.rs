@@ -79,7 +79,7 @@ pub fn request(
     put_target(out, head, bytes, to.shape)?;
     out.extend_from_slice(&to.server.version_and_host);
     copy(out, head.fields(bytes), |field, name| match field.known {
-        known if to.shape.is_some_and(|shape| shape.keeps(known, name)) => true,
+        known if to.shape.as_ref().is_some_and(|shape| shape.keeps(known, name)) => true,
         Name::XForwardedHost | Name::XForwardedPort | Name::XForwardedProto => !to.peer.is_trusted,
         Name::MaxForwards if method == Method::Options => true, // written anew
         Name::Traceparent if to.trace.is_some() => true,        // written anew
@@ -178,7 +178,8 @@ fn put_forwarding(
     shape: Option<Shape<'_>>,
 ) {
     // What the policy sets is said already, and what it removes is not said at all.
-    let is_ruled = |name: &str| shape.is_some_and(|shape| shape.policy.request.fields.drops(name.as_bytes()));
+    let is_ruled =
+        |name: &str| shape.as_ref().is_some_and(|shape| shape.policy.request.fields.drops(name.as_bytes()));
     let theirs = |known: Name| head.fields(bytes).all(known).filter(move |_| peer.is_trusted);
     let has_said = |known: Name| theirs(known).next().is_some();
     put_members(out, "X-Forwarded-For: ", theirs(Name::XForwardedFor));
@@ -277,9 +278,11 @@ pub struct Own<'a> {
 pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClient<'_>) -> Framing {
     let fields = head.fields(bytes);
     put_status_line(out, head, bytes);
-    let own = to.own;
+    let own = &to.own;
     copy(out, fields, |field, name| {
-        response_drops(field.known) || own.keeps(field, name, bytes) || head.nominates(name, bytes)
+        response_drops(field.known)
+            || own.concerns(field.known) && own.keeps(field, name, bytes)
+            || head.nominates(name, bytes)
     });
     for (known, name) in [(Name::Location, "Location: "), (Name::ContentLocation, "Content-Location: ")] {
         let reference = fields.first(known).filter(|_| !own.rules(name.trim_end_matches(": ").as_bytes()));
@@ -316,7 +319,14 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], to: ToClie
 }
 
 impl Own<'_> {
+    /// Whether anything is to be decided about a field: about most there is nothing.
+    fn concerns(&self, known: Name) -> bool {
+        use Name::{AccessControl, ContentLocation, Location, RateLimit};
+        self.shape.is_some() || matches!(known, AccessControl | ContentLocation | Location | RateLimit)
+    }
+
     /// Whether a field of an answer does not pass as it is.
+    #[inline(never)]
     fn keeps(&self, field: &Field, name: &[u8], bytes: &[u8]) -> bool {
         let is_ruled = self.rules(name);
         match field.known {
@@ -331,13 +341,13 @@ impl Own<'_> {
 
     /// Whether the policy sets or removes a field.
     fn rules(&self, name: &[u8]) -> bool {
-        self.shape.is_some_and(|shape| shape.policy.response.drops(name))
+        self.shape.as_ref().is_some_and(|shape| shape.policy.response.drops(name))
     }
 
     /// Appends what the gateway says of its own accord.
     fn put(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.lines);
-        if let Some(shape) = self.shape {
+        if let Some(shape) = &self.shape {
             shape.policy.response.put(out, shape.facts);
         }
     }
@@ -395,7 +405,9 @@ pub fn switching(
 ) {
     put_status_line(out, head, bytes);
     copy(out, head.fields(bytes), |field, name| {
-        response_drops(field.known) || own.keeps(field, name, bytes) || head.nominates(name, bytes)
+        response_drops(field.known)
+            || own.concerns(field.known) && own.keeps(field, name, bytes)
+            || head.nominates(name, bytes)
     });
     own.put(out);
     put(out, &["X-Request-Id: ", request_id, "\r\nUpgrade: ", protocol, "\r\nConnection: upgrade\r\n\r\n"]);
